@@ -55,32 +55,82 @@ const RUNS_THROTTLE: Throttle = Throttle::new(Duration::from_millis(30), 40);
 /// The whole state of the interface.
 #[cfg_attr(test, derive(Clone))]
 pub struct App {
-    /// The keys whose values are masked.
-    pub secrets: Secrets,
-    /// Whether they are shown all the same.
-    pub shows_secrets: bool,
+    /// The database that is open, as far as the interface knows it.
+    pub database: DatabaseState,
+    /// What the user has configured, and has switched since.
+    pub settings: Settings,
+    /// The list, and what follows its rows.
+    pub list: ListState,
+    /// The details of the row under the cursor.
+    pub details: DetailsPane,
+    /// What is kept of runs beyond the one that is open.
+    pub runs: RunsState,
+    /// What workers were asked for and have not answered.
+    pub requests: Requests,
+    /// What was changed here and can be undone.
+    pub undo: UndoState,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// Whether the filter line takes the keys.
+    pub is_filtering: bool,
+    /// Whether the picture on the screen may differ from what is to be shown.
+    pub needs_drawing: bool,
+    /// When time was last let pass.
+    pub passed: Millis,
+    /// What was said so far.
+    pub messages: Messages,
+    /// What the status line says.
+    pub status: Option<StatusMessage>,
+    /// The run that is open.
+    pub debugger: Option<Box<Debugger>>,
+    /// The details of a row, while they fill the screen.
+    pub viewer: Option<Box<Viewer>>,
+    /// What is open over the list.
+    pub dialog: Option<Dialog>,
+    /// What is to be asked once nothing else is open: no question comes between a user and what
+    /// is being typed, because the next letter would be taken for the answer.
+    pub questions: VecDeque<Dialog>,
+    /// The user wants to leave once they are done.
+    pub is_leaving: bool,
+    /// What is typed in answer to a question that `y` is not enough for.
+    pub answer: Input,
+    /// The key that was pressed last.
+    pub last_key: Option<KeyCode>,
+    /// The dialog that a key has just closed to change something: it is open again if the change is
+    /// asked about, and not wanted.
+    pub closed: Option<Dialog>,
+    /// The past, while it is shown.
+    pub past_view: Option<Box<PastView>>,
+}
+
+/// The database that is open, as far as the interface knows it.
+#[cfg_attr(test, derive(Clone))]
+pub struct DatabaseState {
     /// The database file, for the title.
     pub location: Location,
     /// What the configuration knows of it.
     pub known: Option<Context>,
-    /// The databases that can be switched to.
-    pub contexts: Vec<Context>,
-    /// The folder of the configuration.
-    pub config_folder: Option<PathBuf>,
     /// The database that is being opened.
     pub opening: Option<Connecting>,
     /// What happened to the database, until it is open again.
     pub lost: Option<LostDatabase>,
-    /// The run that was open before, and when it began: another one of that number is not shown.
-    pub previous_run: Option<(i64, Millis)>,
     /// The number of the last database that was asked for.
     pub last_opening: u64,
     /// Whether nothing can be written.
     pub read_only: bool,
     /// Why, where that is not what the user asked for.
     pub unwritable: Option<String>,
-    /// Which key calls which command.
-    pub keymap: Keymap,
+    /// Whether the first write adopts another program's file.
+    pub adopts: bool,
+    /// How many entries there are.
+    pub count: Option<u64>,
+    /// When they are counted again.
+    pub counting: Throttle,
+}
+
+/// What the user has configured, and has switched since.
+#[cfg_attr(test, derive(Clone))]
+pub struct Settings {
     /// How it looks.
     pub theme: Theme,
     /// How it could look.
@@ -91,8 +141,23 @@ pub struct App {
     pub mouse: bool,
     /// In which zone moments are shown.
     pub zone: Zone,
-    /// Columns and rows of the terminal.
-    pub size: (u16, u16),
+    /// Which key calls which command.
+    pub keymap: Keymap,
+    /// The keys whose values are masked.
+    pub secrets: Secrets,
+    /// Whether they are shown all the same.
+    pub shows_secrets: bool,
+    /// The filters that have a name.
+    pub saved_filters: Vec<SavedFilter>,
+    /// The databases that can be switched to.
+    pub contexts: Vec<Context>,
+    /// The folder of the configuration.
+    pub config_folder: Option<PathBuf>,
+}
+
+/// The list, and what follows its rows.
+#[cfg_attr(test, derive(Clone))]
+pub struct ListState {
     /// The list that is shown.
     pub view: View,
     /// Its rows.
@@ -101,10 +166,6 @@ pub struct App {
     pub reading: ListReading,
     /// What rows are left out by.
     pub filter_line: FilterLine,
-    /// Whether the filter line takes the keys.
-    pub is_filtering: bool,
-    /// The filters that have a name.
-    pub saved_filters: Vec<SavedFilter>,
     /// Of the history: what it is of, and where it was asked for; `None` for all of it.
     pub scope: Option<HistoryScope>,
     /// Keys as a tree.
@@ -113,82 +174,14 @@ pub struct App {
     pub overview: Option<Overview>,
     /// By what the lists of views are sorted, where not by their own order.
     pub sorts: HashMap<View, Sort>,
-    /// The row under the cursor with more of its value.
-    pub detail: Option<Detail>,
-    /// Which piece of its value is awaited, by the byte it begins with.
-    pub pending_chunk: Option<u64>,
-    /// The last changes of what is under the cursor.
-    pub past: Option<RecentChanges>,
-    /// How values are shown; `None` as it suits each of them.
-    pub format: Option<Format>,
-    /// The first line shown of the details.
-    pub detail_scroll: usize,
-    /// How many entries there are.
-    pub count: Option<u64>,
-    /// When they are counted again.
-    pub counting: Throttle,
-    /// When the details of a run that goes on, or that were covered, are read again.
-    pub detail_pace: Throttle,
-    /// Whether the picture on the screen may differ from what is to be shown.
-    pub needs_drawing: bool,
-    /// When time was last let pass.
-    pub passed: Millis,
     /// Rows that stand out, and until when.
     pub flashes: HashMap<RowId, Millis>,
-    /// What was said so far.
-    pub messages: Messages,
-    /// What the status line says.
-    pub status: Option<StatusMessage>,
-    /// The run that is open.
-    pub debugger: Option<Box<Debugger>>,
-    /// The run that others are compared with.
-    pub marked_run: Option<i64>,
-    /// The run that is being opened, and the one that it is to be compared with.
-    pub pending_run: Option<(DebugSessionId, Option<i64>)>,
-    /// The number of the workflow that is being started: its run is opened.
-    pub starting: Option<u64>,
-    /// The number of what the debugger's threads were asked last.
-    pub last_asked: u64,
-    /// Where runs stop.
-    pub breakpoints: Vec<Breakpoint>,
-    /// The details of a row, while they fill the screen.
-    pub viewer: Option<Box<Viewer>>,
-    /// What was tried with runs, as it was typed, oldest first.
-    pub tried: Vec<WhatIfForm>,
-    /// What is open over the list.
-    pub dialog: Option<Dialog>,
-    /// What is to be asked once nothing else is open: no question comes between a user and what
-    /// is being typed, because the next letter would be taken for the answer.
-    pub questions: VecDeque<Dialog>,
-    /// Writes that are under way, and since when.
-    pub writing: Vec<Millis>,
-    /// The user wants to leave once they are done.
-    pub is_leaving: bool,
-    /// What was changed here.
-    pub undo_stack: UndoStack,
-    /// What was changed in the databases that were left.
-    pub undo_stacks: HashMap<Location, UndoStack>,
     /// The row that was clicked last, and when: twice in a row opens its details.
     pub clicked: Option<(RowId, Millis)>,
-    /// What is typed in answer to a question that `y` is not enough for.
-    pub answer: Input,
-    /// Whether the first write adopts another program's file.
-    pub adopts: bool,
-    /// The key that was pressed last.
-    pub last_key: Option<KeyCode>,
-    /// The dialog that a key has just closed to change something: it is open again if the change is
-    /// asked about, and not wanted.
-    pub closed: Option<Dialog>,
-    /// The past, while it is shown.
-    pub past_view: Option<Box<PastView>>,
     /// What is marked.
     pub marks: Marks,
     /// All that passes the filter is being read, under this number, to be marked.
     pub marking: Option<u64>,
-    /// The number of what was last asked about what is marked.
-    pub last_bulk: u64,
-    /// The change of many entries, or the export, that is under way: its number, and how far it is.
-    pub progress: Option<(u64, BulkProgress)>,
     /// A row that is awaited: the cursor goes to it once it is in the list, unless a key is
     /// pressed before.
     pub pending_cursor: Option<RowId>,
@@ -199,6 +192,62 @@ pub struct App {
     pub told: usize,
     /// How numbers went up and down.
     pub trends: Trends,
+}
+
+/// The details of the row under the cursor.
+#[cfg_attr(test, derive(Clone))]
+pub struct DetailsPane {
+    /// The row under the cursor with more of its value.
+    pub row: Option<Detail>,
+    /// Which piece of its value is awaited, by the byte it begins with.
+    pub pending_chunk: Option<u64>,
+    /// The last changes of what is under the cursor.
+    pub changes: Option<RecentChanges>,
+    /// How values are shown; `None` as it suits each of them.
+    pub format: Option<Format>,
+    /// The first line shown of the details.
+    pub scroll: usize,
+    /// When the details of a run that goes on, or that were covered, are read again.
+    pub refresh: Throttle,
+}
+
+/// What is kept of runs beyond the one that is open.
+#[cfg_attr(test, derive(Clone))]
+pub struct RunsState {
+    /// The run that was open before, and when it began: another one of that number is not shown.
+    pub previous: Option<(i64, Millis)>,
+    /// The run that others are compared with.
+    pub marked: Option<i64>,
+    /// The run that is being opened, and the one that it is to be compared with.
+    pub pending: Option<(DebugSessionId, Option<i64>)>,
+    /// The number of the workflow that is being started: its run is opened.
+    pub starting: Option<u64>,
+    /// Where runs stop.
+    pub breakpoints: Vec<Breakpoint>,
+    /// What was tried with runs, as it was typed, oldest first.
+    pub tried: Vec<WhatIfForm>,
+}
+
+/// What workers were asked for and have not answered.
+#[cfg_attr(test, derive(Clone))]
+pub struct Requests {
+    /// The number of what the debugger's threads were asked last.
+    pub last_asked: u64,
+    /// The number of what was last asked about what is marked.
+    pub last_bulk: u64,
+    /// The change of many entries, or the export, that is under way: its number, and how far it is.
+    pub progress: Option<(u64, BulkProgress)>,
+    /// Writes that are under way, and since when.
+    pub writing: Vec<Millis>,
+}
+
+/// What was changed here and can be undone.
+#[cfg_attr(test, derive(Clone))]
+pub struct UndoState {
+    /// What was changed here.
+    pub stack: UndoStack,
+    /// What was changed in the databases that were left.
+    pub others: HashMap<Location, UndoStack>,
 }
 
 /// A database that is being opened.
@@ -306,12 +355,12 @@ pub struct StatusMessage {
 impl App {
     /// Whether the value of this key is masked.
     pub fn hides(&self, key: &Key) -> bool {
-        !self.shows_secrets && self.secrets.hides(key)
+        !self.settings.shows_secrets && self.settings.secrets.hides(key)
     }
 
     /// Whether the values of a change are masked.
     pub fn hides_change(&self, change: &Change) -> bool {
-        !self.shows_secrets && self.secrets.hides_change(change)
+        !self.settings.shows_secrets && self.settings.secrets.hides_change(change)
     }
 
     /// A value of this key in no more than `width` columns, escaped; masked if it is secret.
@@ -349,86 +398,92 @@ impl App {
     /// The interface on a database, before anything was read.
     pub fn new(location: Location, read_only: bool, theme: Theme, size: (u16, u16)) -> App {
         App {
-            secrets: Secrets::usual(),
-            shows_secrets: false,
-            location,
-            known: None,
-            contexts: Vec::new(),
-            config_folder: None,
-            opening: None,
-            lost: None,
-            previous_run: None,
-            last_opening: 0,
-            read_only,
-            unwritable: None,
-            keymap: Keymap::shipped(),
-            theme,
-            themes: Themes::shipped(),
-            suiting: Suiting::default(),
-            mouse: true,
-            zone: Zone::Local,
+            database: DatabaseState {
+                location,
+                known: None,
+                opening: None,
+                lost: None,
+                last_opening: 0,
+                read_only,
+                unwritable: None,
+                adopts: false,
+                count: None,
+                counting: COUNT_THROTTLE,
+            },
+            settings: Settings {
+                theme,
+                themes: Themes::shipped(),
+                suiting: Suiting::default(),
+                mouse: true,
+                zone: Zone::Local,
+                keymap: Keymap::shipped(),
+                secrets: Secrets::usual(),
+                shows_secrets: false,
+                saved_filters: Vec::new(),
+                contexts: Vec::new(),
+                config_folder: None,
+            },
+            list: ListState {
+                view: View::Keys,
+                window: Window::default(),
+                reading: ListReading::default(),
+                filter_line: FilterLine::default(),
+                scope: None,
+                tree: KeyTree::default(),
+                overview: None,
+                sorts: HashMap::new(),
+                flashes: HashMap::new(),
+                clicked: None,
+                marks: Marks::default(),
+                marking: None,
+                pending_cursor: None,
+                recent: VecDeque::new(),
+                told: 0,
+                trends: Trends::default(),
+            },
+            details: DetailsPane {
+                row: None,
+                pending_chunk: None,
+                changes: None,
+                format: None,
+                scroll: 0,
+                refresh: DETAIL_THROTTLE,
+            },
+            runs: RunsState {
+                previous: None,
+                marked: None,
+                pending: None,
+                starting: None,
+                breakpoints: Vec::new(),
+                tried: Vec::new(),
+            },
+            requests: Requests { last_asked: 0, last_bulk: 0, progress: None, writing: Vec::new() },
+            undo: UndoState { stack: UndoStack::default(), others: HashMap::new() },
             size,
-            view: View::Keys,
-            window: Window::default(),
-            reading: ListReading::default(),
-            filter_line: FilterLine::default(),
             is_filtering: false,
-            saved_filters: Vec::new(),
-            scope: None,
-            tree: KeyTree::default(),
-            overview: None,
-            sorts: HashMap::new(),
-            detail: None,
-            pending_chunk: None,
-            past: None,
-            format: None,
-            detail_scroll: 0,
-            count: None,
-            counting: COUNT_THROTTLE,
-            detail_pace: DETAIL_THROTTLE,
             needs_drawing: true,
             passed: Millis(i64::MIN),
-            flashes: HashMap::new(),
             messages: Messages::default(),
             status: None,
             debugger: None,
-            marked_run: None,
-            pending_run: None,
-            starting: None,
-            last_asked: 0,
-            breakpoints: Vec::new(),
             viewer: None,
-            tried: Vec::new(),
             dialog: None,
             questions: VecDeque::new(),
-            writing: Vec::new(),
             is_leaving: false,
-            undo_stack: UndoStack::default(),
-            undo_stacks: HashMap::new(),
-            clicked: None,
             answer: Input::default(),
-            adopts: false,
             last_key: None,
             closed: None,
             past_view: None,
-            marks: Marks::default(),
-            marking: None,
-            last_bulk: 0,
-            progress: None,
-            pending_cursor: None,
-            recent: VecDeque::new(),
-            told: 0,
-            trends: Trends::default(),
         }
     }
 
     /// What decides which commands apply.
     pub fn context(&self) -> CommandContext {
-        let (screen, read_only) = (self.screen(), self.read_only);
+        let (screen, read_only) = (self.screen(), self.database.read_only);
         match (screen, &self.debugger, &self.past_view) {
             (Screen::Value { .. }, ..) => {
                 let then = self.then().map(|then| then.detail.kind());
-                let row = then.or_else(|| self.window.selected().map(Row::kind));
+                let row = then.or_else(|| self.list.window.selected().map(Row::kind));
                 return CommandContext { read_only, screen, row, ..CommandContext::default() };
             }
             (Screen::Run, Some(debugger), _) => {
@@ -455,23 +510,23 @@ impl App {
             read_only,
             screen,
             is_tree: self.order() == RowOrder::Tree,
-            is_overview: self.view == View::Overview,
-            has_entries: self.view.has_entries(),
-            can_sort: can_sort(self.view) && self.order() != RowOrder::Tree,
-            row: self.window.selected().map(Row::kind),
-            marked: !self.marks.is_empty(),
+            is_overview: self.list.view == View::Overview,
+            has_entries: self.list.view.has_entries(),
+            can_sort: can_sort(self.list.view) && self.order() != RowOrder::Tree,
+            row: self.list.window.selected().map(Row::kind),
+            marked: !self.list.marks.is_empty(),
         }
     }
 
     /// Why nothing can be written.
     pub fn why_read_only(&self) -> &str {
-        self.unwritable.as_deref().unwrap_or("this database is opened for looking only")
+        self.database.unwritable.as_deref().unwrap_or("this database is opened for looking only")
     }
 
     /// A number for a question to the debugger's threads that no other has.
     pub fn next_asked(&mut self) -> u64 {
-        self.last_asked += 1;
-        self.last_asked
+        self.requests.last_asked += 1;
+        self.requests.last_asked
     }
 
     /// What fills the screen.
@@ -489,11 +544,13 @@ impl App {
 
     /// What the rows of the list are ordered by. What passes a filter is shown as a list.
     pub fn order(&self) -> RowOrder {
-        let is_tree = self.view == View::Keys && self.tree.is_shown && self.filter_line.filter().is_empty();
-        match self.sorts.get(&self.view) {
+        let is_tree = self.list.view == View::Keys
+            && self.list.tree.is_shown
+            && self.list.filter_line.filter().is_empty();
+        match self.list.sorts.get(&self.list.view) {
             _ if is_tree => RowOrder::Tree,
             Some(sort) => RowOrder::Sorted(*sort),
-            None => self.view.order(),
+            None => self.list.view.order(),
         }
     }
 
@@ -523,22 +580,22 @@ impl App {
 
     /// The line that filters what is shown: the past has one of its own.
     pub fn shown_filter(&self) -> &FilterLine {
-        self.past_view.as_ref().map_or(&self.filter_line, |past_view| &past_view.filter_line)
+        self.past_view.as_ref().map_or(&self.list.filter_line, |past_view| &past_view.filter_line)
     }
 
     /// Where everything is on the screen.
     pub fn areas(&self) -> Areas {
         let areas = Areas::of(self.size, self.production().is_some());
-        if self.view == View::Overview && self.past_view.is_none() { areas.tall() } else { areas }
+        if self.list.view == View::Overview && self.past_view.is_none() { areas.tall() } else { areas }
     }
 
     /// Takes in what the terminal's background is, and looks as it suits that where this is wanted.
     pub fn suit(&mut self, background: Option<Rgb>) {
-        self.suiting.background = background.or(self.suiting.background);
-        if self.suiting.is_wanted
-            && let Some(theme) = self.themes.named(self.suiting.name())
+        self.settings.suiting.background = background.or(self.settings.suiting.background);
+        if self.settings.suiting.is_wanted
+            && let Some(theme) = self.settings.themes.named(self.settings.suiting.name())
         {
-            self.theme = theme;
+            self.settings.theme = theme;
         }
     }
 
@@ -552,14 +609,16 @@ impl App {
 
     /// The name of the database, if a mistake there is felt by others.
     pub fn production(&self) -> Option<&str> {
-        self.known.as_ref().filter(|known| known.production).map(|known| known.name.as_str())
+        self.database.known.as_ref().filter(|known| known.production).map(|known| known.name.as_str())
     }
 
     /// Whether the interface is in a context: it is its name and its flags, not its file.
     pub fn is_in(&self, context: &Context) -> bool {
-        match &self.known {
+        match &self.database.known {
             Some(known) => known == context,
-            None => !self.is_named(context) && self.location.as_file() == Some(context.path.as_path()),
+            None => {
+                !self.is_named(context) && self.database.location.as_file() == Some(context.path.as_path())
+            }
         }
     }
 
@@ -602,7 +661,7 @@ impl App {
     /// For how long the database has not answered, if that is longer than usual: another program has
     /// locked it, or it is slow. What is shown is as old as that.
     pub fn unresponsive_for(&self, now: Millis) -> Option<Duration> {
-        let unresponsive_for = now.since(self.reading.waiting_since?);
+        let unresponsive_for = now.since(self.list.reading.waiting_since?);
         (unresponsive_for >= STALL_NOTICE).then_some(unresponsive_for)
     }
 
@@ -623,27 +682,27 @@ impl App {
 
     /// Asks for the rows of the list from its beginning, or from `from`.
     pub fn load(&mut self, from: LoadFrom, now: Millis) -> Effect {
-        self.reading.generation.0 += 1;
-        self.reading.scanned = 0;
-        self.reading.is_stale = false;
-        self.reading.replacement_rows = None;
-        self.reading.cursor_to = None;
-        self.reading.refreshing.abandon();
+        self.list.reading.generation.0 += 1;
+        self.list.reading.scanned = 0;
+        self.list.reading.is_stale = false;
+        self.list.reading.replacement_rows = None;
+        self.list.reading.cursor_to = None;
+        self.list.reading.refreshing.abandon();
         self.ask(from, PAGE, now)
     }
 
     /// Asks for the rows that are there again.
     pub fn reload(&mut self, now: Millis) -> Effect {
-        let from = match self.window.rows().first() {
-            Some(first) if !self.window.at_start => LoadFrom::At(first.position(self.order())),
+        let from = match self.list.window.rows().first() {
+            Some(first) if !self.list.window.at_start => LoadFrom::At(first.position(self.order())),
             _ => LoadFrom::Start,
         };
-        let limit = self.window.rows().len().max(PAGE);
-        self.reading.generation.0 += 1;
-        self.reading.is_stale = false;
-        self.reading.cursor_to = None;
-        self.reading.refreshing.abandon();
-        self.reading.replacement_rows = (!self.window.rows().is_empty()).then(Vec::new);
+        let limit = self.list.window.rows().len().max(PAGE);
+        self.list.reading.generation.0 += 1;
+        self.list.reading.is_stale = false;
+        self.list.reading.cursor_to = None;
+        self.list.reading.refreshing.abandon();
+        self.list.reading.replacement_rows = (!self.list.window.rows().is_empty()).then(Vec::new);
         self.ask(from, limit, now)
     }
 
@@ -651,51 +710,52 @@ impl App {
     /// other for the rows that are there again.
     pub fn refresh(&mut self, now: Millis) -> Effect {
         // What passes a filter that is about time may not pass it any more.
-        let is_known = self.view == View::Runs && !self.reading.is_stale && !self.reading.failed;
-        let filter = self.filter_line.filter();
+        let is_known =
+            self.list.view == View::Runs && !self.list.reading.is_stale && !self.list.reading.failed;
+        let filter = self.list.filter_line.filter();
         if !is_known || filter.is_about_time() {
             return self.reload(now);
         }
         let runs = || {
-            self.window.rows().iter().filter_map(|row| match row {
+            self.list.window.rows().iter().filter_map(|row| match row {
                 Row::Run(row) => Some(row),
                 _ => None,
             })
         };
-        let newest = runs().map(|row| row.run.number).max().max(self.reading.newest_run);
+        let newest = runs().map(|row| row.run.number).max().max(self.list.reading.newest_run);
         let refresh = Refresh {
-            generation: self.reading.generation,
+            generation: self.list.reading.generation,
             filter: filter.clone(),
-            newest: self.window.at_start.then(|| newest.unwrap_or_default()),
+            newest: self.list.window.at_start.then(|| newest.unwrap_or_default()),
             // What was killed does not end any more.
             open: runs()
                 .filter(|row| row.run.ended.is_none() && row.status != "killed")
                 .map(|row| row.run.number)
                 .collect(),
         };
-        self.reading.refreshing.begin(now);
-        self.reading.again = None;
+        self.list.reading.refreshing.begin(now);
+        self.list.reading.again = None;
         Effect::Refresh(refresh)
     }
 
     fn ask(&mut self, from: LoadFrom, limit: usize, now: Millis) -> Effect {
         // The overview fits on the screen.
-        let limit = match self.view {
+        let limit = match self.list.view {
             View::Overview => usize::from(self.areas().list.height).saturating_sub(Section::ALL.len()),
             _ => limit,
         };
-        self.reading.from = Some(from.clone());
-        self.reading.since = now;
-        self.reading.newest_run = None;
-        self.reading.told = self.told;
-        self.reading.is_comparing = false;
-        self.reading.again = None;
+        self.list.reading.from = Some(from.clone());
+        self.list.reading.since = now;
+        self.list.reading.newest_run = None;
+        self.list.reading.told = self.list.told;
+        self.list.reading.is_comparing = false;
+        self.list.reading.again = None;
         Effect::Load(Load {
-            generation: self.reading.generation,
-            view: self.view,
-            filter: self.filter_line.filter().clone(),
-            scope: self.scope.as_ref().map(|scope| scope.of.clone()),
-            tree: (self.order() == RowOrder::Tree).then(|| self.tree.open.clone()),
+            generation: self.list.reading.generation,
+            view: self.list.view,
+            filter: self.list.filter_line.filter().clone(),
+            scope: self.list.scope.as_ref().map(|scope| scope.of.clone()),
+            tree: (self.order() == RowOrder::Tree).then(|| self.list.tree.open.clone()),
             sort: match self.order() {
                 RowOrder::Sorted(sort) => Some(sort),
                 _ => None,
@@ -707,12 +767,12 @@ impl App {
 
     /// More rows where the cursor comes near to an end, unless something is being read.
     pub fn extend(&mut self, now: Millis) -> Option<Effect> {
-        if self.reading.from.is_some() || self.reading.failed {
+        if self.list.reading.from.is_some() || self.list.reading.failed {
             return None;
         }
-        let from = match self.window.wants()? {
-            ListEnd::Last => LoadFrom::After(self.window.rows().last()?.position(self.order())),
-            ListEnd::First => LoadFrom::Before(self.window.rows().first()?.position(self.order())),
+        let from = match self.list.window.wants()? {
+            ListEnd::Last => LoadFrom::After(self.list.window.rows().last()?.position(self.order())),
+            ListEnd::First => LoadFrom::Before(self.list.window.rows().first()?.position(self.order())),
         };
         Some(self.ask(from, PAGE, now))
     }

@@ -196,7 +196,10 @@ impl EventLoop {
     fn await_background(&mut self) -> Vec<Effect> {
         let since = Instant::now();
         let mut effects = Vec::new();
-        while self.hands.question.is_open() && self.app.suiting.background.is_none() && effects.is_empty() {
+        while self.hands.question.is_open()
+            && self.app.settings.suiting.background.is_none()
+            && effects.is_empty()
+        {
             let left = BACKGROUND.saturating_sub(since.elapsed());
             match self.inbox.recv_timeout(left) {
                 Ok(message) => effects = self.update(message),
@@ -287,7 +290,7 @@ impl EventLoop {
                 }
                 // There is no database to write to at the moment.
                 Some(Effect::Write(write)) => {
-                    let why = self.app.lost.as_ref().map_or(Reset::Missing, |lost| lost.why.clone());
+                    let why = self.app.database.lost.as_ref().map_or(Reset::Missing, |lost| lost.why.clone());
                     let error = ErrorKind::Reset { why }.at(&self.place.location);
                     self.post.send(Message::Reply(Reply::Written(write, Err(error))));
                 }

@@ -71,30 +71,32 @@ impl App {
     pub fn due(&self, duty: Timer) -> Option<Millis> {
         let screen = self.screen();
         let is_listed = self.shows_list();
-        let can_read = is_listed && self.reading.from.is_none();
+        let can_read = is_listed && self.list.reading.from.is_none();
         match duty {
             Timer::Message => self.status.as_ref()?.until,
-            Timer::Flash => self.flashes.values().min().copied().filter(|_| is_listed),
+            Timer::Flash => self.list.flashes.values().min().copied().filter(|_| is_listed),
             Timer::Expiry if is_listed || matches!(screen, Screen::Value { .. }) => {
-                self.window.rows().iter().filter_map(|row| row.entry()?.expires_at).min()
+                self.list.window.rows().iter().filter_map(|row| row.entry()?.expires_at).min()
             }
-            Timer::GroupSizes if self.order() == RowOrder::Tree => self.tree.count_at.filter(|_| can_read),
-            Timer::Count => self.counting.due().filter(|_| can_read),
+            Timer::GroupSizes if self.order() == RowOrder::Tree => {
+                self.list.tree.count_at.filter(|_| can_read)
+            }
+            Timer::Count => self.database.counting.due().filter(|_| can_read),
             Timer::Rows if can_read => {
-                let reading = &self.reading;
+                let reading = &self.list.reading;
                 let stale = reading.is_stale.then_some(reading.not_before);
                 let again = reading.again.filter(|_| !reading.refreshing.is_awaited());
                 [stale, reading.refreshing.due(), again].into_iter().flatten().min()
             }
             Timer::Compare if can_read || matches!(screen, Screen::Value { .. }) && self.shows_detail() => {
-                self.reading.compare.map(|at| at.max(self.reading.compare_not_before))
+                self.list.reading.compare.map(|at| at.max(self.list.reading.compare_not_before))
             }
-            Timer::Detail if self.shows_detail() => self.detail_pace.due(),
+            Timer::Detail if self.shows_detail() => self.details.refresh.due(),
             Timer::Past if screen == Screen::Past => {
                 self.past_view.as_ref().filter(|past_view| !past_view.is_awaiting)?.again
             }
             Timer::Run if screen == Screen::Run => self.debugger.as_ref()?.looks_again_at(),
-            Timer::Reopen => self.lost.as_ref()?.again,
+            Timer::Reopen => self.database.lost.as_ref()?.again,
             Timer::Expiry
             | Timer::GroupSizes
             | Timer::Rows
@@ -133,9 +135,9 @@ impl App {
             .map(|search| search.since.plus(SEARCH_NOTICE))
             .map(|at| if at > now { at } else { second });
         // So is a database that does not answer.
-        let unresponsive_for = self.reading.waiting_since.map(|since| since.plus(STALL_NOTICE));
+        let unresponsive_for = self.list.reading.waiting_since.map(|since| since.plus(STALL_NOTICE));
         let unresponsive_for = unresponsive_for.map(|at| if at > now { at } else { tick });
-        let waits = !self.writing.is_empty() || self.opening.is_some();
+        let waits = !self.requests.writing.is_empty() || self.database.opening.is_some();
         [shows_seconds.then_some(second), search, unresponsive_for, waits.then_some(tick)]
             .into_iter()
             .flatten()
@@ -143,8 +145,8 @@ impl App {
 
     /// Whether the list, or the details of its row, tell how old something is or how long it lasts.
     fn shows_ages(&self) -> bool {
-        let rows = self.window.rows();
+        let rows = self.list.window.rows();
         let is_of_time = rows.iter().any(|row| row.expires_at().is_some() || row.changed_at().is_some());
-        is_of_time || self.view == View::Locks && !rows.is_empty() || self.then().is_some()
+        is_of_time || self.list.view == View::Locks && !rows.is_empty() || self.then().is_some()
     }
 }

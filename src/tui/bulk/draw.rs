@@ -24,8 +24,8 @@ pub fn draw_ask(app: &App, ask: &InputDialog, frame: &mut Frame<'_>) {
     let (width, _) = room(app.size, LINE, KEYS);
     let (line, column) = input_line(app, String::new(), &ask.input, width);
     let hint = match &ask.problem {
-        Some(problem) => Line::styled(escape(problem.as_bytes()), app.theme.bad),
-        None => Line::styled(hint, app.theme.faint),
+        Some(problem) => Line::styled(escape(problem.as_bytes()), app.settings.theme.bad),
+        None => Line::styled(hint, app.settings.theme.faint),
     };
     let inner = boxed(app, &title, vec![line, hint], KEYS, width, frame);
     place_cursor(inner, 0, column, frame);
@@ -34,11 +34,14 @@ pub fn draw_ask(app: &App, ask: &InputDialog, frame: &mut Frame<'_>) {
 /// What would be done, as far as it is known.
 pub fn draw_counting(app: &App, counting: &BulkCounting, frame: &mut Frame<'_>) {
     let tally = &counting.tally;
-    let mut lines = vec![Line::styled(counting.bulk.deed.question(tally.done), app.theme.text)];
+    let mut lines = vec![Line::styled(counting.bulk.deed.question(tally.done), app.settings.theme.text)];
     lines.extend(
-        tally.lines(&|key| app.hides(key)).into_iter().map(|line| Line::styled(line, app.theme.text)),
+        tally
+            .lines(&|key| app.hides(key))
+            .into_iter()
+            .map(|line| Line::styled(line, app.settings.theme.text)),
     );
     let scanned = format!("counting… {} looked at", thousands(tally.scanned));
-    lines.push(Line::styled(scanned, app.theme.faint));
+    lines.push(Line::styled(scanned, app.settings.theme.faint));
     boxed(app, "What would be done", lines, &[("esc", "stop")], 0, frame);
 }

@@ -23,12 +23,12 @@ use crate::tui::undo::stack::UndoableChange;
 
 /// Does what an action asks for, if it is about marks, or about all that is marked.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
-    let is_marked = !app.marks.is_empty();
+    let is_marked = !app.list.marks.is_empty();
     Some(match action {
         Action::Mark => {
             if let Some(entry) = selected(app) {
-                app.marks.turn(entry);
-                app.window.step(1);
+                app.list.marks.turn(entry);
+                app.list.window.step(1);
             }
             Vec::new()
         }
@@ -39,33 +39,33 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
         Action::MarkAll => mark_all(app, now),
         Action::Unmark => unmark(app),
         Action::Export => {
-            let marks = if is_marked { app.marks.clone() } else { Marks::of(selected(app)?) };
+            let marks = if is_marked { app.list.marks.clone() } else { Marks::of(selected(app)?) };
             app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::File, marks)));
             Vec::new()
         }
         Action::TimeToLive if is_marked => {
-            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::Expiry, app.marks.clone())));
+            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::Expiry, app.list.marks.clone())));
             Vec::new()
         }
-        Action::Toggle if is_marked => preview(app, app.marks.clone(), BulkOperation::Toggle),
-        Action::Delete if is_marked => preview(app, app.marks.clone(), BulkOperation::Delete),
+        Action::Toggle if is_marked => preview(app, app.list.marks.clone(), BulkOperation::Toggle),
+        Action::Delete if is_marked => preview(app, app.list.marks.clone(), BulkOperation::Delete),
         _ => return None,
     })
 }
 
 fn selected(app: &App) -> Option<Entry> {
-    app.window.selected().and_then(Row::entry).cloned()
+    app.list.window.selected().and_then(Row::entry).cloned()
 }
 
 fn mark_range(app: &mut App, now: Millis) {
-    let cursor = app.window.cursor();
-    let rows = app.window.rows();
-    let begin = app
-        .marks
-        .anchor()
-        .and_then(|anchor| rows.iter().position(|row| row.entry().is_some_and(|entry| entry.key == *anchor)));
+    let cursor = app.list.window.cursor();
+    let rows = app.list.window.rows();
+    let begin =
+        app.list.marks.anchor().and_then(|anchor| {
+            rows.iter().position(|row| row.entry().is_some_and(|entry| entry.key == *anchor))
+        });
     let Some(begin) = begin else {
-        let text = match app.marks.anchor() {
+        let text = match app.list.marks.anchor() {
             None => "mark the first of the range, then the last with this key",
             Some(_) => "the first of the range is too far away, or not in this list; a filter marks more",
         };
@@ -73,30 +73,30 @@ fn mark_range(app: &mut App, now: Millis) {
         return;
     };
     let range = begin.min(cursor)..=begin.max(cursor);
-    let entries: Vec<Entry> = app.window.rows()[range].iter().filter_map(Row::entry).cloned().collect();
+    let entries: Vec<Entry> = app.list.window.rows()[range].iter().filter_map(Row::entry).cloned().collect();
     for entry in entries {
-        if app.marks.mark_of(&entry) != MarkState::Same {
-            app.marks.add(entry);
+        if app.list.marks.mark_of(&entry) != MarkState::Same {
+            app.list.marks.add(entry);
         }
     }
 }
 
 fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
-    if let Some(mistake) = app.filter_line.mistake() {
+    if let Some(mistake) = app.list.filter_line.mistake() {
         app.show_hint(format!("nothing was marked, because of the filter: {}", mistake.text), now);
         return Vec::new();
     }
-    let asked = SelectRequest { view: app.view, filter: app.filter_line.filter().clone(), at: now };
+    let asked = SelectRequest { view: app.list.view, filter: app.list.filter_line.filter().clone(), at: now };
     let number = next(app);
-    let before = app.marking.replace(number);
+    let before = app.list.marking.replace(number);
     let select = Effect::Bulk(number, BulkRequest::Select(asked));
     before.map(Effect::Stop).into_iter().chain([select]).collect()
 }
 
 /// What passes the filter is marked, if that is still wanted.
 fn selected_all(app: &mut App, number: u64, selected: Result<Option<Selection>, StoreError>, now: Millis) {
-    app.progress.take_if(|(under_way, _)| *under_way == number);
-    if app.marking.take_if(|marking| *marking == number).is_none() {
+    app.requests.progress.take_if(|(under_way, _)| *under_way == number);
+    if app.list.marking.take_if(|marking| *marking == number).is_none() {
         return;
     }
     match selected {
@@ -105,7 +105,7 @@ fn selected_all(app: &mut App, number: u64, selected: Result<Option<Selection>, 
             app.show_hint("nothing is marked: nothing passes the filter", now);
         }
         Ok(Some(Selection { entries, has_more })) => {
-            if !app.marks.add_all(entries) || has_more {
+            if !app.list.marks.add_all(entries) || has_more {
                 let most = thousands(MARKS_MAX as u64);
                 app.show_notice(format!("{most} entries are marked, which is the most; narrow the filter"));
             }
@@ -116,15 +116,15 @@ fn selected_all(app: &mut App, number: u64, selected: Result<Option<Selection>, 
 
 /// Unmarks all, and marks nothing that is still being read.
 pub fn unmark(app: &mut App) -> Vec<Effect> {
-    app.marks = Marks::default();
-    let stopped = app.marking.take();
-    app.progress.take_if(|(number, _)| Some(*number) == stopped);
+    app.list.marks = Marks::default();
+    let stopped = app.list.marking.take();
+    app.requests.progress.take_if(|(number, _)| Some(*number) == stopped);
     stopped.map(Effect::Stop).into_iter().collect()
 }
 
 fn next(app: &mut App) -> u64 {
-    app.last_bulk += 1;
-    app.last_bulk
+    app.requests.last_bulk += 1;
+    app.requests.last_bulk
 }
 
 /// Asks what would be done; the question comes with the answer.
@@ -191,7 +191,7 @@ fn deed(ask: &InputDialog) -> Result<BulkOperation, String> {
 pub fn told(app: &mut App, number: u64, told: BulkReply, now: Millis) {
     match told {
         BulkReply::Selected(selected) => selected_all(app, number, selected, now),
-        BulkReply::Progress(progress) => app.progress = Some((number, progress)),
+        BulkReply::Progress(progress) => app.requests.progress = Some((number, progress)),
         BulkReply::Previewed { tally, complete, history_keeps } => {
             let Some(Dialog::Counting(counting)) = &mut app.dialog else { return };
             if counting.number != number {
@@ -240,12 +240,12 @@ pub fn done(app: &mut App, bulk: &Bulk, done: BulkResult, now: Millis) {
         true => String::new(),
         false => {
             let deleted = if bulk.deed == BulkOperation::Delete { tally.first().cloned() } else { None };
-            app.undo_stack.changed(UndoableChange { deleted, ..UndoableChange::of(revisions, &words, now) });
+            app.undo.stack.changed(UndoableChange { deleted, ..UndoableChange::of(revisions, &words, now) });
             write_results::undo_hint(app)
         }
     };
-    if app.marks == bulk.marks && ended.is_none() {
-        app.marks = Marks::default();
+    if app.list.marks == bulk.marks && ended.is_none() {
+        app.list.marks = Marks::default();
     }
     let skipped = tally.skipped();
     match (ended, skipped) {
@@ -257,7 +257,7 @@ pub fn done(app: &mut App, bulk: &Bulk, done: BulkResult, now: Millis) {
 }
 
 fn exported(app: &mut App, bulk: Bulk, written: Result<BulkCounts, StoreError>, now: Millis) {
-    app.progress = None;
+    app.requests.progress = None;
     match written {
         // It was stopped, and nothing is left of it.
         Ok(tally) if tally.done == 0 => {
@@ -283,6 +283,6 @@ fn exported(app: &mut App, bulk: Bulk, written: Result<BulkCounts, StoreError>, 
 
 /// Something that takes its time is under way, and can be stopped.
 pub fn stop(app: &App) -> Option<Effect> {
-    let under_way = app.progress.as_ref().map(|(number, _)| *number).filter(|number| *number > 0);
-    under_way.or(app.marking).map(Effect::Stop)
+    let under_way = app.requests.progress.as_ref().map(|(number, _)| *number).filter(|number| *number > 0);
+    under_way.or(app.list.marking).map(Effect::Stop)
 }

@@ -22,7 +22,7 @@ use crate::tui::undo::stack::UndoableChange;
 
 /// Something happened to the database.
 pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
-    if let Some(lost) = &mut app.lost {
+    if let Some(lost) = &mut app.database.lost {
         // It happened before it was open again.
         lost.why = why;
         return Vec::new();
@@ -31,12 +31,12 @@ pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
         let mark = past_view.place.as_ref()?.before.first().map(ChangeMark::of)?;
         Some((past_view, mark))
     });
-    app.lost = Some(LostDatabase {
+    app.database.lost = Some(LostDatabase {
         why,
         number: 0,
         again: None,
         error: None,
-        cursor: app.window.selected().map(Row::id),
+        cursor: app.list.window.selected().map(Row::id),
         run: app.debugger.as_ref().map(|debugger| (debugger.sitting.run, debugger.run.run.began_at)),
         past,
     });
@@ -46,23 +46,23 @@ pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
 
 /// Nothing that was read counts any more; what the user typed does.
 fn forget(app: &mut App) {
-    app.window = Default::default();
-    app.reading = app::ListReading { generation: app.reading.generation, ..Default::default() };
+    app.list.window = Default::default();
+    app.list.reading = app::ListReading { generation: app.list.reading.generation, ..Default::default() };
     // The readers begin with this one: answers to earlier questions are dropped.
-    app.reading.generation.0 += 1;
-    app.detail = None;
-    app.past = None;
-    app.overview = None;
-    app.count = None;
-    app.trends = Trends::default();
-    app.recent.clear();
-    app.flashes.clear();
-    (app.marks, app.marking) = Default::default();
-    app.progress = None;
+    app.list.reading.generation.0 += 1;
+    app.details.row = None;
+    app.details.changes = None;
+    app.list.overview = None;
+    app.database.count = None;
+    app.list.trends = Trends::default();
+    app.list.recent.clear();
+    app.list.flashes.clear();
+    (app.list.marks, app.list.marking) = Default::default();
+    app.requests.progress = None;
     app.debugger = None;
-    app.pending_run = None;
+    app.runs.pending = None;
     app.viewer = None;
-    app.pending_cursor = None;
+    app.list.pending_cursor = None;
     // What would be confirmed is about what was seen.
     let is_about_rows = |dialog: &Dialog| matches!(dialog, Dialog::Confirm(_));
     app.dialog = app.dialog.take().filter(|dialog| !is_about_rows(dialog));
@@ -71,12 +71,12 @@ fn forget(app: &mut App) {
 
 /// Opens the database again.
 fn try_again(app: &mut App, seen: Option<Seen>) -> Effect {
-    app.last_opening += 1;
-    if let Some(lost) = &mut app.lost {
-        lost.number = app.last_opening;
+    app.database.last_opening += 1;
+    if let Some(lost) = &mut app.database.lost {
+        lost.number = app.database.last_opening;
         lost.again = None;
     }
-    Effect::Reopen(app.last_opening, seen)
+    Effect::Reopen(app.database.last_opening, seen)
 }
 
 /// Tries once more to open it.
@@ -91,11 +91,11 @@ pub fn opened(
     opened: &Result<Box<DatabaseInfo>, String>,
     now: Millis,
 ) -> Option<Vec<Effect>> {
-    app.lost.as_ref().filter(|lost| lost.number == number)?;
+    app.database.lost.as_ref().filter(|lost| lost.number == number)?;
     let arrival = match opened {
         Ok(arrival) => arrival,
         Err(error) => {
-            if let Some(lost) = &mut app.lost {
+            if let Some(lost) = &mut app.database.lost {
                 lost.again = Some(now.plus(RETRY));
                 if lost.error.is_none() {
                     let text = format!("{}; {error}", lost.why);
@@ -106,13 +106,13 @@ pub fn opened(
             return Some(Vec::new());
         }
     };
-    let lost = app.lost.take()?;
-    app.read_only = arrival.read_only;
-    app.unwritable.clone_from(&arrival.unwritable);
+    let lost = app.database.lost.take()?;
+    app.database.read_only = arrival.read_only;
+    app.database.unwritable.clone_from(&arrival.unwritable);
     let mut effects = vec![Effect::Enter(number)];
-    app.counting.outdate();
+    app.database.counting.outdate();
     let from = match (&lost.cursor, app.order()) {
-        (Some(id @ RowId::Entry(_)), RowOrder::Name) if app.view != View::Locks => {
+        (Some(id @ RowId::Entry(_)), RowOrder::Name) if app.list.view != View::Locks => {
             LoadFrom::At(Position::Name(id.clone()))
         }
         _ => LoadFrom::Start,
@@ -120,11 +120,11 @@ pub fn opened(
     // A row that is not there any more is no news: all of them may be others.
     let is_at_row = matches!(from, LoadFrom::At(_));
     effects.push(app.load(from, now));
-    app.pending_cursor = lost.cursor.filter(|_| !is_at_row);
-    effects.extend((app.view == View::Counters).then_some(Effect::Recent));
+    app.list.pending_cursor = lost.cursor.filter(|_| !is_at_row);
+    effects.extend((app.list.view == View::Counters).then_some(Effect::Recent));
     effects.extend(check_undo(app));
     if let Some((run, began_at)) = lost.run {
-        app.previous_run = Some((run, began_at));
+        app.runs.previous = Some((run, began_at));
         effects.extend(debugger::open(app, run, OpenAt::Begin, None));
     }
     if let Some((mut past_view, mark)) = lost.past {
@@ -141,7 +141,7 @@ pub fn opened(
 
 /// Asks which of the changes that were made here are still in history.
 fn check_undo(app: &App) -> Option<Effect> {
-    let undo_stack = &app.undo_stack;
+    let undo_stack = &app.undo.stack;
     let revisions: Vec<Revision> =
         undo_stack.done.iter().chain(&undo_stack.undone).flat_map(|done| done.revisions.clone()).collect();
     (!revisions.is_empty()).then_some(Effect::Known(revisions))
@@ -151,10 +151,10 @@ fn check_undo(app: &App) -> Option<Effect> {
 pub fn known(app: &mut App, asked: &[Revision], known: &HashSet<Revision>) {
     let is_lost = |revision: &Revision| asked.contains(revision) && !known.contains(revision);
     let keep = |done: &UndoableChange| !done.revisions.iter().any(is_lost);
-    let before = app.undo_stack.done.len();
-    app.undo_stack.done.retain(keep);
-    app.undo_stack.undone.retain(keep);
-    match before - app.undo_stack.done.len() {
+    let before = app.undo.stack.done.len();
+    app.undo.stack.done.retain(keep);
+    app.undo.stack.undone.retain(keep);
+    match before - app.undo.stack.done.len() {
         0 => {}
         1 => app.show_notice("a change that was made here is no longer in the database: it cannot be undone"),
         count => app.show_notice(format!(
@@ -166,15 +166,16 @@ pub fn known(app: &mut App, asked: &[Revision], known: &HashSet<Revision>) {
 /// History begins later than before: what it no longer has is not shown.
 pub fn forgotten(app: &mut App, oldest: Revision) {
     let is_gone = |change: &Change| change.revision < oldest;
-    let gone = app.window.rows().iter().filter(|row| matches!(row, Row::Change(change) if is_gone(change)));
+    let gone =
+        app.list.window.rows().iter().filter(|row| matches!(row, Row::Change(change) if is_gone(change)));
     let gone: Vec<RowId> = gone.map(Row::id).collect();
-    if app.view == View::History {
+    if app.list.view == View::History {
         for id in gone {
-            app.window.remove(&id);
+            app.list.window.remove(&id);
         }
     }
-    app.recent.retain(|change| !is_gone(change));
-    if let Some(past) = &mut app.past {
+    app.list.recent.retain(|change| !is_gone(change));
+    if let Some(past) = &mut app.details.changes {
         past.changes.retain(|change| !is_gone(change));
     }
 }

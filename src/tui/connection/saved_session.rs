@@ -40,11 +40,16 @@ pub struct SavedSession {
 impl SavedSession {
     /// How the interface is at present.
     pub fn of(app: &App, at: i64) -> SavedSession {
-        let key = match app.window.selected().map(Row::id) {
+        let key = match app.list.window.selected().map(Row::id) {
             Some(RowId::Entry(key)) => key.as_str().map(String::from),
             _ => None,
         };
-        SavedSession { view: app.view.title().into(), filter: app.filter_line.text().into(), key, at }
+        SavedSession {
+            view: app.list.view.title().into(),
+            filter: app.list.filter_line.text().into(),
+            key,
+            at,
+        }
     }
 
     /// The view, if there still is one of that title.

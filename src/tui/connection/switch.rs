@@ -13,12 +13,12 @@ use crate::tui::list::row::{Position, RowId, RowOrder};
 /// What is asked for at the very beginning, with a database that is open.
 pub fn begin(app: &mut App, arrival: DatabaseInfo, now: Millis) -> Vec<Effect> {
     let DatabaseInfo { location, known, read_only, unwritable, adopts, notices, last } = arrival;
-    app.location = location;
-    app.unwritable = unwritable;
-    app.known = known;
-    app.read_only = read_only;
-    app.counting.outdate();
-    app.adopts = adopts;
+    app.database.location = location;
+    app.database.unwritable = unwritable;
+    app.database.known = known;
+    app.database.read_only = read_only;
+    app.database.counting.outdate();
+    app.database.adopts = adopts;
     notices.into_iter().for_each(|notice| app.show_notice(notice));
     match last {
         Some(last) => resume(app, &last, now),
@@ -28,40 +28,44 @@ pub fn begin(app: &mut App, arrival: DatabaseInfo, now: Millis) -> Vec<Effect> {
 
 /// Opens a database as it was left, as far as that is still possible.
 fn resume(app: &mut App, last: &SavedSession, now: Millis) -> Vec<Effect> {
-    app.view = last.view().unwrap_or(app.view);
-    app.filter_line = last.filter.as_str().into();
+    app.list.view = last.view().unwrap_or(app.list.view);
+    app.list.filter_line = last.filter.as_str().into();
     let key = last.key.as_deref().and_then(|key| Key::new(key).ok()).map(RowId::Entry);
     let from = match (&key, app.order()) {
-        (Some(id), RowOrder::Name) if app.view != View::Locks => LoadFrom::At(Position::Name(id.clone())),
+        (Some(id), RowOrder::Name) if app.list.view != View::Locks => {
+            LoadFrom::At(Position::Name(id.clone()))
+        }
         _ => LoadFrom::Start,
     };
-    app.pending_cursor = key;
+    app.list.pending_cursor = key;
     vec![app.load(from, now)]
 }
 
 /// The first database is being opened, under the number 0.
 pub fn await_opening(app: &mut App, now: Millis) {
-    let name = app.known.as_ref().map_or_else(|| app.location.name(), |known| known.name.clone());
-    app.opening = Some(Connecting { number: 0, name, since: now });
+    let name =
+        app.database.known.as_ref().map_or_else(|| app.database.location.name(), |known| known.name.clone());
+    app.database.opening = Some(Connecting { number: 0, name, since: now });
 }
 
 /// Asks for the database of that name.
 pub fn to(app: &mut App, name: &str, now: Millis) -> Vec<Effect> {
-    let Some(context) = app.contexts.iter().find(|context| context.name == name).cloned() else {
+    let Some(context) = app.settings.contexts.iter().find(|context| context.name == name).cloned() else {
         return Vec::new();
     };
-    if app.is_in(&context) && app.opening.is_none() {
+    if app.is_in(&context) && app.database.opening.is_none() {
         app.show_hint(format!("this is {name}"), now);
         return Vec::new();
     }
     // What was asked for is done where it was asked for.
-    if !app.writing.is_empty() {
+    if !app.requests.writing.is_empty() {
         app.show_hint("a change is being made: go to another database once it is done", now);
         return Vec::new();
     }
-    app.last_opening += 1;
-    app.opening = Some(Connecting { number: app.last_opening, name: name.into(), since: now });
-    vec![Effect::Open(app.last_opening, context)]
+    app.database.last_opening += 1;
+    app.database.opening =
+        Some(Connecting { number: app.database.last_opening, name: name.into(), since: now });
+    vec![Effect::Open(app.database.last_opening, context)]
 }
 
 /// A database is open, or cannot be opened. One that was given up meanwhile is let go of.
@@ -74,10 +78,12 @@ pub fn opened(
     if let Some(effects) = reset::opened(app, number, &opened, now) {
         return effects;
     }
-    let Some(opening) = app.opening.take_if(|opening| opening.number == number) else { return Vec::new() };
+    let Some(opening) = app.database.opening.take_if(|opening| opening.number == number) else {
+        return Vec::new();
+    };
     match opened {
         // Whoever has begun to change something in the meantime stays.
-        Ok(_) if !app.writing.is_empty() || number > 0 && is_typing(app) => {
+        Ok(_) if !app.requests.writing.is_empty() || number > 0 && is_typing(app) => {
             app.show_error(format!("{} was not opened: a change was being made here", opening.name));
             Vec::new()
         }
@@ -116,29 +122,22 @@ fn is_typing(app: &App) -> bool {
     }
 }
 
-/// Everything anew but what belongs to the user and not to the database.
+/// Takes another database: everything is reset but what belongs to the user.
 fn enter(app: &mut App, location: &Location) {
-    let blank = App::new(location.clone(), false, app.theme, app.size);
+    let blank = App::new(location.clone(), false, app.settings.theme, app.size);
     let before = std::mem::replace(app, blank);
-    app.keymap = before.keymap;
-    app.themes = before.themes;
-    app.suiting = before.suiting;
-    app.mouse = before.mouse;
-    app.zone = before.zone;
-    app.view = before.view;
+    app.settings = before.settings;
+    app.list.view = before.list.view;
     app.messages = before.messages;
-    app.contexts = before.contexts;
-    app.config_folder = before.config_folder;
     app.last_key = before.last_key;
-    app.saved_filters = before.saved_filters;
-    app.last_opening = before.last_opening;
-    app.last_bulk = before.last_bulk;
-    app.last_asked = before.last_asked;
+    // A reply for the database before is known by its number.
+    app.database.last_opening = before.database.last_opening;
+    app.requests.last_bulk = before.requests.last_bulk;
+    app.requests.last_asked = before.requests.last_asked;
+    app.list.reading.generation = before.list.reading.generation;
     // Messages of the time before: what is wrong with the configuration stays to be read.
     app.status = before.status.filter(|status| status.until.is_none());
-    // An answer for the database before is known by its number.
-    app.reading.generation = before.reading.generation;
-    app.undo_stacks = before.undo_stacks;
-    app.undo_stacks.insert(before.location, before.undo_stack);
-    app.undo_stack = app.undo_stacks.remove(location).unwrap_or_default();
+    app.undo.others = before.undo.others;
+    app.undo.others.insert(before.database.location, before.undo.stack);
+    app.undo.stack = app.undo.others.remove(location).unwrap_or_default();
 }

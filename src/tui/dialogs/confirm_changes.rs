@@ -40,7 +40,7 @@ pub fn gate(app: &mut App, effects: Vec<Effect>, now: Millis) -> Vec<Effect> {
             effect => effect,
         };
         if matches!(effect, Effect::Write(_)) {
-            app.writing.push(now);
+            app.requests.writing.push(now);
         }
         passed.push(effect);
     }
@@ -57,7 +57,7 @@ pub fn remember_key(app: &mut App) {
 }
 
 fn asks(app: &App, effect: &Effect) -> bool {
-    let asks_always = app.known.as_ref().is_some_and(|known| known.confirm == ConfirmPolicy::Always);
+    let asks_always = app.database.known.as_ref().is_some_and(|known| known.confirm == ConfirmPolicy::Always);
     effect.change().is_some_and(|_| asks_always || adopts(app, effect))
 }
 
@@ -88,7 +88,7 @@ fn refused(app: &mut App, confirm: Confirm) {
             }
         }
         Effect::Debugger(DebuggerRequest::Start(number, _)) => {
-            app.starting.take_if(|starting| *starting == number);
+            app.runs.starting.take_if(|starting| *starting == number);
         }
         _ => {}
     }
@@ -179,7 +179,7 @@ fn lines_of_edit(app: &App, key: &Key, edit: &Edit) -> Vec<String> {
         Edit::Toggle => format!("Toggle {key}?"),
         _ => format!("Change {key}?"),
     };
-    let entry = app.window.get(&RowId::Entry(key.clone())).and_then(|row| row.entry());
+    let entry = app.list.window.get(&RowId::Entry(key.clone())).and_then(|row| row.entry());
     let now = entry.map(|entry| format!("It is {} now.", app.value_in(entry, VALUE)));
     std::iter::once(question).chain(now).collect()
 }
@@ -187,7 +187,7 @@ fn lines_of_edit(app: &App, key: &Key, edit: &Edit) -> Vec<String> {
 fn lines_of_start(app: &App, start: &WorkflowStart) -> Vec<String> {
     let mut lines = vec![format!("Start {}?", escape(start.file.as_os_str().as_encoded_bytes()))];
     let shown = |param: &String| match param.split_once('=') {
-        Some((name, value)) => format!("  {name}={}", app.secrets.parameter(name, value)),
+        Some((name, value)) => format!("  {name}={}", app.settings.secrets.parameter(name, value)),
         None => format!("  {param}"),
     };
     let params = start.params.iter().take(EXAMPLES_MAX).map(shown);

@@ -10,7 +10,7 @@ use crate::tui::effect::Effect;
 
 /// Whether an effect would adopt another program's file.
 pub fn adopts(app: &App, effect: &Effect) -> bool {
-    app.adopts && effect.change().is_some_and(|change| change.writes)
+    app.database.adopts && effect.change().is_some_and(|change| change.writes)
 }
 
 /// What adoption does, if a change would lead to it.
@@ -18,7 +18,7 @@ pub fn about_adoption(app: &App, confirm: &Confirm) -> Vec<String> {
     if !adopts(app, &confirm.effect) {
         return Vec::new();
     }
-    let copy = escape(&[app.location.short_name(), b".before-slothstate"].concat());
+    let copy = escape(&[app.database.location.short_name(), b".before-slothstate"].concat());
     vec![
         "This is the first write to a file of Sloth Runner: it is adopted.".into(),
         "That adds columns and tables to it, which undo does not remove.".into(),

@@ -58,7 +58,10 @@ pub fn is_bare((columns, rows): (u16, u16)) -> bool {
 fn keys_in(app: &App, keys: &[KeyHint], width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
     for (key, does) in keys {
-        let pair = [Span::styled(*key, app.theme.key), Span::styled(format!(" {does}"), app.theme.faint)];
+        let pair = [
+            Span::styled(*key, app.settings.theme.key),
+            Span::styled(format!(" {does}"), app.settings.theme.faint),
+        ];
         let wide = key.width() + 1 + does.width();
         match lines.last_mut().filter(|line| line.width() + 3 + wide <= width) {
             Some(line) => {
@@ -115,7 +118,7 @@ pub fn boxed(
     if lines.len() > fits {
         lines.truncate(fits);
         if let Some(last) = lines.last_mut().filter(|_| fits > 1) {
-            *last = Line::styled(format::cut(&format!("{last} …"), width), app.theme.faint);
+            *last = Line::styled(format::cut(&format!("{last} …"), width), app.settings.theme.faint);
         }
     } else if !is_bare && lines.len() < fits {
         lines.push(Line::default());
@@ -124,7 +127,7 @@ pub fn boxed(
     let inner = if is_bare {
         frame.render_widget(Clear, screen);
         frame.render_widget(
-            Line::styled(title, app.theme.title),
+            Line::styled(title, app.settings.theme.title),
             Rect { height: 1.min(screen.height), ..screen },
         );
         Rect { y: 1.min(screen.height), height: screen.height.saturating_sub(1), ..screen }
@@ -134,8 +137,8 @@ pub fn boxed(
         let (x, y) = ((screen.width - width) / 2, (screen.height - height) / 3);
         let area = Rect { x, y, width, height };
         let block = Block::bordered()
-            .border_style(app.theme.frame)
-            .title(Span::styled(format!(" {title} "), app.theme.title))
+            .border_style(app.settings.theme.frame)
+            .title(Span::styled(format!(" {title} "), app.settings.theme.title))
             .padding(ratatui::widgets::Padding::horizontal(1));
         let inner = block.inner(area);
         frame.render_widget(Clear, area);
@@ -156,7 +159,13 @@ fn columns(count: usize) -> u16 {
 pub fn input_line(app: &App, label: String, input: &Input, width: usize) -> (Line<'static>, usize) {
     let (text, column) = typed(input, width.saturating_sub(label.width()));
     let column = column + label.width();
-    (Line::from(vec![Span::styled(label, app.theme.label), Span::styled(text, app.theme.text)]), column)
+    (
+        Line::from(vec![
+            Span::styled(label, app.settings.theme.label),
+            Span::styled(text, app.settings.theme.text),
+        ]),
+        column,
+    )
 }
 
 /// Puts the cursor into a line inside of a dialog.
@@ -175,19 +184,20 @@ fn draw_confirm(app: &App, confirm: &Confirm, frame: &mut Frame<'_>) {
 
 /// Which database it is, if it has a name.
 pub fn database(app: &App) -> Option<Line<'static>> {
-    let known = app.known.as_ref()?;
-    let style = if known.production { app.theme.production } else { app.theme.label };
+    let known = app.database.known.as_ref()?;
+    let style = if known.production { app.settings.theme.production } else { app.settings.theme.label };
     let mark = if known.production { "PRODUCTION " } else { "" };
     Some(Line::from(vec![
         Span::styled(format!("{mark}{}", escape(known.name.as_bytes())), style),
-        Span::styled(format!("  {}", app.location), app.theme.faint),
+        Span::styled(format!("  {}", app.database.location), app.settings.theme.faint),
     ]))
 }
 
 /// A question. Where the database has a name it is named; for what nothing takes back where mistakes are
 /// felt by others, a letter is not enough.
 pub fn question(app: &App, lines: &[String], reply: ConfirmReply, frame: &mut Frame<'_>) {
-    let mut lines: Vec<_> = lines.iter().map(|line| Line::styled(line.clone(), app.theme.text)).collect();
+    let mut lines: Vec<_> =
+        lines.iter().map(|line| Line::styled(line.clone(), app.settings.theme.text)).collect();
     lines.extend(database(app));
     let name = match (reply, app.production()) {
         (ConfirmReply::Name, Some(name)) => name,
@@ -209,7 +219,7 @@ pub fn question(app: &App, lines: &[String], reply: ConfirmReply, frame: &mut Fr
     let at = shown.len() - 1;
     let typed = app.answer.value().trim();
     let is_wrong = !name.starts_with(typed);
-    let problem = is_wrong.then(|| Line::styled("✗ that is not its name", app.theme.bad));
+    let problem = is_wrong.then(|| Line::styled("✗ that is not its name", app.settings.theme.bad));
     let shown = shown.into_iter().chain(problem).collect();
     let inner = boxed(app, "Are you sure?", shown, KEYS, width, frame);
     place_cursor(inner, at, column, frame);
@@ -222,8 +232,8 @@ fn draw_invalid(app: &App, invalid: &Invalid, frame: &mut Frame<'_>) {
         false => escape(invalid.problem.as_bytes()),
     };
     let lines = vec![
-        Line::styled(format!("{} was not written.", invalid.key), app.theme.text),
-        Line::styled(problem, app.theme.bad),
+        Line::styled(format!("{} was not written.", invalid.key), app.settings.theme.text),
+        Line::styled(problem, app.settings.theme.bad),
     ];
     boxed(app, "Not written", lines, &[("e", "edit your text again"), ("esc", "drop it")], 0, frame);
 }

@@ -42,7 +42,7 @@ pub fn draw(app: &App, top: usize, frame: &mut Frame<'_>) {
         Screen::Run => "a run, step by step",
         Screen::Past => "the past",
         Screen::Value { .. } => "a value",
-        Screen::List => app.view.title(),
+        Screen::List => app.list.view.title(),
     };
     let title = format!("Keys of this view: {of}");
     boxed(app, &title, lines, KEYS, width, frame);
@@ -50,9 +50,9 @@ pub fn draw(app: &App, top: usize, frame: &mut Frame<'_>) {
 
 fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     let context = app.context();
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let commands = command::applicable(&context).map(|command| {
-        let keys = app.keymap.keys_in(command.action, &context).collect::<Vec<_>>().join("  ");
+        let keys = app.settings.keymap.keys_in(command.action, &context).collect::<Vec<_>>().join("  ");
         (Span::styled(keys, theme.key), command.name, command.help)
     });
     let filters = FILTERS.into_iter().map(|(term, help)| (Span::styled("/ filter", theme.faint), term, help));
@@ -71,7 +71,7 @@ fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
 fn item(app: &App, keys: Span<'static>, name: &str, help: &'static str, width: usize) -> Vec<Line<'static>> {
     const KEYS: usize = 18;
     const NAME: usize = 16;
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let indent = if width >= KEYS + NAME + 30 { KEYS + NAME } else { 2 };
     let explained = wrapped(&Line::styled(help, theme.text), width.saturating_sub(indent));
     let first = |text: &str, width| {

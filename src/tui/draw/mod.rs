@@ -36,7 +36,7 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     picture(app, now, frame);
     // A theme that says what text stands on, and in which colour, says it of everything: the terminal's
     // own letters may be as dark as the ground of the theme.
-    let text = app.theme.text;
+    let text = app.settings.theme.text;
     for cell in frame.buffer_mut().content.iter_mut().filter(|_| text.bg.is_some() || text.fg.is_some()) {
         let own = |colour: Color, of_theme: Option<Color>| match colour {
             Color::Reset => of_theme.unwrap_or(colour),
@@ -79,13 +79,13 @@ fn mark(app: &App, area: Rect, frame: &mut Frame<'_>) {
     }
     let name = escape(name.as_bytes());
     let title = format!(" PRODUCTION: {} ", format::cut(&name, usize::from(area.width).saturating_sub(20)));
-    let style = app.theme.production;
+    let style = app.settings.theme.production;
     frame.render_widget(Block::bordered().border_style(style).title(Span::styled(title, style)), area);
 }
 
 /// The same in one word, for a screen without a frame.
 pub fn production_word(app: &App) -> Option<Span<'static>> {
-    app.production().map(|_| Span::styled(" PRODUCTION ", app.theme.production))
+    app.production().map(|_| Span::styled(" PRODUCTION ", app.settings.theme.production))
 }
 
 /// The same in one word, where a frame has no room.
@@ -98,14 +98,14 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
-    let theme = &app.theme;
-    let (aside, style) = match app.filter_line.mistake() {
+    let theme = &app.settings.theme;
+    let (aside, style) = match app.list.filter_line.mistake() {
         // While it is typed, the line at the bottom says what is wrong with it.
         Some(_) if app.is_filtering => (String::new(), theme.bad),
         Some(problem) => (format!("  {}", problem.text), theme.bad),
-        None if app.reading.from.is_some() && app.reading.scanned > 0 => {
-            let of = app.count.map_or(String::new(), |count| format!(" of {}", thousands(count)));
-            let scanned = thousands(app.reading.scanned);
+        None if app.list.reading.from.is_some() && app.list.reading.scanned > 0 => {
+            let of = app.database.count.map_or(String::new(), |count| format!(" of {}", thousands(count)));
+            let scanned = thousands(app.list.reading.scanned);
             (format!("  searching… {scanned}{of}, esc stops"), theme.warning)
         }
         None => (place(app), theme.faint),
@@ -124,9 +124,9 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let area = Rect { width: area.width - columns(right), ..area };
     // The line scrolls with its cursor; what is said about it goes first where there is no room.
     let room = usize::from(area.width).saturating_sub(before);
-    let wanted = app.filter_line.text().width() + 1;
+    let wanted = app.list.filter_line.text().width() + 1;
     let aside = if wanted + aside.width() > room { format::cut(&aside, room / 3) } else { aside };
-    let (text, column) = line::typed(app.filter_line.input(), room.saturating_sub(aside.width()));
+    let (text, column) = line::typed(app.list.filter_line.input(), room.saturating_sub(aside.width()));
     let mut spans = vec![
         Span::styled(mark, theme.production),
         Span::styled(scope, theme.title),
@@ -135,7 +135,7 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     if text.is_empty() && !app.is_filtering {
         spans.push(Span::styled("no filter", theme.faint));
     } else {
-        spans.extend(line_with_mistake(app, &app.filter_line, text));
+        spans.extend(line_with_mistake(app, &app.list.filter_line, text));
     }
     spans.push(Span::styled(aside, style));
     frame.render_widget(Line::from(spans), area);
@@ -147,7 +147,7 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
 
 /// What is typed, with what is wrong in it marked, where all of it is on the screen as it was typed.
 pub fn line_with_mistake(app: &App, line: &FilterLine, text: String) -> Vec<Span<'static>> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let Some(mistake) = line.mistake().filter(|_| text == line.text()) else {
         return vec![Span::styled(text, theme.text)];
     };
@@ -169,7 +169,7 @@ fn columns(count: usize) -> u16 {
 
 /// What the history that is shown is of.
 fn of_what(app: &App, width: usize) -> String {
-    let text = match app.scope.as_ref().map(|scope| &scope.of) {
+    let text = match app.list.scope.as_ref().map(|scope| &scope.of) {
         Some(RowId::Lock(name)) => format!(" of lock {} ", escape(name.as_bytes())),
         Some(RowId::Entry(key)) => format!(" of {key} "),
         Some(RowId::Change(_) | RowId::Group(_) | RowId::Run(_)) | None => String::new(),
@@ -179,7 +179,7 @@ fn of_what(app: &App, width: usize) -> String {
 
 /// Where the cursor is in the list, as far as that is known, and how many entries are marked.
 fn place(app: &App) -> String {
-    let marked = match app.marks.count() {
+    let marked = match app.list.marks.count() {
         0 => String::new(),
         count => format!("  {} marked", thousands(count)),
     };
@@ -193,7 +193,7 @@ fn cursor_place(app: &App) -> String {
         }
         _ => String::new(),
     };
-    let window = &app.window;
+    let window = &app.list.window;
     let rows = window.rows().len();
     match (window.at_start, window.at_end) {
         _ if rows == 0 => String::new(),

@@ -37,12 +37,13 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
 
 /// What there is to say, the most pressing first.
 pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
-    let theme = &app.theme;
-    if let Some((number, progress)) = &app.progress {
+    let theme = &app.settings.theme;
+    if let Some((number, progress)) = &app.requests.progress {
         let stops = if *number > 0 { "; esc stops" } else { "" };
         return Some((format!("… {}{stops}", progress.words), theme.warning));
     }
-    if let Some(opening) = app.opening.as_ref().filter(|opening| now.since(opening.since).as_millis() >= SLOW)
+    if let Some(opening) =
+        app.database.opening.as_ref().filter(|opening| now.since(opening.since).as_millis() >= SLOW)
     {
         let waited = format::span(now.since(opening.since));
         let name = escape(opening.name.as_bytes());
@@ -51,7 +52,7 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
             theme.warning,
         ));
     }
-    if let Some(since) = app.writing.first().filter(|since| now.since(**since).as_millis() >= SLOW) {
+    if let Some(since) = app.requests.writing.first().filter(|since| now.since(**since).as_millis() >= SLOW) {
         let waited = format::span(now.since(*since));
         let mut text =
             format!("… the database is busy: somebody else is writing to it; waiting for {waited}");
@@ -65,7 +66,7 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     }
     if let Some(unresponsive_for) = app.unresponsive_for(now) {
         let unresponsive_for = format::span(unresponsive_for);
-        let text = if app.window.rows().is_empty() {
+        let text = if app.list.window.rows().is_empty() {
             format!(
                 "… the database does not answer: another program has locked it, or it is slow; waiting for {unresponsive_for}"
             )
@@ -84,9 +85,9 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
 /// How a message of this sort is marked.
 pub fn marked(app: &App, tone: MessageLevel) -> (&'static str, Style) {
     match tone {
-        MessageLevel::Done => ("✓", app.theme.good),
-        MessageLevel::Notice => ("!", app.theme.warning),
-        MessageLevel::Error => ("✗", app.theme.bad),
+        MessageLevel::Done => ("✓", app.settings.theme.good),
+        MessageLevel::Notice => ("!", app.settings.theme.warning),
+        MessageLevel::Error => ("✗", app.settings.theme.bad),
     }
 }
 
@@ -117,15 +118,15 @@ fn draw_message(app: &App, text: String, style: Style, area: Rect, frame: &mut F
 /// Whether one of the marked entries that are on the screen is a flag.
 fn marks_a_flag(app: &App) -> bool {
     let height = usize::from(app.areas().list.height);
-    let seen = app.window.rows().iter().skip(app.window.top()).take(height).filter_map(Row::entry);
-    seen.filter(|entry| app.marks.mark_of(entry) == MarkState::Same)
+    let seen = app.list.window.rows().iter().skip(app.list.window.top()).take(height).filter_map(Row::entry);
+    seen.filter(|entry| app.list.marks.mark_of(entry) == MarkState::Same)
         .any(|entry| kind_inference::infer(entry).0 == Kind::Flag)
 }
 
 /// The keys that do something here, as many as have room; how to get out, and how to see them all,
 /// is always among them.
 pub fn hints(app: &App, width: usize) -> Line<'static> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let context = app.context();
     let way_out = context.screen.way_out();
     let always = |action| action == Action::Help || action == Action::Back && way_out.is_some();
@@ -134,13 +135,13 @@ pub fn hints(app: &App, width: usize) -> Line<'static> {
         // Where nothing failed there is nothing to go to.
         Action::NextFailure(_) if app.debugger.as_ref().is_none_or(|debugger| !debugger.has_failed()) => None,
         // It can be done anywhere, and is looked for among the runs.
-        Action::StartRun if app.view != View::Runs => None,
+        Action::StartRun if app.list.view != View::Runs => None,
         // With entries marked it is for them: where none that is seen is a flag, it would do nothing.
         Action::Toggle if context.marked && !marks_a_flag(app) => None,
         _ => command.hint,
     };
     let hint = |command: &Command| {
-        let key = app.keymap.keys_in(command.action, &context).next()?;
+        let key = app.settings.keymap.keys_in(command.action, &context).next()?;
         Some((command.action, key.to_string(), word(command)?))
     };
     let hints: Vec<(Action, String, &str)> = command::applicable(&context).filter_map(hint).collect();

@@ -16,8 +16,8 @@ fn tabs(app: &App) -> Vec<(View, String)> {
     let width = usize::from(app.areas().tabs.width);
     let all = |(named, end): (bool, &str)| -> Vec<(View, String)> {
         let tab = |view: View| {
-            let key = app.keymap.keys_for(Action::Show(view)).first().map_or("", String::as_str);
-            let text = match view == app.view {
+            let key = app.settings.keymap.keys_for(Action::Show(view)).first().map_or("", String::as_str);
+            let text = match view == app.list.view {
                 true => format!(" {key} {} ", view.title()),
                 false if named => format!(" {key} {}{end}", view.title()),
                 false => format!(" {key}{end}"),
@@ -45,12 +45,12 @@ pub fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let mut spans = Vec::new();
     let mut used = 0;
     for (view, text) in tabs(app) {
         used += text.width();
-        spans.push(Span::styled(text, if view == app.view { theme.title } else { theme.faint }));
+        spans.push(Span::styled(text, if view == app.list.view { theme.title } else { theme.faint }));
     }
     let aside = about(app);
     let room = usize::from(area.width).saturating_sub(used + 2);
@@ -70,17 +70,18 @@ pub fn left_over(app: &App) -> Option<Span<'static>> {
 }
 
 fn tone(app: &App) -> Style {
-    if app.read_only { app.theme.warning } else { app.theme.label }
+    if app.database.read_only { app.settings.theme.warning } else { app.settings.theme.label }
 }
 
 /// The database and how much is in it.
 fn about(app: &App) -> String {
-    let name = app.known.as_ref().map_or(app.location.short_name(), |known| known.name.as_bytes());
+    let name =
+        app.database.known.as_ref().map_or(app.database.location.short_name(), |known| known.name.as_bytes());
     let mut aside = escape(name);
-    if app.read_only {
+    if app.database.read_only {
         aside.push_str(" · read only");
     }
-    if let Some(count) = app.count {
+    if let Some(count) = app.database.count {
         aside.push_str(&format!(" · {}", format::counted(count, "key")));
     }
     aside

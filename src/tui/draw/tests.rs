@@ -75,10 +75,10 @@ pub fn check(name: &str, app: &App) {
 fn at(view: View, name: &str, size: (u16, u16)) -> App {
     let mut app = sample(view, size);
     on(&mut app, name);
-    let Some(id) = app.window.selected().map(Row::id) else { return app };
+    let Some(id) = app.list.window.selected().map(Row::id) else { return app };
     let entry = entries().into_iter().find(|entry| RowId::Entry(entry.key.clone()) == id);
     let mut detail = entry.map(|entry| Box::new(Detail::of_entry(entry)));
-    if let Some(Row::Run(row)) = app.window.selected() {
+    if let Some(Row::Run(row)) = app.list.window.selected() {
         let row = RunRow { account: Some(account()), ..*row.clone() };
         detail = Some(Box::new(Detail::new(Row::Run(Box::new(row)), 0)));
     }
@@ -126,9 +126,9 @@ fn a_theme_with_a_ground_has_it_everywhere_and_one_cursor_from_end_to_end() {
     };
     for size in [SMALL, LARGE] {
         for mut app in [sample(View::Keys, size), sample(View::Overview, size), empty(size)] {
-            app.theme = Themes::shipped().named("high-contrast").unwrap();
+            app.settings.theme = Themes::shipped().named("high-contrast").unwrap();
             press(&mut app, KeyCode::Char('?'));
-            let (ground, letters) = (app.theme.text.bg.unwrap(), app.theme.cursor);
+            let (ground, letters) = (app.settings.theme.text.bg.unwrap(), app.settings.theme.cursor);
             let with_help = whole(&app);
             press(&mut app, KeyCode::Esc);
             let without = whole(&app);
@@ -160,13 +160,13 @@ fn keys_as_a_tree() {
     for size in [SMALL, LARGE, (40, 10)] {
         let mut app = sample(View::Keys, size);
         press(&mut app, KeyCode::Char('w'));
-        app.tree.open.insert(key("feature:"));
+        app.list.tree.open.insert(key("feature:"));
         answer_rows(&mut app, rows.clone());
         let all = GroupSize { keys: 1_200, bytes: 5_300_000, is_all: true, is_old: false };
         update(&mut app, Message::Reply(Reply::Weighed(key("feature:"), all)), NOW);
         let some = GroupSize { keys: 20_000, is_all: false, ..all };
         update(&mut app, Message::Reply(Reply::Weighed(key("deploy"), some)), NOW);
-        app.window.select(0);
+        app.list.window.select(0);
         check(&format!("tree_{}x{}", size.0, size.1), &app);
     }
 }
@@ -203,7 +203,7 @@ fn marked(size: (u16, u16)) -> App {
     type_text(&mut app, "mmm");
     let changed = Entry { revision: Revision(90), ..entry("feature:new_checkout", "true", None) };
     let news = vec![(changed.key.clone(), Some(changed))];
-    let generation = app.reading.generation;
+    let generation = app.list.reading.generation;
     update(&mut app, Message::Reply(Reply::Entries(generation, news)), NOW);
     app
 }
@@ -226,7 +226,7 @@ fn what_is_marked_and_what_would_be_done_with_it() {
     check("marked_delete", &app);
     // Marks are told from what is not marked without any colour.
     let mut app = marked(SMALL);
-    app.theme = Theme::plain();
+    app.settings.theme = Theme::plain();
     let drawn = drawn(&app).backend().to_string();
     assert!(drawn.contains("✓feature:dark_mode") && drawn.contains("!feature:new_checkout"), "{drawn}");
     let mut tiny = marked(TINY);
@@ -270,7 +270,7 @@ fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
     press(&mut app, KeyCode::Char('R'));
     check("past_restore", &app);
     let mut app = travelled(SMALL);
-    app.theme = Theme::plain();
+    app.settings.theme = Theme::plain();
     let buffer = buffer(&app);
     assert!(buffer[(1, 0)].modifier.contains(ratatui::style::Modifier::REVERSED));
     assert!(buffer.content().iter().all(|cell| cell.fg == ratatui::style::Color::Reset));
@@ -313,7 +313,7 @@ fn what_was_changed_here() {
     for (seconds, words) in
         [(4000, "deleted 3 entries"), (75, "set feature:dark_mode to false"), (9, "x\x1b")]
     {
-        app.undo_stack.changed(UndoableChange::of(vec![Revision(1)], words, fixtures::ago(seconds)));
+        app.undo.stack.changed(UndoableChange::of(vec![Revision(1)], words, fixtures::ago(seconds)));
     }
     type_text(&mut app, ":undos");
     press(&mut app, KeyCode::Enter);
@@ -328,9 +328,9 @@ fn what_was_changed_here() {
 fn an_empty_database() {
     for view in View::ALL {
         let mut app = empty(SMALL);
-        app.view = view;
-        app.count = Some(0);
-        app.overview = Some(Overview::default());
+        app.list.view = view;
+        app.database.count = Some(0);
+        app.list.overview = Some(Overview::default());
         answer_rows(&mut app, Vec::new());
         check(&format!("empty_{}", view.title().to_lowercase()), &app);
     }
@@ -345,8 +345,8 @@ fn an_empty_database() {
 fn production(size: (u16, u16)) -> App {
     let mut app = opened("version", size, "");
     let path = "/srv/live/state.db".into();
-    app.location = crate::store::Location::File("/srv/live/state.db".into());
-    app.known = Some(Context {
+    app.database.location = crate::store::Location::File("/srv/live/state.db".into());
+    app.database.known = Some(Context {
         name: "live".into(),
         path,
         read_only: false,
@@ -363,7 +363,7 @@ fn a_production_database_is_marked_in_words_on_every_screen() {
     type_text(&mut app, "d");
     check("production_delete", &app);
     let mut app = production(SMALL);
-    app.window = sample(View::Locks, SMALL).window;
+    app.list.window = sample(View::Locks, SMALL).list.window;
     type_text(&mut app, "xliv");
     check("production_clear_lock", &app);
     for size in [TINY, (40, 10), (300, 80)] {
@@ -402,7 +402,7 @@ fn hostile_bytes_wide_characters_and_writing_from_right_to_left() {
     ];
     for place in 0..hostile.len() {
         let mut app = with(rows(hostile.clone()), SMALL);
-        app.window.select(place);
+        app.list.window.select(place);
         let drawn = buffer(&app);
         assert!(drawn.content().iter().all(|cell| !cell.symbol().chars().any(char::is_control)));
     }
@@ -481,7 +481,7 @@ fn a_long_message_is_read_in_full() {
 #[test]
 fn read_only_shows_no_key_that_writes() {
     let mut app = at(View::Keys, "feature:dark_mode", LARGE);
-    app.read_only = true;
+    app.database.read_only = true;
     check("read_only", &app);
     let shown = drawn(&app).backend().to_string();
     for hint in ["toggle", "edit", "ttl", "delete", "add"] {
@@ -499,8 +499,8 @@ fn styles(app: &App) -> Vec<Style> {
 #[test]
 fn cursor_and_flash_differ_without_colour() {
     let mut app = sample(View::Keys, SMALL);
-    app.theme = Theme::plain();
-    app.flashes.insert(RowId::Entry(key("config")), NOW.plus(timing::FLASH));
+    app.settings.theme = Theme::plain();
+    app.list.flashes.insert(RowId::Entry(key("config")), NOW.plus(timing::FLASH));
     let plain = styles(&app);
     assert_ne!(plain[0], plain[2], "the cursor");
     assert_ne!(plain[1], plain[2], "a flash");
@@ -511,7 +511,7 @@ fn cursor_and_flash_differ_without_colour() {
     };
     assert!(buffer(&app).content().iter().all(|cell| none(&cell.style())));
     // Both at once are still told from either.
-    app.flashes.insert(RowId::Entry(key("cache:report")), NOW.plus(timing::FLASH));
+    app.list.flashes.insert(RowId::Entry(key("cache:report")), NOW.plus(timing::FLASH));
     let both = styles(&app)[0];
     assert!(both != plain[0] && both != plain[1]);
 }
@@ -520,8 +520,8 @@ fn cursor_and_flash_differ_without_colour() {
 fn a_flash_under_the_cursor_can_be_read() {
     for theme in [Theme::dark(), Theme::light()] {
         let mut app = sample(View::Keys, SMALL);
-        app.theme = theme;
-        app.flashes.insert(RowId::Entry(key("cache:report")), NOW.plus(timing::FLASH));
+        app.settings.theme = theme;
+        app.list.flashes.insert(RowId::Entry(key("cache:report")), NOW.plus(timing::FLASH));
         let style = styles(&app)[0];
         assert_eq!((style.fg, style.bg), (theme.flash.fg, theme.flash.bg));
     }
@@ -531,9 +531,9 @@ fn a_flash_under_the_cursor_can_be_read() {
 fn dark_and_light_style_the_same_cells() {
     for (view, size) in View::ALL.into_iter().flat_map(|view| [(view, SMALL), (view, LARGE)]) {
         let mut app = sample(view, size);
-        app.flashes.extend(app.window.rows().get(1).map(|row| (row.id(), NOW.plus(timing::FLASH))));
+        app.list.flashes.extend(app.list.window.rows().get(1).map(|row| (row.id(), NOW.plus(timing::FLASH))));
         let dark = buffer(&app);
-        app.theme = Theme::light();
+        app.settings.theme = Theme::light();
         let light = buffer(&app);
         for (dark, light) in dark.content().iter().zip(light.content()) {
             assert_eq!(dark.symbol(), light.symbol());

@@ -44,7 +44,7 @@ impl Cell<'_> {
 
     /// Words that matter less.
     pub fn faint(&self, text: impl AsRef<str>) -> Drawn {
-        self.text(text, self.app.theme.faint)
+        self.text(text, self.app.settings.theme.faint)
     }
 
     /// Nothing to be shown.
@@ -59,7 +59,7 @@ impl Cell<'_> {
 
     /// Data in a part of the cell.
     pub fn bytes_in(&self, bytes: &[u8], width: usize, style: Style, matched: &[Range<usize>]) -> Drawn {
-        let theme = &self.app.theme;
+        let theme = &self.app.settings.theme;
         let over = |tone| if self.stands_out { self.style } else { Theme::over(style, tone) };
         let (escaped, match_style) = (over(theme.escaped), over(theme.matched));
         format::spans(bytes, width, style, escaped, match_style, matched)
@@ -67,7 +67,7 @@ impl Cell<'_> {
 
     /// The colour of a time that is about to come.
     pub fn urgency(&self, until: Option<Millis>) -> Style {
-        let theme = &self.app.theme;
+        let theme = &self.app.settings.theme;
         match until {
             Some(until) if until.since(self.now).as_secs() < 10 => theme.bad,
             Some(until) if until.since(self.now).as_secs() < 60 => theme.warning,
@@ -80,17 +80,17 @@ impl Cell<'_> {
 /// A name that the filter looks at.
 fn named(cell: &Cell<'_>, name: &[u8]) -> Drawn {
     let ranges = std::str::from_utf8(name)
-        .map(|name| cell.app.filter_line.filter().matches_in(name))
+        .map(|name| cell.app.list.filter_line.filter().matches_in(name))
         .unwrap_or_default();
     cell.bytes(name, &ranges)
 }
 
 /// A name in a tree: what it is in is not written again.
 fn indented(cell: &Cell<'_>, row: &Row, mark: &str, key: &Key) -> Drawn {
-    let (around, depth) = cell.app.tree.around(&row.id());
+    let (around, depth) = cell.app.list.tree.around(&row.id());
     let before = format::cut(&format!("{}{mark}", "  ".repeat(depth)), cell.width);
     let room = cell.width.saturating_sub(before.width());
-    let mut drawn = vec![Span::styled(before, cell.tone(cell.app.theme.label))];
+    let mut drawn = vec![Span::styled(before, cell.tone(cell.app.settings.theme.label))];
     let rest = &key.as_bytes()[around.map_or(0, |group| group.as_bytes().len())..];
     // A key may be the very text that others begin with.
     let name = if rest.is_empty() { key.as_bytes() } else { rest };
@@ -101,15 +101,17 @@ fn indented(cell: &Cell<'_>, row: &Row, mark: &str, key: &Key) -> Drawn {
 /// What the row is of.
 pub fn name(cell: &Cell<'_>, row: &Row) -> Drawn {
     if cell.is_twin {
-        let mut drawn =
-            vec![Span::styled(format::fit("≈", 1.min(cell.width)), cell.tone(cell.app.theme.warning))];
+        let mut drawn = vec![Span::styled(
+            format::fit("≈", 1.min(cell.width)),
+            cell.tone(cell.app.settings.theme.warning),
+        )];
         drawn.extend(name(&Cell { width: cell.width.saturating_sub(1), is_twin: false, ..*cell }, row));
         return drawn;
     }
     match row {
         Row::Entry(entry) if cell.app.order() == RowOrder::Tree => indented(cell, row, "  ", &entry.key),
         Row::Group(group) => {
-            let is_open = cell.app.tree.open.contains(&group.prefix);
+            let is_open = cell.app.list.tree.open.contains(&group.prefix);
             indented(cell, row, if is_open { "▾ " } else { "▸ " }, &group.prefix)
         }
         Row::Entry(entry) => named(cell, entry.key.as_bytes()),

@@ -88,8 +88,8 @@ fn listing(view: View) -> &'static Listing {
 
 /// The columns of the list that is shown. In the history of one key that key need not stand in each row.
 fn columns(app: &App) -> Vec<&'static Column> {
-    let is_of_one = app.view == View::History && app.scope.is_some();
-    listing(app.view)
+    let is_of_one = app.list.view == View::History && app.list.scope.is_some();
+    listing(app.list.view)
         .columns
         .iter()
         .filter(|column| !(is_of_one && column.name == history::columns::KEY))
@@ -126,15 +126,15 @@ pub fn widths(all: impl IntoIterator<Item = &'static Column>, width: u16) -> Vec
 /// How many columns stand before the row itself: that of the cursor, and one for marks if there are
 /// any.
 pub fn gutter(app: &App) -> u16 {
-    if app.marks.is_empty() { 1 } else { 2 }
+    if app.list.marks.is_empty() { 1 } else { 2 }
 }
 
 /// Whether the entry of a row is marked.
 fn marked(app: &App, row: &Row, style: Style) -> Span<'static> {
-    match row.entry().map_or(MarkState::None, |entry| app.marks.mark_of(entry)) {
+    match row.entry().map_or(MarkState::None, |entry| app.list.marks.mark_of(entry)) {
         MarkState::None => Span::styled(" ", style),
-        MarkState::Same => Span::styled("✓", Theme::over(style, app.theme.key)),
-        MarkState::Changed => Span::styled("!", Theme::over(style, app.theme.bad)),
+        MarkState::Same => Span::styled("✓", Theme::over(style, app.settings.theme.key)),
+        MarkState::Changed => Span::styled("!", Theme::over(style, app.settings.theme.bad)),
     }
 }
 
@@ -149,18 +149,18 @@ pub fn heading(app: &App, area: Rect, frame: &mut Frame<'_>) {
         text.push_str(&format::fit(column.name, width));
         text.push(' ');
     }
-    frame.render_widget(Line::styled(text, app.theme.label), area);
+    frame.render_widget(Line::styled(text, app.settings.theme.label), area);
 }
 
 /// What an empty list says, with the key that puts something into it, if one does.
 fn nothing(app: &App) -> String {
-    let nothing = listing(app.view).nothing;
-    let (action, does) = match app.view {
+    let nothing = listing(app.list.view).nothing;
+    let (action, does) = match app.list.view {
         View::Keys => (Action::Add, "adds one"),
         View::Runs => (Action::StartRun, "starts one"),
         _ => return nothing.into(),
     };
-    match app.keymap.keys_in(action, &app.context()).next() {
+    match app.settings.keymap.keys_in(action, &app.context()).next() {
         Some(key) => format!("{nothing}; {key} {does}"),
         None => nothing.into(),
     }
@@ -171,28 +171,28 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
-    let window = &app.window;
+    let window = &app.list.window;
     // Nothing is known of a database that is not open yet, least of all that it is empty.
-    let is_opening = app.opening.is_some() && window.rows().is_empty();
-    if let Some(lost) = &app.lost {
+    let is_opening = app.database.opening.is_some() && window.rows().is_empty();
+    if let Some(lost) = &app.database.lost {
         let text = format!(" no database: {}", lost.why);
-        frame.render_widget(Line::styled(text, app.theme.bad), Rect { height: 1, ..area });
+        frame.render_widget(Line::styled(text, app.settings.theme.bad), Rect { height: 1, ..area });
         return;
     }
-    if app.view == View::Overview && !is_opening {
+    if app.list.view == View::Overview && !is_opening {
         return overview::draw::draw(app, now, area, frame);
     }
     if window.rows().is_empty() {
-        let text = match (&app.reading.from, app.filter_line.filter().is_empty()) {
+        let text = match (&app.list.reading.from, app.list.filter_line.filter().is_empty()) {
             _ if is_opening => " opening…",
             (Some(_), _) => " reading…",
             (None, true) => &nothing(app),
-            (None, false) if app.filter_line.mistake().is_some() => {
+            (None, false) if app.list.filter_line.mistake().is_some() => {
                 " the filter cannot be read as it stands: what is wrong is said above"
             }
             (None, false) => " nothing passes the filter; esc clears it",
         };
-        frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });
+        frame.render_widget(Line::styled(text, app.settings.theme.faint), Rect { height: 1, ..area });
         return;
     }
     let widths = widths(columns(app), area.width.saturating_sub(gutter(app)));
@@ -213,16 +213,16 @@ pub fn draw_row(
     area: Rect,
     frame: &mut Frame<'_>,
 ) {
-    let Some(row) = app.window.rows().get(place) else { return };
-    let is_cursor = place == app.window.cursor();
-    let flashes = app.flashes.contains_key(&row.id());
-    let mut style = app.theme.text;
+    let Some(row) = app.list.window.rows().get(place) else { return };
+    let is_cursor = place == app.list.window.cursor();
+    let flashes = app.list.flashes.contains_key(&row.id());
+    let mut style = app.settings.theme.text;
     if is_cursor {
-        style = style.patch(app.theme.cursor);
+        style = style.patch(app.settings.theme.cursor);
     }
     // Over the cursor: dark letters on its dark ground could not be read.
     if flashes {
-        style = style.patch(app.theme.flash);
+        style = style.patch(app.settings.theme.flash);
     }
     let mark = match (is_cursor, flashes) {
         (true, _) => "›",

@@ -15,14 +15,14 @@ use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};
 /// Asks for the name, in the palette.
 pub fn ask(app: &mut App, action: Action, now: Millis) {
     match action {
-        Action::SaveFilter if app.filter_line.text().trim().is_empty() => {
+        Action::SaveFilter if app.list.filter_line.text().trim().is_empty() => {
             app.show_hint("there is no filter that could be saved", now);
         }
-        Action::SaveFilter if app.filter_line.mistake().is_some() => {
+        Action::SaveFilter if app.list.filter_line.mistake().is_some() => {
             app.show_hint("the filter has a mistake in it: it is not saved", now);
         }
-        Action::SavedFilters | Action::ForgetFilter if app.saved_filters.is_empty() => {
-            let key = app.keymap.keys_for(Action::SaveFilter).first();
+        Action::SavedFilters | Action::ForgetFilter if app.settings.saved_filters.is_empty() => {
+            let key = app.settings.keymap.keys_for(Action::SaveFilter).first();
             let key = key.map_or(":save-filter", String::as_str);
             app.show_hint(format!("no filter is saved; {key} saves the one of the list"), now);
         }
@@ -34,16 +34,16 @@ pub fn ask(app: &mut App, action: Action, now: Millis) {
 pub fn named(app: &mut App, action: Action, name: &str, now: Millis) -> Vec<Effect> {
     match action {
         Action::SaveFilter => {
-            let filter = app.filter_line.text().trim().to_string();
-            if filter.is_empty() || app.filter_line.mistake().is_some() {
+            let filter = app.list.filter_line.text().trim().to_string();
+            if filter.is_empty() || app.list.filter_line.mistake().is_some() {
                 ask(app, action, now);
                 return Vec::new();
             }
-            let saved = SavedFilter { name: name.into(), view: Some(app.view), filter };
+            let saved = SavedFilter { name: name.into(), view: Some(app.list.view), filter };
             vec![Effect::NameFilter(SavedFilterEdit::Save(saved))]
         }
         Action::ForgetFilter => vec![Effect::NameFilter(SavedFilterEdit::Forget(name.into()))],
-        _ => match app.saved_filters.iter().find(|saved| saved.name == name).cloned() {
+        _ => match app.settings.saved_filters.iter().find(|saved| saved.name == name).cloned() {
             Some(SavedFilter { view, filter, .. }) => {
                 let mut effects = view.map_or_else(Vec::new, |view| show(app, view, now));
                 effects.extend(filter_with(app, |line| line.set(&filter), now));
@@ -58,7 +58,7 @@ pub fn named(app: &mut App, action: Action, name: &str, now: Millis) -> Vec<Effe
 pub fn answer(app: &mut App, naming: &SavedFilterEdit, named: Result<Vec<SavedFilter>, String>, now: Millis) {
     match named {
         Ok(filters) => {
-            app.saved_filters = filters;
+            app.settings.saved_filters = filters;
             match naming {
                 SavedFilterEdit::Save(saved) => {
                     app.show_done(format!("saved filter {}", escape(saved.name.as_bytes())), now)

@@ -16,47 +16,47 @@ const SHARE: u32 = 50;
 
 /// Shows keys as a tree, or as a list; the cursor stays on what it is on.
 pub fn switch(app: &mut App, now: Millis) -> Vec<Effect> {
-    let selected = app.window.selected().map(Row::id);
-    app.tree.is_shown = !app.tree.is_shown;
+    let selected = app.list.window.selected().map(Row::id);
+    app.list.tree.is_shown = !app.list.tree.is_shown;
     let from = match &selected {
         // Nothing above is left out of a tree, which is short.
-        _ if app.tree.is_shown => LoadFrom::Start,
+        _ if app.list.tree.is_shown => LoadFrom::Start,
         Some(RowId::Group(prefix)) => LoadFrom::At(Position::Name(RowId::Entry(prefix.clone()))),
-        Some(id) if app.view == View::Keys => LoadFrom::At(Position::Name(id.clone())),
+        Some(id) if app.list.view == View::Keys => LoadFrom::At(Position::Name(id.clone())),
         _ => LoadFrom::Start,
     };
     update::clear(app);
     let effects = update::open(app, View::Keys, None, from, now);
-    app.pending_cursor = selected.filter(|id| matches!(id, RowId::Entry(_)));
+    app.list.pending_cursor = selected.filter(|id| matches!(id, RowId::Entry(_)));
     effects
 }
 
 /// Opens or closes the group under the cursor, or closes the one that the entry under it is in.
 pub fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
-    let Some(id) = app.window.selected().map(Row::id) else { return Vec::new() };
+    let Some(id) = app.list.window.selected().map(Row::id) else { return Vec::new() };
     match &id {
         RowId::Group(prefix) => {
-            if !app.tree.open.remove(prefix) {
-                app.tree.open.insert(prefix.clone());
+            if !app.list.tree.open.remove(prefix) {
+                app.list.tree.open.insert(prefix.clone());
             }
         }
         _ => {
-            let Some(around) = app.tree.around(&id).0.cloned() else { return Vec::new() };
-            app.tree.open.remove(&around);
-            app.pending_cursor = Some(RowId::Group(around));
+            let Some(around) = app.list.tree.around(&id).0.cloned() else { return Vec::new() };
+            app.list.tree.open.remove(&around);
+            app.list.pending_cursor = Some(RowId::Group(around));
         }
     }
     let effect = app.reload(now);
     // What appears because a group was opened was there before: it does not catch the eye.
-    app.reading.replacement_rows = None;
+    app.list.reading.replacement_rows = None;
     vec![effect]
 }
 
 /// Asks for the sizes of the groups that are in memory, were never counted and are not being counted.
 pub fn count_new(app: &mut App, now: Millis) -> Option<Effect> {
-    let counting = app.tree.counting.as_ref().map(|(_, groups)| groups);
+    let counting = app.list.tree.counting.as_ref().map(|(_, groups)| groups);
     let is_new = |key: &Key| {
-        app.tree.sizes.get(key).is_none_or(|size| !size.is_all)
+        app.list.tree.sizes.get(key).is_none_or(|size| !size.is_all)
             && !counting.is_some_and(|groups| groups.contains(key))
     };
     let has_new = groups(app).any(is_new);
@@ -65,23 +65,23 @@ pub fn count_new(app: &mut App, now: Millis) -> Option<Effect> {
 
 /// Asks for the sizes of the groups that are in memory and not known, or not as they are now.
 pub fn count(app: &mut App, now: Millis) -> Option<Effect> {
-    app.tree.count_at = None;
+    app.list.tree.count_at = None;
     if app.order() != RowOrder::Tree {
         return None;
     }
-    let unknown = |key: &&Key| app.tree.sizes.get(key).is_none_or(|size| !size.is_all || size.is_old);
+    let unknown = |key: &&Key| app.list.tree.sizes.get(key).is_none_or(|size| !size.is_all || size.is_old);
     let groups: Vec<Key> = groups(app).filter(unknown).cloned().collect();
     if groups.is_empty() {
         return None;
     }
-    app.tree.counting = Some((now, groups.iter().cloned().collect()));
-    app.tree.changed.clear();
+    app.list.tree.counting = Some((now, groups.iter().cloned().collect()));
+    app.list.tree.changed.clear();
     Some(Effect::Weigh(groups))
 }
 
 /// The groups that are in memory.
 fn groups(app: &App) -> impl Iterator<Item = &Key> {
-    app.window.rows().iter().filter_map(|row| match row {
+    app.list.window.rows().iter().filter_map(|row| match row {
         Row::Group(group) => Some(&group.prefix),
         _ => None,
     })
@@ -90,7 +90,7 @@ fn groups(app: &App) -> impl Iterator<Item = &Key> {
 /// How much is in a group, as far as it was counted. While one is counted again the number that it had
 /// stays.
 pub fn counted(app: &mut App, prefix: Key, mut size: GroupSize, now: Millis) {
-    let tree = &mut app.tree;
+    let tree = &mut app.list.tree;
     if size.is_all {
         // What changed meanwhile may not be in it.
         size.is_old = tree.changed.contains(&prefix);
@@ -115,26 +115,26 @@ pub fn counted(app: &mut App, prefix: Key, mut size: GroupSize, now: Millis) {
 pub fn changed(app: &mut App, changes: &[Change], now: Millis) {
     for change in changes.iter().filter(|change| change.subject == Subject::Entry) {
         let mut is_hidden = false;
-        for row in app.window.rows() {
+        for row in app.list.window.rows() {
             if let Row::Group(group) = row
                 && group.has(&change.key)
             {
-                if let Some(size) = app.tree.sizes.get_mut(&group.prefix) {
+                if let Some(size) = app.list.tree.sizes.get_mut(&group.prefix) {
                     size.is_old = true;
                 }
-                if app.tree.counting.is_some() {
-                    app.tree.changed.insert(group.prefix.clone());
+                if app.list.tree.counting.is_some() {
+                    app.list.tree.changed.insert(group.prefix.clone());
                 }
-                app.tree.count_at.get_or_insert(now.plus(app.tree.rests));
-                if !app.tree.open.contains(&group.prefix) {
+                app.list.tree.count_at.get_or_insert(now.plus(app.list.tree.rests));
+                if !app.list.tree.open.contains(&group.prefix) {
                     is_hidden = true;
-                    app.flashes.insert(row.id(), now.plus(FLASH));
-                    app.reading.is_stale |= group.series.is_some();
+                    app.list.flashes.insert(row.id(), now.plus(FLASH));
+                    app.list.reading.is_stale |= group.series.is_some();
                 }
             }
         }
         // An entry that comes or goes may make or end a group.
-        let is_known = app.window.get(&RowId::Entry(change.key.clone())).is_some();
-        app.reading.is_stale |= !is_hidden && is_known != change.new.is_some();
+        let is_known = app.list.window.get(&RowId::Entry(change.key.clone())).is_some();
+        app.list.reading.is_stale |= !is_hidden && is_known != change.new.is_some();
     }
 }

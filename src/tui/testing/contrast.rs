@@ -50,10 +50,11 @@ fn seen(cell: &Cell, (ground, letters): (Rgb, Rgb)) -> (Rgb, Rgb) {
 pub fn check(app: &App, now: Millis) {
     static THEMES: LazyLock<Themes> = LazyLock::new(Themes::shipped);
     let mut flashing = app.clone();
-    flashing.flashes = app.window.rows().iter().map(|row: &Row| (row.id(), now.plus(FLASH))).collect();
+    flashing.list.flashes =
+        app.list.window.rows().iter().map(|row: &Row| (row.id(), now.plus(FLASH))).collect();
     for mut app in [app.clone(), flashing] {
         for (name, _) in SHIPPED {
-            app.theme = THEMES.named(name).unwrap();
+            app.settings.theme = THEMES.named(name).unwrap();
             let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
             terminal.draw(|frame| draw::draw(&app, now, frame)).unwrap();
             for kind in terminals(name) {

@@ -258,35 +258,37 @@ pub fn rows(entries: Vec<Entry>) -> Vec<Row> {
 
 /// The rows that a view has of the sample entries and locks.
 pub fn rows_of(app: &App) -> Vec<Row> {
-    let view = app.view;
+    let view = app.list.view;
     let mut rows: Vec<Row> = Vec::new();
     if view == View::Locks {
         rows.extend(locks().into_iter().map(Row::Lock));
     }
     if view == View::History {
-        let matches =
-            |change: &Change| app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
+        let matches = |change: &Change| {
+            app.list.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change))
+        };
         let passing = changes()
             .into_iter()
-            .filter(|change| matches(change) && app.filter_line.filter().passes_change(change, NOW));
+            .filter(|change| matches(change) && app.list.filter_line.filter().passes_change(change, NOW));
         rows.extend(passing.map(Row::Change));
     }
     if view == View::Overview {
         return overview().0;
     }
     if view == View::Runs {
-        let passing =
-            runs().into_iter().filter(|row| app.filter_line.filter().passes_run(&row.run, &row.status, NOW));
+        let passing = runs()
+            .into_iter()
+            .filter(|row| app.list.filter_line.filter().passes_run(&row.run, &row.status, NOW));
         rows.extend(passing.map(|row| Row::Run(Box::new(row))));
     }
     rows.extend(
         entries()
             .into_iter()
-            .filter(|entry| view.takes(entry, app.filter_line.filter(), NOW))
+            .filter(|entry| view.takes(entry, app.list.filter_line.filter(), NOW))
             .map(Row::Entry),
     );
     if app.order() == RowOrder::Tree {
-        let is_open = app.tree.open.contains(&key("feature:"));
+        let is_open = app.list.tree.open.contains(&key("feature:"));
         rows.retain(|row| {
             is_open || row.entry().is_none_or(|entry| !entry.key.to_text().starts_with("feature:"))
         });
@@ -337,7 +339,7 @@ pub fn overview() -> (Vec<Row>, Overview) {
 /// An interface that has read nothing.
 pub fn empty(size: (u16, u16)) -> App {
     let mut app = App::new(Location::File("/var/lib/state.db".into()), false, Theme::dark(), size);
-    app.zone = Zone::Utc;
+    app.settings.zone = Zone::Utc;
     app
 }
 
@@ -359,8 +361,8 @@ pub fn with(rows: Vec<Row>, size: (u16, u16)) -> App {
     let mut app = empty(size);
     begin(&mut app, arrival("/var/lib/state.db"), NOW);
     answer_rows(&mut app, rows);
-    let count = app.window.rows().len() as u64;
-    app.counting.begin(NOW);
+    let count = app.list.window.rows().len() as u64;
+    app.database.counting.begin(NOW);
     update(&mut app, Message::Reply(Reply::Count(count)), NOW);
     app
 }
@@ -370,7 +372,7 @@ pub fn sample(view: View, size: (u16, u16)) -> App {
     let mut app = with(rows(entries()), size);
     crate::tui::update::update(&mut app, pressed(KeyCode::Char(digit(view))), NOW);
     if view == View::Overview {
-        let answer = Reply::Overview(app.reading.generation, overview().1);
+        let answer = Reply::Overview(app.list.reading.generation, overview().1);
         update(&mut app, Message::Reply(answer), NOW);
     }
     let rows = rows_of(&app);
@@ -391,8 +393,8 @@ pub fn answer_rows(app: &mut App, rows: Vec<Row>) -> Vec<Effect> {
 /// The same, at another moment.
 pub fn answer_rows_at(app: &mut App, rows: Vec<Row>, now: Millis) -> Vec<Effect> {
     let answer = Reply::Rows {
-        generation: app.reading.generation,
-        from: app.reading.from.clone().unwrap_or(LoadFrom::Start),
+        generation: app.list.reading.generation,
+        from: app.list.reading.from.clone().unwrap_or(LoadFrom::Start),
         rows,
         exhausted: true,
         complete: true,
@@ -418,14 +420,14 @@ pub fn type_text(app: &mut App, text: &str) -> Vec<Effect> {
 
 /// Puts the cursor on a row.
 pub fn on(app: &mut App, name: &str) {
-    let place = app.window.rows().iter().position(|row| match row {
+    let place = app.list.window.rows().iter().position(|row| match row {
         Row::Entry(entry) => entry.key == key(name),
         Row::Lock(row) => row.lock.name == name,
         Row::Change(change) => change.key == key(name),
         Row::Group(group) => group.prefix == key(name),
         Row::Run(row) => row.run.new.workflow == name,
     });
-    app.window.select(place.unwrap_or_else(|| panic!("no row {name}")));
+    app.list.window.select(place.unwrap_or_else(|| panic!("no row {name}")));
 }
 
 /// A text that comes back from the user's editor.

@@ -16,16 +16,16 @@ pub fn draw(app: &App, chosen: usize, now: Millis, frame: &mut Frame<'_>) {
     const KEYS: &[KeyHint] = &[("enter", "take it back"), ("j k", "choose"), ("esc", "close")];
     const AGE: usize = 7;
     const WIDEST: usize = 100;
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let (width, height) = room(app.size, WIDEST, KEYS);
     let top = (chosen + 1).saturating_sub(height.max(1));
-    let shown = app.undo_stack.done.iter().rev().enumerate().skip(top).take(height.max(1));
+    let shown = app.undo.stack.done.iter().rev().enumerate().skip(top).take(height.max(1));
     let lines = shown.map(|(place, done)| {
         let is_chosen = place == chosen;
         let style = if is_chosen { theme.text.patch(theme.cursor) } else { theme.text };
         let mark = if is_chosen { "› " } else { "  " };
         let age = format::fit(&format::age(Some(done.at), now), AGE);
-        let is_taken_back = app.undo_stack.is_taken_back(app.undo_stack.done.len() - 1 - place);
+        let is_taken_back = app.undo.stack.is_taken_back(app.undo.stack.done.len() - 1 - place);
         let taken_back = if is_taken_back { "taken back: " } else { "" };
         let words = format!("{taken_back}{}", escape(done.describe().as_bytes()));
         let words = format::cut(&words, width.saturating_sub(AGE + 3));

@@ -22,11 +22,11 @@ const NOTHING: &str = "nothing was changed here that can be taken back (a cleare
 /// Takes back the last change made here, or does again the last one taken back. While a change is
 /// being made that is the last one, so that the step waits for it.
 pub fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
-    if !app.writing.is_empty() {
-        app.undo_stack.asked.push_back(again);
+    if !app.requests.writing.is_empty() {
+        app.undo.stack.asked.push_back(again);
         return Vec::new();
     }
-    let Some(change) = app.undo_stack.stacks(again).0.pop() else {
+    let Some(change) = app.undo.stack.stacks(again).0.pop() else {
         app.show_hint(if again { "nothing was taken back here" } else { NOTHING }, now);
         return Vec::new();
     };
@@ -41,17 +41,17 @@ pub fn step(app: &mut App, again: bool, now: Millis) -> Vec<Effect> {
 /// error, ends the waiting: what was asked for before it was seen may not be wanted after it.
 pub fn next_step(app: &mut App, is_settled: bool, now: Millis) -> Vec<Effect> {
     if !is_settled {
-        app.undo_stack.asked.clear();
+        app.undo.stack.asked.clear();
     }
-    if !app.writing.is_empty() {
+    if !app.requests.writing.is_empty() {
         return Vec::new();
     }
-    app.undo_stack.asked.pop_front().map_or_else(Vec::new, |again| step(app, again, now))
+    app.undo.stack.asked.pop_front().map_or_else(Vec::new, |again| step(app, again, now))
 }
 
 /// Opens the list of what was changed here.
 pub fn list(app: &mut App, now: Millis) {
-    if app.undo_stack.done.is_empty() {
+    if app.undo.stack.done.is_empty() {
         app.show_hint(NOTHING, now);
     } else {
         app.dialog = Some(Dialog::Undos(0));
@@ -60,7 +60,7 @@ pub fn list(app: &mut App, now: Millis) {
 
 /// A key in the list of what was changed here, of which one, counted from the newest, is chosen.
 pub fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    let count = app.undo_stack.done.len();
+    let count = app.undo.stack.done.len();
     if key.code == KeyCode::Char('q') {
         return Vec::new();
     }
@@ -70,7 +70,7 @@ pub fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> Vec<Effe
         if chosen == 0 {
             return step(app, false, now);
         }
-        let change = app.undo_stack.done[count - 1 - chosen].clone();
+        let change = app.undo.stack.done[count - 1 - chosen].clone();
         let done = format!("took back: {}", change.describe());
         let what = WriteKind::Undo { change, chosen: UndoSource::FromList, force: false };
         return vec![Effect::Write(Write { what, done })];
@@ -125,7 +125,7 @@ pub fn ask(app: &mut App, change: &Change, now: Millis) {
 /// back may count again: where the list does not show all of it, the store tells.
 fn taken_back_by(app: &App, change: &Change) -> Option<Revision> {
     let by = change.undone_by?;
-    match app.window.get(&RowId::Change(by)) {
+    match app.list.window.get(&RowId::Change(by)) {
         Some(Row::Change(taking_back)) if taking_back.undone_by.is_none() => Some(by),
         _ => None,
     }
@@ -134,8 +134,8 @@ fn taken_back_by(app: &App, change: &Change) -> Option<Revision> {
 /// It was not done: it can be tried again.
 pub fn put_back(app: &mut App, change: &UndoableChange, chosen: UndoSource) {
     let stack = match chosen {
-        UndoSource::Last => &mut app.undo_stack.done,
-        UndoSource::LastUndone => &mut app.undo_stack.undone,
+        UndoSource::Last => &mut app.undo.stack.done,
+        UndoSource::LastUndone => &mut app.undo.stack.undone,
         UndoSource::FromList | UndoSource::FromHistory => return,
     };
     // It need not have been the last.
@@ -160,13 +160,13 @@ pub fn answer(
             // It is a change that was made here, and can be taken back as any other.
             UndoSource::FromList | UndoSource::FromHistory => {
                 let took_back = change.revisions[left..].to_vec();
-                app.undo_stack.changed(UndoableChange {
+                app.undo.stack.changed(UndoableChange {
                     took_back,
                     ..UndoableChange::of(made, &change.describe(), now)
                 });
             }
             UndoSource::Last | UndoSource::LastUndone => {
-                let (from, to) = app.undo_stack.stacks(chosen == UndoSource::LastUndone);
+                let (from, to) = app.undo.stack.stacks(chosen == UndoSource::LastUndone);
                 // After a conflict it was put back there.
                 from.retain(|done| *done != change);
                 to.push(UndoableChange { revisions: made, at: now, ..change.clone() });
@@ -176,7 +176,7 @@ pub fn answer(
     match ended {
         None => {
             if let (UndoSource::Last | UndoSource::FromList, Some(key)) = (chosen, change.deleted) {
-                app.pending_cursor = Some(RowId::Entry(key));
+                app.list.pending_cursor = Some(RowId::Entry(key));
                 replies::follow_awaited(app);
             }
             app.show_done(write.done, now);

@@ -65,53 +65,53 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
     }
     let page = isize::from(app.areas().list.height as i16).max(2);
     match action {
-        Action::Move(by) => app.window.step(by),
-        Action::Page(halves) => app.window.step(halves * page / 2),
+        Action::Move(by) => app.list.window.step(by),
+        Action::Page(halves) => app.list.window.step(halves * page / 2),
         Action::Top => {
-            if app.window.at_start {
-                app.window.select_first();
+            if app.list.window.at_start {
+                app.list.window.select_first();
             } else {
-                app.window.select_first();
+                app.list.window.select_first();
                 let effect = app.load(LoadFrom::Start, now);
-                app.reading.cursor_to = Some(ListEnd::First);
+                app.list.reading.cursor_to = Some(ListEnd::First);
                 return vec![effect];
             }
         }
         Action::Bottom => {
-            if app.window.at_end {
-                app.window.select(usize::MAX);
+            if app.list.window.at_end {
+                app.list.window.select(usize::MAX);
             } else {
                 let effect = app.load(LoadFrom::End, now);
-                app.reading.cursor_to = Some(ListEnd::Last);
+                app.list.reading.cursor_to = Some(ListEnd::Last);
                 return vec![effect];
             }
         }
         Action::ScrollDetail(by) => return value::update::scroll(app, by, now),
         Action::Show(view) => return update::show(app, view, now),
-        Action::StepView(by) => return update::show(app, app.view.step(by), now),
+        Action::StepView(by) => return update::show(app, app.list.view.step(by), now),
         Action::Past => return past::update::begin(app),
         Action::Filter => app.is_filtering = true,
         Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
             saved_filters_update::ask(app, action, now);
         }
-        Action::Back if app.opening.as_ref().is_some_and(|opening| opening.number > 0) => {
-            app.opening = None;
+        Action::Back if app.database.opening.as_ref().is_some_and(|opening| opening.number > 0) => {
+            app.database.opening = None;
             app.show_hint("stays here", now);
         }
         Action::Back => return update::back(app, now),
         Action::Sort => {
-            let next = SortBy::after(app.sorts.get(&app.view).copied());
+            let next = SortBy::after(app.list.sorts.get(&app.list.view).copied());
             return update::sort(app, next, now);
         }
         Action::SortReverse => {
-            let sort = app.sorts.get(&app.view).copied().unwrap_or(SortBy::Name.usual());
+            let sort = app.list.sorts.get(&app.list.view).copied().unwrap_or(SortBy::Name.usual());
             return update::sort(app, Some(Sort { descending: !sort.descending, ..sort }), now);
         }
         Action::Tree => return tree_update::switch(app, now),
         Action::Fold => return tree_update::fold(app, now),
         Action::HistoryOf => return update::history_of(app, now),
         Action::GoTo => {
-            let id = match app.window.selected() {
+            let id = match app.list.window.selected() {
                 Some(Row::Change(change)) => Some(RowId::subject_of(change)),
                 row => row.map(Row::id),
             };
@@ -124,7 +124,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Palette => app.dialog = Some(Dialog::Palette(Palette::default())),
         Action::Copy(part) => return copy::row(app, part, now),
         Action::Messages => app.dialog = Some(Dialog::Messages(0)),
-        Action::Context if app.contexts.is_empty() => {
+        Action::Context if app.settings.contexts.is_empty() => {
             app.show_hint("no database has a name: config.toml gives them theirs, in [contexts.NAME]", now);
         }
         Action::Context | Action::Theme => {
@@ -134,17 +134,17 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Format => value::update::change_format(app),
         Action::Help => app.dialog = Some(Dialog::Help(0)),
         Action::Reload => {
-            app.counting.outdate();
+            app.database.counting.outdate();
             return vec![app.reload(now)];
         }
         Action::Mouse => return mouse::toggle(app, now),
-        Action::Secrets if app.secrets.is_empty() => {
+        Action::Secrets if app.settings.secrets.is_empty() => {
             app.show_hint("no keys are hidden: [hide] in config.toml names none", now);
         }
         Action::Secrets => {
-            app.shows_secrets = !app.shows_secrets;
+            app.settings.shows_secrets = !app.settings.shows_secrets;
             app.show_done(
-                match app.shows_secrets {
+                match app.settings.shows_secrets {
                     true => "values of secrets are shown",
                     false => "values of secrets are masked",
                 },
@@ -154,25 +154,25 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Suspend => return vec![Effect::Suspend],
         Action::Quit => {
             // What was asked for is done before the program ends, unless the user insists.
-            if app.writing.is_empty() || app.is_leaving {
+            if app.requests.writing.is_empty() || app.is_leaving {
                 return vec![Effect::Quit];
             }
             app.is_leaving = true;
         }
-        Action::Undo => match app.window.selected().cloned() {
+        Action::Undo => match app.list.window.selected().cloned() {
             Some(Row::Change(change)) => undo::update::ask(app, &change, now),
             _ => return undo::update::step(app, false, now),
         },
         Action::Undos => undo::update::list(app, now),
         Action::Redo => return undo::update::step(app, true, now),
         Action::Add => app.dialog = Some(Dialog::Form(Box::new(Form::add()))),
-        Action::ClearLock => match app.window.selected().cloned() {
+        Action::ClearLock => match app.list.window.selected().cloned() {
             Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),
             Some(Row::Entry(entry)) => app.dialog = Some(Dialog::Confirm(clear_key(app, &entry, now))),
             Some(Row::Change(_) | Row::Group(_) | Row::Run(_)) | None => {}
         },
         Action::StopRun => {
-            let row = match (&app.debugger, app.window.selected()) {
+            let row = match (&app.debugger, app.list.window.selected()) {
                 (Some(debugger), _) => Some(&debugger.run),
                 (None, Some(Row::Run(row))) => Some(&**row),
                 (None, _) => None,
@@ -180,7 +180,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             app.dialog = row.and_then(|row| stop_run(row, now)).map(Dialog::Confirm);
         }
         Action::OpenRun => {
-            if let Some(Row::Run(row)) = app.window.selected() {
+            if let Some(Row::Run(row)) = app.list.window.selected() {
                 let run = row.run.number;
                 return debugger::open(app, run, OpenAt::Begin, None);
             }
@@ -188,18 +188,18 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         // They are about marks.
         Action::Mark | Action::MarkRange | Action::MarkAll | Action::Unmark | Action::Export => {}
         Action::MarkRun => {
-            if let Some(Row::Run(row)) = app.window.selected() {
+            if let Some(Row::Run(row)) = app.list.window.selected() {
                 let number = row.run.number;
-                app.marked_run = Some(number);
-                let key = app.keymap.keys_for(Action::CompareRun).first();
+                app.runs.marked = Some(number);
+                let key = app.settings.keymap.keys_for(Action::CompareRun).first();
                 let hint = key.map_or(String::new(), |key| format!("; {key} compares another with it"));
                 app.show_done(format!("run {number} is marked{hint}"), now);
             }
         }
         Action::CompareRun => {
-            let Some(Row::Run(row)) = app.window.selected() else { return Vec::new() };
+            let Some(Row::Run(row)) = app.list.window.selected() else { return Vec::new() };
             let number = row.run.number;
-            match app.marked_run {
+            match app.runs.marked {
                 Some(marked) if marked != number => {
                     return debugger::open(app, marked, OpenAt::Begin, Some(number));
                 }
@@ -207,7 +207,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         Action::StepOf => {
-            if let Some(Row::Change(change)) = app.window.selected()
+            if let Some(Row::Change(change)) = app.list.window.selected()
                 && let Some(run) = change.actor.run
             {
                 let at = OpenAt::Revision(change.revision);
@@ -269,7 +269,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         | Action::ChangeType
         | Action::TimeToLive
         | Action::Delete => {
-            if let Some(entry) = app.window.selected().and_then(Row::entry).cloned() {
+            if let Some(entry) = app.list.window.selected().and_then(Row::entry).cloned() {
                 return on_entry(app, action, entry);
             }
         }
@@ -282,7 +282,7 @@ fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
         Action::Toggle => {
             if let Some(value) = kind_inference::toggled(&entry.value()) {
                 // Messages are kept: they are masked also while values are shown.
-                let shown = match app.secrets.hides(&entry.key) {
+                let shown = match app.settings.secrets.hides(&entry.key) {
                     true => MASK.into(),
                     false => escape_data(&value.to_stored()),
                 };

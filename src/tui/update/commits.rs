@@ -28,39 +28,39 @@ pub(super) fn take(app: &mut App, news: CommitNotice, now: Millis) -> Vec<Effect
     let comes_or_goes = |change: &Change| change.old.is_some() != change.new.is_some();
     match &news {
         CommitNotice::Changes(changes) if !changes.iter().any(comes_or_goes) => {}
-        CommitNotice::Changes(_) | CommitNotice::Anything => app.counting.outdate(),
+        CommitNotice::Changes(_) | CommitNotice::Anything => app.database.counting.outdate(),
     }
     past::update::news(app, now);
     let mut effects: Vec<Effect> = debugger::news(app, now).into_iter().collect();
     effects.extend(details(app, &news));
     match news {
         CommitNotice::Changes(changes) => {
-            if app.view.has_entries() {
+            if app.list.view.has_entries() {
                 let rest = if changes.is_empty() { Duration::ZERO } else { COMPARED };
                 let at = now.plus(rest);
-                app.reading.compare = Some(app.reading.compare.map_or(at, |before| before.min(at)));
+                app.list.reading.compare = Some(app.list.reading.compare.map_or(at, |before| before.min(at)));
             }
             if app.shows_list() {
                 effects.extend(follow(app, &changes, now));
             } else {
-                app.reading.is_stale = true;
+                app.list.reading.is_stale = true;
                 effects.extend(refetch(app, &changes, is_looked_at));
             }
             if (!app.shows_list() || app.order() != RowOrder::Tree) && changes.iter().any(is_of_entry) {
-                app.tree.outdate(now);
+                app.list.tree.outdate(now);
             }
-            changes.iter().for_each(|change| app.trends.add(change));
-            if let Some(past) = &mut app.past {
+            changes.iter().for_each(|change| app.list.trends.add(change));
+            if let Some(past) = &mut app.details.changes {
                 past.add(changes.iter());
             }
-            app.told += changes.len();
-            app.recent.extend(changes);
-            let surplus = app.recent.len().saturating_sub(RECENT);
-            app.recent.drain(..surplus);
+            app.list.told += changes.len();
+            app.list.recent.extend(changes);
+            let surplus = app.list.recent.len().saturating_sub(RECENT);
+            app.list.recent.drain(..surplus);
         }
         CommitNotice::Anything => {
-            app.reading.is_stale = true;
-            app.tree.outdate(now);
+            app.list.reading.is_stale = true;
+            app.list.tree.outdate(now);
         }
     }
     if app.is_due(Timer::Rows, now) {
@@ -80,39 +80,40 @@ const CHEAP: Duration = Duration::from_millis(40);
 /// being recorded.
 pub(super) fn compare(app: &mut App, now: Millis) -> Vec<Effect> {
     let (rest, share) = COMPARED_AGAIN;
-    app.reading.compare = None;
-    app.reading.compare_not_before = now.plus(rest_after(app.reading.took, rest, share));
+    app.list.reading.compare = None;
+    app.list.reading.compare_not_before = now.plus(rest_after(app.list.reading.took, rest, share));
     if !app.shows_list() {
-        app.detail_pace.outdate();
+        app.details.refresh.outdate();
         return Vec::new();
     }
-    if app.reading.took <= CHEAP {
+    if app.list.reading.took <= CHEAP {
         let effect = app.reload(now);
-        app.reading.is_comparing = true;
+        app.list.reading.is_comparing = true;
         return vec![effect];
     }
-    let seen = app.window.rows().iter().skip(app.window.top()).take(usize::from(app.areas().list.height));
+    let seen =
+        app.list.window.rows().iter().skip(app.list.window.top()).take(usize::from(app.areas().list.height));
     let keys: Vec<Key> = seen.filter_map(|row| Some(row.entry()?.key.clone())).collect();
     if keys.is_empty() {
         return Vec::new();
     }
-    app.reading.is_comparing = true;
-    vec![Effect::Refetch(app.reading.generation, keys)]
+    app.list.reading.is_comparing = true;
+    vec![Effect::Refetch(app.list.reading.generation, keys)]
 }
 
 /// The details of the row under the cursor, if the news are about them. Those that are covered are read
 /// again when they are shown.
 fn details(app: &mut App, news: &CommitNotice) -> Vec<Effect> {
-    let Some(id) = app.window.selected().map(Row::id) else { return Vec::new() };
+    let Some(id) = app.list.window.selected().map(Row::id) else { return Vec::new() };
     if !app.shows_detail() {
-        app.detail_pace.outdate();
+        app.details.refresh.outdate();
         return Vec::new();
     }
     if matches!(id, RowId::Run(_)) {
         // Whatever is committed may be of a run that goes on; looking through its recording costs more.
-        let goes_on = matches!(app.window.selected(), Some(Row::Run(row)) if row.run.ended.is_none());
+        let goes_on = matches!(app.list.window.selected(), Some(Row::Run(row)) if row.run.ended.is_none());
         if goes_on || *news == CommitNotice::Anything {
-            app.detail_pace.outdate();
+            app.details.refresh.outdate();
         }
         return Vec::new();
     }
@@ -123,7 +124,7 @@ fn details(app: &mut App, news: &CommitNotice) -> Vec<Effect> {
     if !is_about_it {
         return Vec::new();
     }
-    let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
+    let offset = app.details.row.as_ref().map_or(0, |detail| detail.offset);
     let mut effects: Vec<Effect> = update::detail_of(Some(&id), offset).into_iter().collect();
     if *news == CommitNotice::Anything && matches!(id, RowId::Entry(_) | RowId::Lock(_)) {
         effects.push(Effect::Past(id));
@@ -133,19 +134,19 @@ fn details(app: &mut App, news: &CommitNotice) -> Vec<Effect> {
 
 /// The list, which is on the screen, follows changes.
 fn follow(app: &mut App, changes: &[Change], now: Millis) -> Option<Effect> {
-    match app.view {
+    match app.list.view {
         View::Runs => {
-            app.reading.refreshing.outdate();
+            app.list.reading.refreshing.outdate();
             None
         }
         View::Locks | View::Overview => {
-            app.reading.is_stale = true;
+            app.list.reading.is_stale = true;
             None
         }
         View::History => {
             changes.iter().for_each(|change| put_change(app, change, now));
             // The change that was undone says so too.
-            app.reading.is_stale |= changes.iter().any(|change| change.operation == "undo");
+            app.list.reading.is_stale |= changes.iter().any(|change| change.operation == "undo");
             None
         }
         View::Keys | View::Flags | View::Counters | View::Expiring => {
@@ -153,7 +154,7 @@ fn follow(app: &mut App, changes: &[Change], now: Millis) -> Option<Effect> {
                 tree_update::changed(app, changes, now);
                 // What is in a closed group is told by its group.
                 return refetch(app, changes, |app, key| {
-                    app.window.get(&RowId::Entry(key.clone())).is_some()
+                    app.list.window.get(&RowId::Entry(key.clone())).is_some()
                 });
             }
             refetch(app, changes, |_, _| true)
@@ -168,39 +169,41 @@ fn is_of_entry(change: &Change) -> bool {
 /// Whether the entry fills the screen.
 fn is_looked_at(app: &App, key: &Key) -> bool {
     let is_shown = matches!(app.screen(), Screen::Value { .. }) && app.then().is_none();
-    is_shown && app.window.selected().is_some_and(|row| row.matches(&RowId::Entry(key.clone())))
+    is_shown && app.list.window.selected().is_some_and(|row| row.matches(&RowId::Entry(key.clone())))
 }
 
 /// The entries that were changed are read again, if they are wanted.
 fn refetch(app: &App, changes: &[Change], is_wanted: impl Fn(&App, &Key) -> bool) -> Option<Effect> {
     let changed = changes.iter().filter(|change| is_of_entry(change)).map(|change| &change.key);
     let keys: HashSet<&Key> = changed.filter(|key| is_wanted(app, key)).collect();
-    (!keys.is_empty()).then(|| Effect::Refetch(app.reading.generation, keys.into_iter().cloned().collect()))
+    (!keys.is_empty())
+        .then(|| Effect::Refetch(app.list.reading.generation, keys.into_iter().cloned().collect()))
 }
 
 /// A change that belongs into the history that is shown.
 fn put_change(app: &mut App, change: &Change, now: Millis) {
-    let matches = app.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
-    if matches && app.filter_line.filter().passes_change(change, now) {
+    let matches = app.list.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
+    if matches && app.list.filter_line.filter().passes_change(change, now) {
         let row = Row::Change(change.clone());
         let id = row.id();
-        if app.window.put(row, app.order()) {
-            app.flashes.insert(id, now.plus(FLASH));
+        if app.list.window.put(row, app.order()) {
+            app.list.flashes.insert(id, now.plus(FLASH));
         }
     }
 }
 
 /// What was committed while the history was being read may not be in what was read.
 pub(super) fn add_recent(app: &mut App, now: Millis) {
-    if app.view != View::History || !app.window.at_start {
+    if app.list.view != View::History || !app.list.window.at_start {
         return;
     }
-    let newest = match app.window.rows().first() {
+    let newest = match app.list.window.rows().first() {
         Some(Row::Change(change)) => change.revision,
         _ => Default::default(),
     };
     // Where there were more than are kept the list would have a hole.
-    app.reading.is_stale |= app.told.saturating_sub(app.reading.told) > app.recent.len();
-    let missing: Vec<Change> = app.recent.iter().filter(|change| change.revision > newest).cloned().collect();
+    app.list.reading.is_stale |= app.list.told.saturating_sub(app.list.reading.told) > app.list.recent.len();
+    let missing: Vec<Change> =
+        app.list.recent.iter().filter(|change| change.revision > newest).cloned().collect();
     missing.iter().for_each(|change| put_change(app, change, now));
 }

@@ -34,7 +34,8 @@ pub fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis) -> Vec
             Screen::Past => Some((Action::Details, "reads")),
             Screen::Value { .. } | Screen::Run => None,
         };
-        let key = reads.and_then(|(action, does)| Some((app.keymap.keys_for(action).first()?, does)));
+        let key =
+            reads.and_then(|(action, does)| Some((app.settings.keymap.keys_for(action).first()?, does)));
         let how = key.map_or(String::new(), |(key, does)| format!("; {key} {does} it"));
         let size = format::bytes(size);
         app.show_hint(format!("the value is not sent: it is long ({size}), or not read yet{how}"), now);

@@ -54,7 +54,7 @@ const PASTE_MAX: usize = 16 * 1024;
 
 /// Takes in what happened.
 pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
-    let selected = app.window.selected().map(Row::id);
+    let selected = app.list.window.selected().map(Row::id);
     app.needs_drawing |= visibility::may_show(app, &message);
     let mut effects = match message {
         Message::End => vec![Effect::Quit],
@@ -79,7 +79,7 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
 /// Lets time pass: what is over goes away, what is due is done. Nothing that was due is due afterwards:
 /// it is done, or answers are awaited.
 pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
-    let selected = app.window.selected().map(Row::id);
+    let selected = app.list.window.selected().map(Row::id);
     if now < app.passed {
         clock_set_back(app, now);
     }
@@ -101,28 +101,28 @@ fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
     app.needs_drawing |= matches!(duty, Timer::Message | Timer::Flash | Timer::Expiry);
     match duty {
         Timer::Message => app.status = None,
-        Timer::Flash => app.flashes.retain(|_, until| *until > now),
+        Timer::Flash => app.list.flashes.retain(|_, until| *until > now),
         // An expired entry is gone, also as long as nobody has removed it.
         Timer::Expiry => {
-            if app.window.remove_expired(now) {
-                app.counting.outdate();
-                app.reading.is_stale |= app.view == View::Overview;
+            if app.list.window.remove_expired(now) {
+                app.database.counting.outdate();
+                app.list.reading.is_stale |= app.list.view == View::Overview;
             }
         }
         Timer::GroupSizes => return tree_update::count(app, now).into_iter().collect(),
         Timer::Count => {
-            app.counting.begin(now);
+            app.database.counting.begin(now);
             return vec![Effect::Count];
         }
         Timer::Rows => return vec![app.refresh(now)],
         Timer::Compare => return commits::compare(app, now),
         Timer::Detail => {
-            let id = app.window.selected().map(Row::id);
-            let offset = app.detail.as_ref().map_or(0, |detail| detail.offset);
+            let id = app.list.window.selected().map(Row::id);
+            let offset = app.details.row.as_ref().map_or(0, |detail| detail.offset);
             let mut effects: Vec<Effect> = detail_of(id.as_ref(), offset).into_iter().collect();
             match effects.is_empty() {
-                true => app.detail_pace.abandon(),
-                false => app.detail_pace.begin(now),
+                true => app.details.refresh.abandon(),
+                false => app.details.refresh.begin(now),
             }
             effects.extend(past_of(id));
             return effects;
@@ -136,28 +136,28 @@ fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
 
 /// The clock was set back: what was to wait for a moment that is now far away waits no longer.
 fn clock_set_back(app: &mut App, now: Millis) {
-    let reading = &mut app.reading;
+    let reading = &mut app.list.reading;
     reading.not_before = reading.not_before.min(now);
     reading.since = reading.since.min(now);
     reading.compare_not_before = reading.compare_not_before.min(now);
     for moment in
-        [&mut reading.compare, &mut reading.again, &mut reading.waiting_since, &mut app.tree.count_at]
+        [&mut reading.compare, &mut reading.again, &mut reading.waiting_since, &mut app.list.tree.count_at]
     {
         *moment = moment.map(|at| at.min(now));
     }
-    let reading = &mut app.reading.refreshing;
-    for pace in [&mut app.counting, &mut app.detail_pace, reading] {
+    let reading = &mut app.list.reading.refreshing;
+    for pace in [&mut app.database.counting, &mut app.details.refresh, reading] {
         pace.clock_set_back(now);
     }
-    app.flashes.clear();
+    app.list.flashes.clear();
     if let Some(status) = &mut app.status {
         status.until = status.until.map(|at| at.min(now.plus(MESSAGE_DURATION)));
     }
-    app.writing.iter_mut().for_each(|since| *since = (*since).min(now));
-    if let Some(opening) = &mut app.opening {
+    app.requests.writing.iter_mut().for_each(|since| *since = (*since).min(now));
+    if let Some(opening) = &mut app.database.opening {
         opening.since = opening.since.min(now);
     }
-    if let Some(lost) = &mut app.lost {
+    if let Some(lost) = &mut app.database.lost {
         lost.again = lost.again.map(|at| at.min(now));
     }
     if let Some(past_view) = &mut app.past_view {
@@ -177,8 +177,8 @@ fn clock_set_back(app: &mut App, now: Millis) {
 /// The database owes an answer to what every reader answers.
 fn await_answer(app: &mut App, effects: &[Effect], now: Millis) {
     let is_asked = effects.iter().any(|effect| matches!(effect, Effect::Load(_) | Effect::Refresh(_)));
-    if is_asked && app.reading.waiting_since.is_none() {
-        app.reading.waiting_since = Some(now);
+    if is_asked && app.list.reading.waiting_since.is_none() {
+        app.list.reading.waiting_since = Some(now);
     }
 }
 
@@ -191,17 +191,17 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
         debugger.steps.fit(steps);
     }
     let areas = app.areas();
-    app.window.fit(usize::from(areas.list.height));
-    let selected = app.window.selected().map(Row::id);
+    app.list.window.fit(usize::from(areas.list.height));
+    let selected = app.list.window.selected().map(Row::id);
     if selected != before {
-        app.detail = None;
+        app.details.row = None;
         // An entry as it was does not change with the list.
         if app.then().is_none() {
-            app.detail_scroll = 0;
+            app.details.scroll = 0;
         }
-        app.pending_chunk = None;
-        app.past = None;
-        app.detail_pace.abandon();
+        app.details.pending_chunk = None;
+        app.details.changes = None;
+        app.details.refresh.abandon();
         effects.extend(detail_of(selected.as_ref(), 0));
         effects.extend(past_of(selected));
     }
@@ -230,7 +230,7 @@ fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
         Event::Resize(columns, rows) => {
             app.size = (columns, rows);
             // More rows have room, or fewer.
-            if app.view == View::Overview { vec![app.reload(now)] } else { Vec::new() }
+            if app.list.view == View::Overview { vec![app.reload(now)] } else { Vec::new() }
         }
         Event::Paste(text) => pasted(app, &text, now),
         _ => Vec::new(),
@@ -239,7 +239,7 @@ fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
 
 fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     let is_held = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-    if is_held && app.keymap.action(&key) == Some(Action::Suspend) {
+    if is_held && app.settings.keymap.action(&key) == Some(Action::Suspend) {
         return vec![Effect::Suspend];
     }
     let is_interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
@@ -249,10 +249,10 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         true => return vec![Effect::Quit],
         false => key,
     };
-    app.pending_cursor = None;
+    app.list.pending_cursor = None;
     app.last_key = Some(key.code);
     // Any other key says that the user stays.
-    app.is_leaving &= app.keymap.action(&key) == Some(Action::Quit);
+    app.is_leaving &= app.settings.keymap.action(&key) == Some(Action::Quit);
     if app.status.as_ref().is_some_and(|status| status.until.is_none()) {
         app.status = None;
     }
@@ -271,13 +271,13 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return effects;
     }
     let context = app.context();
-    if let Some(action) = app.keymap.called(&key, &context) {
+    if let Some(action) = app.settings.keymap.called(&key, &context) {
         return actions::act(app, action, now);
     }
-    let Some(command) = app.keymap.meant(&key, context.screen).and_then(command::of) else {
+    let Some(command) = app.settings.keymap.meant(&key, context.screen).and_then(command::of) else {
         // It is no more than it seems, whatever was said before it.
         if key.code != KeyCode::Esc {
-            let help = app.keymap.keys_for(Action::Help).first();
+            let help = app.settings.keymap.keys_for(Action::Help).first();
             let help = help.map_or(String::new(), |help| format!("; {help} lists those that do something"));
             app.show_hint(format!("no command has this key{help}"), now);
         }
@@ -293,7 +293,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     let why = match context.screen {
         Screen::Run => "not while a run is open",
         _ if would_apply => app.why_read_only(),
-        Screen::List if app.read_only && command.writes => app.why_read_only(),
+        Screen::List if app.database.read_only && command.writes => app.why_read_only(),
         Screen::Past if command.when.mode() != Mode::Past => "not in the past",
         Screen::Value { .. } => "not while a value fills the screen",
         Screen::List
@@ -340,7 +340,7 @@ fn filtering(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
 pub fn filter_with(app: &mut App, change: impl FnOnce(&mut FilterLine) -> bool, now: Millis) -> Vec<Effect> {
     let line = match &mut app.past_view {
         Some(past_view) => &mut past_view.filter_line,
-        None => &mut app.filter_line,
+        None => &mut app.list.filter_line,
     };
     match change(line) {
         false => Vec::new(),
@@ -400,7 +400,7 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
 
 /// Opens another view.
 pub fn show(app: &mut App, view: View, now: Millis) -> Vec<Effect> {
-    if view == app.view && app.scope.is_none() {
+    if view == app.list.view && app.list.scope.is_none() {
         return Vec::new();
     }
     open(app, view, None, LoadFrom::Start, now)
@@ -414,11 +414,11 @@ pub fn open(
     from: LoadFrom,
     now: Millis,
 ) -> Vec<Effect> {
-    app.view = view;
-    app.scope = scope;
-    app.window = window::Window::default();
-    app.detail = None;
-    app.past = None;
+    app.list.view = view;
+    app.list.scope = scope;
+    app.list.window = window::Window::default();
+    app.details.row = None;
+    app.details.changes = None;
     let mut effects = vec![app.load(from, now)];
     // How numbers went before this program looked is in history.
     effects.extend((view == View::Counters).then_some(Effect::Recent));
@@ -431,37 +431,37 @@ pub fn sort(app: &mut App, sort: Option<Sort>, now: Millis) -> Vec<Effect> {
         return past::update::sort(app, sort);
     }
     match sort {
-        Some(sort) => app.sorts.insert(app.view, sort),
-        None => app.sorts.remove(&app.view),
+        Some(sort) => app.list.sorts.insert(app.list.view, sort),
+        None => app.list.sorts.remove(&app.list.view),
     };
-    app.reading.left = app.window.selected().map(Row::id).or(app.reading.left.take());
-    let (view, scope) = (app.view, app.scope.take());
+    app.list.reading.left = app.list.window.selected().map(Row::id).or(app.list.reading.left.take());
+    let (view, scope) = (app.list.view, app.list.scope.take());
     open(app, view, scope, LoadFrom::Start, now)
 }
 
 /// The list has too many rows to be sorted: it is in its own order again, with the cursor on the row
 /// where it was.
 fn unsort(app: &mut App, now: Millis) -> Vec<Effect> {
-    app.sorts.remove(&app.view);
-    let left = app.reading.left.take();
+    app.list.sorts.remove(&app.list.view);
+    let left = app.list.reading.left.take();
     let from = match &left {
         Some(id) if app.order() == RowOrder::Name => LoadFrom::At(Position::Name(id.clone())),
         _ => LoadFrom::Start,
     };
-    let (view, scope) = (app.view, app.scope.take());
+    let (view, scope) = (app.list.view, app.list.scope.take());
     let effects = open(app, view, scope, from, now);
-    app.pending_cursor = left;
+    app.list.pending_cursor = left;
     effects
 }
 
 /// Leaves out no row.
 pub fn clear(app: &mut App) {
-    app.filter_line = FilterLine::default();
+    app.list.filter_line = FilterLine::default();
 }
 
 /// Shows the history of what the row under the cursor is about.
 fn history_of(app: &mut App, now: Millis) -> Vec<Effect> {
-    let of = match app.window.selected() {
+    let of = match app.list.window.selected() {
         Some(Row::Change(change)) if change.subject == Subject::Database => {
             app.show_hint("this change is of the database itself", now);
             return Vec::new();
@@ -470,7 +470,7 @@ fn history_of(app: &mut App, now: Millis) -> Vec<Effect> {
         Some(row) => row.id(),
         None => return Vec::new(),
     };
-    let back = app.scope.as_ref().map_or(app.view, |scope| scope.back);
+    let back = app.list.scope.as_ref().map_or(app.list.view, |scope| scope.back);
     clear(app);
     open(app, View::History, Some(HistoryScope { of, back }), LoadFrom::Start, now)
 }
@@ -483,9 +483,9 @@ fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
         RowId::Run(_) => (View::Runs, LoadFrom::Start),
         _ => (View::Keys, LoadFrom::At(Position::Name(id.clone()))),
     };
-    app.tree.is_shown = false;
+    app.list.tree.is_shown = false;
     let effects = open(app, view, None, from, now);
-    app.pending_cursor = Some(id);
+    app.list.pending_cursor = Some(id);
     effects
 }
 
@@ -504,8 +504,8 @@ fn back(app: &mut App, now: Millis) -> Vec<Effect> {
     if let Some(stop) = bulk::update::stop(app) {
         return vec![stop];
     }
-    match app.scope.clone() {
-        Some(scope) if app.filter_line.text().is_empty() => {
+    match app.list.scope.clone() {
+        Some(scope) if app.list.filter_line.text().is_empty() => {
             let from = match (&scope.of, scope.back) {
                 (RowId::Entry(_), View::Keys | View::Flags | View::Counters) => {
                     LoadFrom::At(Position::Name(scope.of.clone()))
@@ -513,10 +513,12 @@ fn back(app: &mut App, now: Millis) -> Vec<Effect> {
                 _ => LoadFrom::Start,
             };
             let effects = open(app, scope.back, None, from, now);
-            app.pending_cursor = (scope.back != View::History).then_some(scope.of);
+            app.list.pending_cursor = (scope.back != View::History).then_some(scope.of);
             effects
         }
-        None if app.filter_line.text().is_empty() && !app.marks.is_empty() => bulk::update::unmark(app),
+        None if app.list.filter_line.text().is_empty() && !app.list.marks.is_empty() => {
+            bulk::update::unmark(app)
+        }
         _ => filter_with(app, |line| line.set(""), now),
     }
 }

@@ -26,13 +26,13 @@ const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 
 /// Uses the mouse, or leaves it to the terminal.
 pub(super) fn toggle(app: &mut App, now: Millis) -> Vec<Effect> {
-    app.mouse = !app.mouse;
-    let text = match app.mouse {
+    app.settings.mouse = !app.settings.mouse;
+    let text = match app.settings.mouse {
         true => "the mouse selects rows here",
         false => "the mouse selects text in the terminal; mouse = false in config.toml keeps it so",
     };
     app.show_done(text, now);
-    vec![Effect::Mouse(app.mouse)]
+    vec![Effect::Mouse(app.settings.mouse)]
 }
 
 /// Takes in what the mouse did.
@@ -77,9 +77,9 @@ fn over_dialog(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
 /// Whether a click on something is the second one in quick succession.
 fn is_second(app: &mut App, id: RowId, now: Millis) -> bool {
     let is_second =
-        app.clicked.take().is_some_and(|(before, at)| before == id && now.since(at) <= DOUBLE_CLICK);
+        app.list.clicked.take().is_some_and(|(before, at)| before == id && now.since(at) <= DOUBLE_CLICK);
     if !is_second {
-        app.clicked = Some((id, now));
+        app.list.clicked = Some((id, now));
     }
     is_second
 }
@@ -92,7 +92,7 @@ fn in_list(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
         if areas.detail.contains(at) {
             return actions::act(app, Action::ScrollDetail(by), now);
         }
-        app.window.scroll(by, usize::from(areas.list.height));
+        app.list.window.scroll(by, usize::from(areas.list.height));
         return Vec::new();
     }
     match mouse.kind {
@@ -107,15 +107,15 @@ fn in_list(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
         }
         MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
             let line = usize::from(mouse.row - areas.list.y);
-            let place = match app.view {
+            let place = match app.list.view {
                 View::Overview => overview::draw::row_at(app, line, usize::from(areas.list.height)),
-                _ => Some(app.window.top() + line),
+                _ => Some(app.list.window.top() + line),
             };
-            let Some(place) = place.filter(|place| *place < app.window.rows().len()) else {
+            let Some(place) = place.filter(|place| *place < app.list.window.rows().len()) else {
                 return Vec::new();
             };
-            app.window.select(place);
-            let id = app.window.rows()[place].id();
+            app.list.window.select(place);
+            let id = app.list.window.rows()[place].id();
             if is_second(app, id, now) {
                 return actions::act(app, Action::Details, now);
             }

@@ -48,25 +48,25 @@ const OVERVIEW_AGAIN: Duration = Duration::from_secs(1);
 pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
     match answer {
         Reply::Rows { generation, from, rows, exhausted, complete, first, scanned } => {
-            if generation == app.reading.generation {
+            if generation == app.list.reading.generation {
                 answered(app, now);
-                app.reading.scanned = scanned;
-                app.reading.failed = false;
-                match app.reading.replacement_rows.take() {
+                app.list.reading.scanned = scanned;
+                app.list.reading.failed = false;
+                match app.list.reading.replacement_rows.take() {
                     Some(mut replacement_rows) => {
                         if first {
                             replacement_rows.clear();
                         }
                         replacement_rows.extend(rows);
                         if complete {
-                            if app.reading.is_comparing && differ(app, &replacement_rows) {
-                                app.counting.outdate();
-                                app.tree.outdate(now);
+                            if app.list.reading.is_comparing && differ(app, &replacement_rows) {
+                                app.database.counting.outdate();
+                                app.list.tree.outdate(now);
                             }
                             flash_differences(app, &replacement_rows, now);
                             begin_rows(app, &from, replacement_rows, exhausted);
                         } else {
-                            app.reading.replacement_rows = Some(replacement_rows);
+                            app.list.reading.replacement_rows = Some(replacement_rows);
                         }
                     }
                     None if first => begin_rows(app, &from, rows, exhausted),
@@ -80,39 +80,39 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Reply::Refreshed { generation, rows, gone, newest, has_more } => {
-            if generation == app.reading.generation {
+            if generation == app.list.reading.generation {
                 answered(app, now);
-                app.reading.refreshing.end(now);
+                app.list.reading.refreshing.end(now);
                 refreshed(app, rows, &gone, now);
-                app.reading.is_stale |= has_more;
-                app.reading.newest_run = app.reading.newest_run.max(newest);
+                app.list.reading.is_stale |= has_more;
+                app.list.reading.newest_run = app.list.reading.newest_run.max(newest);
             }
             Vec::new()
         }
         Reply::Overview(generation, overview) => {
-            if generation == app.reading.generation {
-                app.overview = Some(overview);
+            if generation == app.list.reading.generation {
+                app.list.overview = Some(overview);
             }
             Vec::new()
         }
         Reply::TooLong(generation) => {
-            if generation != app.reading.generation {
+            if generation != app.list.reading.generation {
                 return Vec::new();
             }
-            app.reading.waiting_since = None;
+            app.list.reading.waiting_since = None;
             let most = thousands(MOST as u64);
             app.show_hint(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
             update::unsort(app, now)
         }
         Reply::Entries(generation, entries) => {
-            if generation == app.reading.generation {
-                if std::mem::take(&mut app.reading.is_comparing) {
+            if generation == app.list.reading.generation {
+                if std::mem::take(&mut app.list.reading.is_comparing) {
                     let is_as_shown = |(key, entry): &(Key, Option<Entry>)| {
-                        let shown = app.window.get(&RowId::Entry(key.clone()));
+                        let shown = app.list.window.get(&RowId::Entry(key.clone()));
                         let entry = entry.clone().map(Row::Entry);
                         shown.zip(entry.as_ref()).is_some_and(|(shown, entry)| !shown.differs(entry))
                     };
-                    app.reading.is_stale |= !entries.iter().all(is_as_shown);
+                    app.list.reading.is_stale |= !entries.iter().all(is_as_shown);
                 }
                 entries.into_iter().for_each(|(key, entry)| patch(app, &key, entry, now));
                 outdate_detail(app);
@@ -120,8 +120,8 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Reply::Detail(id, detail) => {
-            if app.window.selected().map(Row::id) == Some(id) {
-                app.detail_pace.end(now);
+            if app.list.window.selected().map(Row::id) == Some(id) {
+                app.details.refresh.end(now);
                 take_detail(app, detail.map(|detail| *detail), now);
             }
             Vec::new()
@@ -136,21 +136,21 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Reply::Past(mut past) => {
-            if app.window.selected().map(Row::id).as_ref() == Some(&past.of) {
-                past.add(app.recent.iter());
-                app.past = Some(past);
+            if app.list.window.selected().map(Row::id).as_ref() == Some(&past.of) {
+                past.add(app.list.recent.iter());
+                app.details.changes = Some(past);
             }
             Vec::new()
         }
         Reply::Count(count) => {
-            app.count = Some(count);
-            app.counting.end(now);
+            app.database.count = Some(count);
+            app.database.counting.end(now);
             Vec::new()
         }
         Reply::Recent(changes) => {
-            changes.iter().rev().for_each(|change| app.trends.add(change));
+            changes.iter().rev().for_each(|change| app.list.trends.add(change));
             // What was told while these were read.
-            app.recent.iter().for_each(|change| app.trends.add(change));
+            app.list.recent.iter().for_each(|change| app.list.trends.add(change));
             Vec::new()
         }
         Reply::Weighed(prefix, size) => {
@@ -159,9 +159,9 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
         }
         Reply::Changed(news) => commits::take(app, news, now),
         Reply::Written(write, written) => {
-            app.progress = None;
-            if !app.writing.is_empty() {
-                app.writing.remove(0);
+            app.requests.progress = None;
+            if !app.requests.writing.is_empty() {
+                app.requests.writing.remove(0);
             }
             match written {
                 Ok(written) => write_results::done(app, write, written, now),
@@ -173,7 +173,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
                 && app.questions.is_empty();
             app.is_leaving &= is_settled;
             let effects = undo::update::next_step(app, is_settled, now);
-            if app.is_leaving && app.writing.is_empty() { vec![Effect::Quit] } else { effects }
+            if app.is_leaving && app.requests.writing.is_empty() { vec![Effect::Quit] } else { effects }
         }
         Reply::EditedOutside(entry, edited) => write_results::edited_outside(app, entry, edited, now),
         Reply::Opened(number, opened) => switch::opened(app, number, opened, now),
@@ -183,7 +183,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Reply::Adopts(adopts) => {
-            app.adopts = adopts;
+            app.database.adopts = adopts;
             Vec::new()
         }
         Reply::Reset(why, seen) => reset::lost(app, why, seen),
@@ -207,11 +207,12 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
         Reply::Locked(Some(since)) => {
             // What is shown is as old as the last look at the database, not as the last question.
             let read = Millis(now.0.saturating_sub(i64::try_from(since.as_millis()).unwrap_or(0)));
-            app.reading.waiting_since = Some(app.reading.waiting_since.map_or(read, |asked| asked.min(read)));
+            app.list.reading.waiting_since =
+                Some(app.list.reading.waiting_since.map_or(read, |asked| asked.min(read)));
             Vec::new()
         }
         Reply::Locked(None) => {
-            app.reading.waiting_since.get_or_insert(now);
+            app.list.reading.waiting_since.get_or_insert(now);
             retry(app, now);
             Vec::new()
         }
@@ -221,7 +222,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
         }
         Reply::Incomplete(error) => {
             retry(app, now);
-            app.reading.waiting_since = None;
+            app.list.reading.waiting_since = None;
             app.show_error(error);
             Vec::new()
         }
@@ -236,54 +237,54 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
 /// More of the row under the cursor. Another piece of its value is shown from the end that one
 /// came from.
 fn take_detail(app: &mut App, detail: Option<Detail>, now: Millis) {
-    app.pending_chunk = None;
-    let before = app.detail.as_ref().map(|detail| detail.offset);
-    let earlier = std::mem::replace(&mut app.detail, detail);
-    if let (Some(detail), Some(earlier)) = (&mut app.detail, &earlier) {
+    app.details.pending_chunk = None;
+    let before = app.details.row.as_ref().map(|detail| detail.offset);
+    let earlier = std::mem::replace(&mut app.details.row, detail);
+    if let (Some(detail), Some(earlier)) = (&mut app.details.row, &earlier) {
         detail.follow(earlier);
     }
-    if let (Some(Dialog::Form(form)), Some(detail)) = (&mut app.dialog, &app.detail) {
+    if let (Some(Dialog::Form(form)), Some(detail)) = (&mut app.dialog, &app.details.row) {
         form.learn(detail);
     }
     // An entry as it was is not scrolled by what comes of the list behind it.
-    let Some((before, detail)) = before.zip(app.detail.as_ref()).filter(|_| app.then().is_none()) else {
+    let Some((before, detail)) = before.zip(app.details.row.as_ref()).filter(|_| app.then().is_none()) else {
         return;
     };
     match detail.offset.cmp(&before) {
         Ordering::Equal => {}
-        Ordering::Greater => app.detail_scroll = value::draw::start_of_value(app, now),
-        Ordering::Less => app.detail_scroll = value::draw::scroll_end(app, now),
+        Ordering::Greater => app.details.scroll = value::draw::start_of_value(app, now),
+        Ordering::Less => app.details.scroll = value::draw::scroll_end(app, now),
     }
 }
 
 /// Something could not be read: it is read again after a while.
 fn retry(app: &mut App, now: Millis) {
     let at = now.plus(RETRY);
-    app.reading.from = None;
-    app.reading.replacement_rows = None;
-    app.reading.failed = true;
-    app.reading.is_stale = true;
-    app.reading.not_before = at;
-    for pace in [&mut app.counting, &mut app.detail_pace, &mut app.reading.refreshing] {
+    app.list.reading.from = None;
+    app.list.reading.replacement_rows = None;
+    app.list.reading.failed = true;
+    app.list.reading.is_stale = true;
+    app.list.reading.not_before = at;
+    for pace in [&mut app.database.counting, &mut app.details.refresh, &mut app.list.reading.refreshing] {
         pace.fail(at);
     }
-    if app.tree.counting.take().is_some() {
-        app.tree.count_at = Some(at);
+    if app.list.tree.counting.take().is_some() {
+        app.list.tree.count_at = Some(at);
     }
 }
 
 /// The database has answered. After a silence, or a failure, that is said.
 fn answered(app: &mut App, now: Millis) {
     let unresponsive_for = app.unresponsive_for(now);
-    app.reading.waiting_since = None;
-    if app.reading.failed || unresponsive_for.is_some_and(|unresponsive_for| unresponsive_for > LONG) {
+    app.list.reading.waiting_since = None;
+    if app.list.reading.failed || unresponsive_for.is_some_and(|unresponsive_for| unresponsive_for > LONG) {
         app.show_done("the database answers again", now);
     }
 }
 
 /// Whether rows that were read again are not those that are shown.
 fn differ(app: &App, rows: &[Row]) -> bool {
-    let shown = app.window.rows();
+    let shown = app.list.window.rows();
     let is_same = |(row, shown): (&Row, &Row)| row.id() == shown.id() && !shown.differs(row);
     rows.len() != shown.len() || !rows.iter().zip(shown).all(is_same)
 }
@@ -291,13 +292,13 @@ fn differ(app: &App, rows: &[Row]) -> bool {
 /// The same rows were read again: those that changed or came catch the eye.
 fn flash_differences(app: &mut App, rows: &[Row], now: Millis) {
     let order = app.order();
-    let last = app.window.rows().last().map(|row| row.position(order));
-    let changed = rows.iter().filter(|row| match app.window.get(&row.id()) {
+    let last = app.list.window.rows().last().map(|row| row.position(order));
+    let changed = rows.iter().filter(|row| match app.list.window.get(&row.id()) {
         Some(old) => old.differs(row),
         // What follows the last row may just not have been read before.
         None => Some(row.position(order)) < last,
     });
-    app.flashes.extend(changed.map(|row| (row.id(), now.plus(FLASH))));
+    app.list.flashes.extend(changed.map(|row| (row.id(), now.plus(FLASH))));
 }
 
 /// The first rows of an answer: they take the place of what is there, or join it.
@@ -311,10 +312,10 @@ fn begin_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
                 _ => (false, exhausted),
             };
             let order = app.order();
-            app.window.replace(rows, at_start, at_end, order);
-            match app.reading.cursor_to.take() {
-                Some(ListEnd::First) => app.window.select_first(),
-                Some(ListEnd::Last) => app.window.select(usize::MAX),
+            app.list.window.replace(rows, at_start, at_end, order);
+            match app.list.reading.cursor_to.take() {
+                Some(ListEnd::First) => app.list.window.select_first(),
+                Some(ListEnd::Last) => app.list.window.select(usize::MAX),
                 None => {}
             }
         }
@@ -323,8 +324,8 @@ fn begin_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
 
 fn add_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
     match from {
-        LoadFrom::Before(_) => app.window.prepend(rows, exhausted),
-        _ => app.window.append(rows, exhausted),
+        LoadFrom::Before(_) => app.list.window.prepend(rows, exhausted),
+        _ => app.list.window.append(rows, exhausted),
     }
 }
 
@@ -332,108 +333,108 @@ fn finish_rows(app: &mut App, now: Millis) {
     commits::add_recent(app, now);
     follow_awaited(app);
     outdate_detail(app);
-    let from = app.reading.from.take();
-    if let (Some(LoadFrom::At(Position::Name(from))), Some(pending_cursor)) = (from, &app.pending_cursor)
+    let from = app.list.reading.from.take();
+    if let (Some(LoadFrom::At(Position::Name(from))), Some(pending_cursor)) = (from, &app.list.pending_cursor)
         && from == *pending_cursor
     {
         app.show_hint("it is gone; the cursor is where it would be", now);
-        app.pending_cursor = None;
+        app.list.pending_cursor = None;
     }
     // A list that took long to read is not read again at once.
-    let took = now.since(app.reading.since);
-    app.reading.took = took;
-    let rest = if matches!(app.view, View::Locks | View::Overview) { RESTS } else { Duration::ZERO };
-    app.reading.not_before = now.plus(rest_after(took, rest, SHARE));
+    let took = now.since(app.list.reading.since);
+    app.list.reading.took = took;
+    let rest = if matches!(app.list.view, View::Locks | View::Overview) { RESTS } else { Duration::ZERO };
+    app.list.reading.not_before = now.plus(rest_after(took, rest, SHARE));
     let ends_unsaid = |row: &Row| match row {
         Row::Lock(_) => true,
         // Changes of Sloth Runner's file are not heard of.
         Row::Run(row) => row.is_alive || row.stack.is_some(),
         _ => false,
     };
-    let again = match app.view {
+    let again = match app.list.view {
         // What counts the last minutes changes without anything being changed.
         View::Overview => Some(rest_after(took, OVERVIEW_AGAIN, SHARE)),
-        _ if app.window.rows().iter().any(ends_unsaid) => Some(rest_after(took, HOLDER_REFRESH, SHARE)),
+        _ if app.list.window.rows().iter().any(ends_unsaid) => Some(rest_after(took, HOLDER_REFRESH, SHARE)),
         _ => None,
     };
-    app.reading.again = again.map(|rest| now.plus(rest));
+    app.list.reading.again = again.map(|rest| now.plus(rest));
 }
 
 /// What may have changed of the list of runs was read again.
 fn refreshed(app: &mut App, rows: Vec<Row>, gone: &[RowId], now: Millis) {
     let order = app.order();
     gone.iter().for_each(|id| {
-        app.window.remove(id);
+        app.list.window.remove(id);
     });
     for row in rows {
         let id = row.id();
-        let differs = app.window.get(&id).is_none_or(|old| old.differs(&row));
-        if app.window.put(row, order) && differs {
-            app.flashes.insert(id, now.plus(FLASH));
+        let differs = app.list.window.get(&id).is_none_or(|old| old.differs(&row));
+        if app.list.window.put(row, order) && differs {
+            app.list.flashes.insert(id, now.plus(FLASH));
         }
     }
     follow_awaited(app);
     outdate_detail(app);
     let is_running = |row: &Row| matches!(row, Row::Run(row) if row.is_alive || row.stack.is_some());
-    let again = app.window.rows().iter().any(is_running);
-    app.reading.again = again.then(|| now.plus(HOLDER_REFRESH));
+    let again = app.list.window.rows().iter().any(is_running);
+    app.list.reading.again = again.then(|| now.plus(HOLDER_REFRESH));
 }
 
 /// The row under the cursor was read again: where it is not as its details say, those are read again too.
 fn outdate_detail(app: &mut App) {
-    let is_other = match (app.window.selected(), app.detail.as_ref().map(|detail| &detail.row)) {
+    let is_other = match (app.list.window.selected(), app.details.row.as_ref().map(|detail| &detail.row)) {
         (Some(Row::Run(row)), Some(Row::Run(detail))) => {
             (row.is_alive, &row.status, &row.run.ended)
                 != (detail.is_alive, &detail.status, &detail.run.ended)
         }
         (Some(Row::Entry(row)), Some(Row::Entry(detail))) if row.key == detail.key => {
             let common = row.stored.len().min(detail.stored.len());
-            let is_first = app.detail.as_ref().is_some_and(|detail| detail.offset == 0);
+            let is_first = app.details.row.as_ref().is_some_and(|detail| detail.offset == 0);
             row.size != detail.size || is_first && row.stored[..common] != detail.stored[..common]
         }
         _ => false,
     };
     if is_other {
-        app.detail_pace.outdate();
+        app.details.refresh.outdate();
     }
 }
 
 /// One entry as it is now.
 fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
     let id = RowId::Entry(key.clone());
-    let (view, order) = (app.view, app.order());
+    let (view, order) = (app.list.view, app.order());
     // What is in a closed group, or comes into the tree, is told by its group.
-    if order == RowOrder::Tree && app.window.get(&id).is_none() {
+    if order == RowOrder::Tree && app.list.window.get(&id).is_none() {
         return;
     }
-    match entry.filter(|entry| view.takes(entry, app.filter_line.filter(), now)) {
+    match entry.filter(|entry| view.takes(entry, app.list.filter_line.filter(), now)) {
         Some(entry) => {
             let row = Row::Entry(entry);
-            let differs = app.window.get(&id).is_none_or(|old| old.differs(&row));
-            if app.window.put(row, order) && differs {
-                app.flashes.insert(id, now.plus(FLASH));
+            let differs = app.list.window.get(&id).is_none_or(|old| old.differs(&row));
+            if app.list.window.put(row, order) && differs {
+                app.list.flashes.insert(id, now.plus(FLASH));
             }
             follow_awaited(app);
         }
         None => {
-            app.window.remove(&id);
+            app.list.window.remove(&id);
         }
     }
 }
 
 /// Puts the cursor on the row that is awaited, if it is in the list by now.
 pub fn follow_awaited(app: &mut App) {
-    let Some(pending_cursor) = &app.pending_cursor else { return };
+    let Some(pending_cursor) = &app.list.pending_cursor else { return };
     let is_it = |row: &Row| row.matches(pending_cursor);
     let hides_it = |row: &Row| match (row, pending_cursor) {
         (Row::Group(group), RowId::Entry(key)) => group.has(key),
         _ => false,
     };
-    let rows = app.window.rows();
+    let rows = app.list.window.rows();
     // In a tree the group that it is in is as near as can be.
     let place = rows.iter().position(is_it).or_else(|| rows.iter().rposition(hides_it));
     if let Some(place) = place {
-        app.window.select(place);
-        app.pending_cursor = None;
+        app.list.window.select(place);
+        app.list.pending_cursor = None;
     }
 }

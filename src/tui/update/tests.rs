@@ -55,7 +55,7 @@ fn at(name: &str) -> App {
 }
 
 fn selected(app: &App) -> String {
-    match app.window.selected() {
+    match app.list.window.selected() {
         Some(Row::Entry(entry)) => entry.key.to_text(),
         Some(Row::Lock(row)) => row.lock.name.clone(),
         Some(Row::Change(change)) => change.revision.to_string(),
@@ -246,7 +246,7 @@ fn a_lock_is_cleared_only_as_it_was_seen_and_the_question_says_whose_it_is() {
     let words = |liveness| {
         let row = lock("deploy", "ann@web1:4242", liveness);
         let mut app = empty(SIZE);
-        app.view = View::Locks;
+        app.list.view = View::Locks;
         answer_rows(&mut app, vec![Row::Lock(row.clone())]);
         press(&mut app, KeyCode::Char('x'));
         let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
@@ -320,7 +320,7 @@ fn a_conflict_never_comes_between_the_user_and_what_is_being_typed() {
     answer(&mut app, refusal());
     assert!(app.dialog.is_none());
     type_text(&mut app, "o");
-    assert_eq!(app.filter_line.text(), "o");
+    assert_eq!(app.list.filter_line.text(), "o");
     press(&mut app, KeyCode::Enter);
     assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "{:?}", app.dialog);
     press(&mut app, KeyCode::Esc);
@@ -342,7 +342,7 @@ fn what_was_typed_is_offered_again_when_a_write_fails() {
     let write = written(&press(&mut app, KeyCode::Enter)).clone();
     let error = || StoreError::from(ErrorKind::Contended { key: key("version"), attempts: 3 });
     answer(&mut app, Reply::Written(write, Err(error())));
-    assert!(app.writing.is_empty());
+    assert!(app.requests.writing.is_empty());
     assert!(matches!(&app.dialog, Some(Dialog::Invalid(_))), "{:?}", app.dialog);
     press(&mut app, KeyCode::Char('e'));
     assert_eq!((typed(&app, Field::Value), typed(&app, Field::Expiry)), ("v1.14.2-mine", "1h"));
@@ -392,7 +392,7 @@ fn the_cursor_goes_to_an_entry_that_was_added() {
         type_text(&mut app, "new");
         let write = written(&press(&mut app, KeyCode::Enter)).clone();
         let done = Reply::Written(write, Ok(WriteOutcome::Committed { revision: Revision(50), changed: 1 }));
-        let generation = app.reading.generation;
+        let generation = app.list.reading.generation;
         let news = Reply::Entries(generation, vec![(key("new"), Some(entry("new", "", None)))]);
         let answers = if early { [news, done] } else { [done, news] };
         answers.into_iter().for_each(|each| {
@@ -406,7 +406,7 @@ fn the_cursor_goes_to_an_entry_that_was_added() {
 fn read_only_refuses_every_key_that_writes_and_says_so() {
     for name in ["feature:dark_mode", "deploys:total", "deploy_lock", "version"] {
         let mut app = at(name);
-        app.read_only = true;
+        app.database.read_only = true;
         for code in [' ', 't', 'e', 'E', 'a', '+', '=', '-', '0', 'T', 'd', 'x'] {
             app.status = None;
             assert_eq!(press(&mut app, KeyCode::Char(code)), [], "{code}");
@@ -418,7 +418,7 @@ fn read_only_refuses_every_key_that_writes_and_says_so() {
             assert!(app.dialog.is_none());
         }
         // Where the user did not ask for it, it is said why.
-        app.unwritable = Some("its permissions do not allow it".into());
+        app.database.unwritable = Some("its permissions do not allow it".into());
         press(&mut app, KeyCode::Char('d'));
         assert_eq!(status(&app), "delete: its permissions do not allow it");
     }
@@ -431,9 +431,13 @@ fn the_filter_works_as_it_is_typed_and_mistakes_are_explained() {
     let effects = type_text(&mut app, "f");
     assert!(matches!(&effects[..], [Effect::Load(load)] if load.from == LoadFrom::Start), "{effects:?}");
     type_text(&mut app, " kind:fla");
-    assert!(app.filter_line.mistake().unwrap().text.contains("none of flag"), "{:?}", app.filter_line);
+    assert!(
+        app.list.filter_line.mistake().unwrap().text.contains("none of flag"),
+        "{:?}",
+        app.list.filter_line
+    );
     type_text(&mut app, "g");
-    assert_eq!(app.filter_line.mistake(), None);
+    assert_eq!(app.list.filter_line.mistake(), None);
     press(&mut app, KeyCode::Enter);
     assert!(!app.is_filtering);
     let effects = press(&mut app, KeyCode::Esc);
@@ -443,9 +447,9 @@ fn the_filter_works_as_it_is_typed_and_mistakes_are_explained() {
 #[test]
 fn answers_about_an_earlier_list_are_dropped() {
     let mut app = at("version");
-    let earlier = app.reading.generation;
+    let earlier = app.list.reading.generation;
     press(&mut app, KeyCode::Char('2'));
-    assert!(app.window.rows().is_empty());
+    assert!(app.list.window.rows().is_empty());
     let late = Reply::Rows {
         generation: earlier,
         from: LoadFrom::Start,
@@ -457,14 +461,14 @@ fn answers_about_an_earlier_list_are_dropped() {
     };
     answer(&mut app, late);
     answer(&mut app, Reply::Entries(earlier, vec![(key("late"), Some(entry("late", "1", None)))]));
-    assert!(app.window.rows().is_empty());
-    assert!(app.reading.from.is_some(), "the newer list is still awaited");
+    assert!(app.list.window.rows().is_empty());
+    assert!(app.list.reading.from.is_some(), "the newer list is still awaited");
 }
 
 #[test]
 fn the_cursor_stays_on_its_row_when_rows_come_and_go() {
     let mut app = at("feature:dark_mode");
-    let generation = app.reading.generation;
+    let generation = app.list.reading.generation;
     let news = vec![
         (key("a"), Some(entry("a", "1", None))),
         (key("b"), Some(entry("b", "1", None))),
@@ -486,8 +490,8 @@ fn a_reading_anew_that_comes_in_pieces_does_not_move_the_cursor() {
     let mut all = rows(entries());
     let rest = all.split_off(3);
     let piece = |app: &App, rows, first, complete| Reply::Rows {
-        generation: app.reading.generation,
-        from: app.reading.from.clone().unwrap(),
+        generation: app.list.reading.generation,
+        from: app.list.reading.from.clone().unwrap(),
         rows,
         exhausted: complete,
         complete,
@@ -500,7 +504,7 @@ fn a_reading_anew_that_comes_in_pieces_does_not_move_the_cursor() {
     let last = piece(&app, rest, false, true);
     answer(&mut app, last);
     assert_eq!(selected(&app), "version");
-    assert_eq!(app.window.rows().len(), entries().len());
+    assert_eq!(app.list.window.rows().len(), entries().len());
 }
 
 #[test]
@@ -511,7 +515,7 @@ fn top_and_bottom_are_the_ends_of_the_whole_list() {
     let mut app = empty(SIZE);
     crate::tui::update::begin(&mut app, arrival("/var/lib/state.db"), NOW);
     let answered = |app: &mut App, rows, from: LoadFrom, exhausted| {
-        let generation = app.reading.generation;
+        let generation = app.list.reading.generation;
         let complete = true;
         answer(app, Reply::Rows { generation, from, rows, exhausted, complete, first: true, scanned: 0 })
     };
@@ -532,14 +536,14 @@ fn top_and_bottom_are_the_ends_of_the_whole_list() {
 fn a_changed_row_flashes_for_a_while() {
     let mut app = at("version");
     let changed = Entry { revision: Revision(42), ..entry("version", "v2", Some(Type::String)) };
-    let generation = app.reading.generation;
+    let generation = app.list.reading.generation;
     answer(&mut app, Reply::Entries(generation, vec![(key("version"), Some(changed.clone()))]));
-    assert!(app.flashes.contains_key(&RowId::Entry(key("version"))));
+    assert!(app.list.flashes.contains_key(&RowId::Entry(key("version"))));
     assert!(app.next_wakeup(NOW).unwrap() <= NOW.plus(FLASH));
     pass(&mut app, NOW.plus(FLASH));
-    assert!(app.flashes.is_empty());
+    assert!(app.list.flashes.is_empty());
     answer(&mut app, Reply::Entries(generation, vec![(key("version"), Some(changed))]));
-    assert!(app.flashes.is_empty(), "nothing changed");
+    assert!(app.list.flashes.is_empty(), "nothing changed");
 }
 
 #[test]
@@ -547,14 +551,14 @@ fn rows_flash_that_came_with_a_reading_anew_and_not_those_that_a_filter_hid() {
     let mut app = with(rows(entries().split_off(1)), SIZE);
     answer(&mut app, Reply::Changed(CommitNotice::Anything));
     answer_rows(&mut app, rows(entries()));
-    assert_eq!(app.flashes.keys().collect::<Vec<_>>(), [&RowId::Entry(key("cache:report"))]);
+    assert_eq!(app.list.flashes.keys().collect::<Vec<_>>(), [&RowId::Entry(key("cache:report"))]);
     pass(&mut app, NOW.plus(FLASH));
     press(&mut app, KeyCode::Char('/'));
     type_text(&mut app, "version");
     answer_rows(&mut app, rows(entries().split_off(9)));
     press(&mut app, KeyCode::Esc);
     answer_rows(&mut app, rows(entries()));
-    assert!(app.flashes.is_empty(), "{:?}", app.flashes);
+    assert!(app.list.flashes.is_empty(), "{:?}", app.list.flashes);
 }
 
 #[test]
@@ -599,7 +603,7 @@ fn nothing_is_drawn_when_nothing_moves() {
 #[test]
 fn a_database_that_cannot_be_read_is_not_asked_over_and_over() {
     let mut app = with(rows(entries()), SIZE);
-    app.window.at_end = false;
+    app.list.window.at_end = false;
     for _ in 0..3 {
         let effects = answer(&mut app, Reply::Failed("disk I/O error".into()));
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
@@ -624,7 +628,7 @@ fn the_palette_finds_commands_and_calls_them() {
     press(&mut app, KeyCode::Char(':'));
     type_text(&mut app, "counters");
     press(&mut app, KeyCode::Enter);
-    assert_eq!(app.view, View::Counters);
+    assert_eq!(app.list.view, View::Counters);
 }
 
 #[test]
@@ -638,7 +642,7 @@ fn pasted_text_is_never_taken_for_commands() {
     press(&mut app, KeyCode::Esc);
     press(&mut app, KeyCode::Char('/'));
     paste(&mut app);
-    assert_eq!(app.filter_line.text(), "dyq [A");
+    assert_eq!(app.list.filter_line.text(), "dyq [A");
 }
 
 #[test]
@@ -658,7 +662,7 @@ fn the_mouse_chooses_tabs_rows_and_the_filter() {
     mouse(&mut app, click, 10, 1);
     assert!(app.is_filtering);
     mouse(&mut app, click, 10, 0);
-    assert_eq!(app.view, View::Flags);
+    assert_eq!(app.list.view, View::Flags);
 }
 
 #[test]
@@ -675,10 +679,10 @@ fn what_scrolls_does_not_run_on_beyond_its_end() {
     for _ in 0..100 {
         press(&mut app, KeyCode::Char('J'));
     }
-    let end = app.detail_scroll;
+    let end = app.details.scroll;
     assert!(end < 50, "{end}");
     press(&mut app, KeyCode::Char('K'));
-    assert_eq!(app.detail_scroll, end.saturating_sub(1));
+    assert_eq!(app.details.scroll, end.saturating_sub(1));
     press(&mut app, KeyCode::Char('?'));
     for _ in 0..200 {
         press(&mut app, KeyCode::Char('j'));
@@ -706,7 +710,7 @@ fn the_cursor_follows_the_newest_change_only_from_the_newest() {
     press(&mut app, KeyCode::Char('j'));
     answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![newer("a")])));
     assert_eq!(selected(&app), "40");
-    assert_eq!(app.window.rows().len(), changes().len() + 1);
+    assert_eq!(app.list.window.rows().len(), changes().len() + 1);
 }
 
 #[test]
@@ -717,8 +721,8 @@ fn a_change_that_is_told_while_the_history_is_read_is_not_lost() {
     // What was read before it happened.
     let read = fixtures::rows_of(&app);
     answer_rows(&mut app, read);
-    assert_eq!(app.window.rows().len(), changes().len() + 1);
-    assert_eq!(app.window.rows()[0].id(), RowId::Change(Revision(50)));
+    assert_eq!(app.list.window.rows().len(), changes().len() + 1);
+    assert_eq!(app.list.window.rows()[0].id(), RowId::Change(Revision(50)));
 }
 
 #[test]
@@ -729,9 +733,9 @@ fn the_history_of_one_thing_takes_in_only_what_happens_to_it() {
     assert!(matches!(&effects[..], [Effect::Load(load)] if load.scope == of), "{effects:?}");
     answer_rows(&mut app, Vec::new());
     answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![newer("other"), newer("version")])));
-    assert_eq!(app.window.rows().len(), 1);
+    assert_eq!(app.list.window.rows().len(), 1);
     let effects = press(&mut app, KeyCode::Esc);
-    assert_eq!((app.view, app.scope.is_none()), (View::Keys, true));
+    assert_eq!((app.list.view, app.list.scope.is_none()), (View::Keys, true));
     assert!(matches!(&effects[..], [Effect::Load(load)] if load.from != LoadFrom::Start), "{effects:?}");
 }
 
@@ -749,7 +753,7 @@ fn a_change_of_the_history_is_taken_back_only_after_a_yes_and_a_lock_never() {
     let write = written(&effects).clone();
     let done = WriteOutcome::UndoOutcome { made: vec![Revision(60)], ended: None };
     answer(&mut app, Reply::Written(write, Ok(done)));
-    assert_eq!(app.undo_stack.done.last().unwrap().revisions, [Revision(60)]);
+    assert_eq!(app.undo.stack.done.last().unwrap().revisions, [Revision(60)]);
 
     on(&mut app, "deploy");
     assert_eq!(press(&mut app, KeyCode::Char('u')), []);
@@ -788,19 +792,19 @@ fn a_step_back_waits_for_the_change_that_is_being_made() {
     press(&mut app, KeyCode::Char('u'));
     let error = StoreError::from(ErrorKind::NoSuchChange { revision: Revision(50) });
     assert_eq!(answer(&mut app, Reply::Written(undo, Err(error))), []);
-    assert!(app.undo_stack.asked.is_empty());
+    assert!(app.undo.stack.asked.is_empty());
 }
 
 #[test]
 fn where_a_deletion_is_taken_back_the_cursor_is_on_the_entry_again() {
     let told = |app: &mut App, entry: Option<Entry>| {
-        let generation = app.reading.generation;
+        let generation = app.list.reading.generation;
         answer(app, Reply::Entries(generation, vec![(key("feature:dark_mode"), entry)]));
     };
     // Its row may come back before the answer to the taking back, or after it.
     for row_first in [true, false] {
         let mut app = at("feature:dark_mode");
-        let deleted = app.window.selected().and_then(Row::entry).cloned();
+        let deleted = app.list.window.selected().and_then(Row::entry).cloned();
         press(&mut app, KeyCode::Char('d'));
         let effects = press(&mut app, KeyCode::Char('y'));
         let done = Ok(WriteOutcome::Committed { revision: Revision(50), changed: 1 });
@@ -825,7 +829,7 @@ fn where_a_deletion_is_taken_back_the_cursor_is_on_the_entry_again() {
 fn a_change_from_the_midst_is_taken_back_by_a_change_of_its_own() {
     let mut app = at("version");
     for revision in [50, 51] {
-        app.undo_stack.changed(UndoableChange::of(vec![Revision(revision)], "a change", NOW));
+        app.undo.stack.changed(UndoableChange::of(vec![Revision(revision)], "a change", NOW));
     }
     type_text(&mut app, ":undos");
     press(&mut app, KeyCode::Enter);
@@ -833,8 +837,8 @@ fn a_change_from_the_midst_is_taken_back_by_a_change_of_its_own() {
     let effects = press(&mut app, KeyCode::Enter);
     let done = WriteOutcome::UndoOutcome { made: vec![Revision(52)], ended: None };
     answer(&mut app, Reply::Written(written(&effects).clone(), Ok(done)));
-    assert_eq!(app.undo_stack.done.len(), 3);
-    assert!(app.undo_stack.is_taken_back(0) && !app.undo_stack.is_taken_back(1));
+    assert_eq!(app.undo.stack.done.len(), 3);
+    assert!(app.undo.stack.is_taken_back(0) && !app.undo.stack.is_taken_back(1));
     // The key takes back what was done last: that taking back.
     let effects = press(&mut app, KeyCode::Char('u'));
     let WriteKind::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
@@ -855,8 +859,8 @@ fn what_a_group_opens_to_does_not_flash_and_the_cursor_stays_on_the_group() {
     let mut opened = vec![group("a:"), group("feature:")];
     opened.extend(members.map(Row::Entry));
     answer_rows(&mut app, opened);
-    assert_eq!((selected(&app), app.window.rows().len()), ("feature:".into(), 4));
-    assert!(app.flashes.is_empty(), "{:?}", app.flashes);
+    assert_eq!((selected(&app), app.list.window.rows().len()), ("feature:".into(), 4));
+    assert!(app.list.flashes.is_empty(), "{:?}", app.list.flashes);
 }
 
 #[test]
@@ -864,7 +868,7 @@ fn a_list_that_is_too_long_to_be_sorted_has_its_cursor_where_it_was() {
     let mut app = at("version");
     press(&mut app, KeyCode::Char('s'));
     press(&mut app, KeyCode::Char('s'));
-    let generation = app.reading.generation;
+    let generation = app.list.reading.generation;
     let effects = answer(&mut app, Reply::TooLong(generation));
     let version = Position::Name(RowId::Entry(key("version")));
     let from_there =

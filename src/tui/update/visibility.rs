@@ -30,12 +30,12 @@ pub(super) fn may_show(app: &App, message: &Message) -> bool {
         Reply::Changed(CommitNotice::Changes(changes)) => {
             let is_of_list = app.shows_list()
                 && !changes.is_empty()
-                && (matches!(app.view, View::History | View::Counters) || app.order() == RowOrder::Tree);
+                && (matches!(app.list.view, View::History | View::Counters) || app.order() == RowOrder::Tree);
             let is_of_row = |row: &Row| {
                 let id = row.id();
                 changes.iter().any(|change| RowId::subject_of(change) == id)
             };
-            is_of_list || shows_rows && app.window.selected().is_some_and(is_of_row)
+            is_of_list || shows_rows && app.list.window.selected().is_some_and(is_of_row)
         }
         Reply::PastPage(..) => app.screen() == Screen::Past,
         _ => true,

@@ -40,7 +40,7 @@ pub(super) fn done(app: &mut App, write: Write, written: WriteOutcome, now: Mill
                 && let Some(Operation::Put { key, .. } | Operation::PutUntyped { key, .. }) =
                     transaction.operations.first()
             {
-                app.pending_cursor = Some(RowId::Entry(key.clone()));
+                app.list.pending_cursor = Some(RowId::Entry(key.clone()));
                 follow_awaited(app);
             }
             changed_here(app, revision, &write, now);
@@ -73,14 +73,15 @@ fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
         },
         _ => None,
     };
-    app.undo_stack
+    app.undo
+        .stack
         .changed(UndoableChange { deleted, ..UndoableChange::of(vec![revision], &write.done, now) });
     app.show_done(format!("{}{}", write.done, undo_hint(app)), now);
 }
 
 /// Which key takes back what was just done.
 pub fn undo_hint(app: &App) -> String {
-    let key = app.keymap.keys_for(Action::Undo).first();
+    let key = app.settings.keymap.keys_for(Action::Undo).first();
     key.map_or(String::new(), |key| format!("  ({key} takes it back)"))
 }
 

@@ -18,7 +18,7 @@ const WIDEST: usize = 120;
 /// and where there is none the one before goes on.
 pub fn lines(app: &App, points: &[(Millis, f64)], now: Millis, width: usize) -> Vec<Line<'static>> {
     const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let finite: Vec<(Millis, f64)> = points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
     let (Some(first), Some(last)) = (finite.first(), finite.last()) else { return Vec::new() };
     let (low, high) = finite

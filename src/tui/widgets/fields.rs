@@ -18,13 +18,13 @@ pub fn indent(width: usize) -> usize {
 /// A name and data of any sort; what is long goes on in the next lines.
 pub fn field(app: &App, name: &str, text: &[u8], style: Style, width: usize) -> Vec<Line<'static>> {
     let wrapped = Wrapped::of(text, width.saturating_sub(indent(width)));
-    let lines = wrapped.lines().iter().map(|line| spans(line, style, app.theme.escaped).into());
+    let lines = wrapped.lines().iter().map(|line| spans(line, style, app.settings.theme.escaped).into());
     named(app, name, lines.collect(), width)
 }
 
 /// A name and words, which are broken between words.
 pub fn prose(app: &App, name: &str, text: String, width: usize) -> Vec<Line<'static>> {
-    let line = Line::from(Span::styled(escape(text.as_bytes()), app.theme.text));
+    let line = Line::from(Span::styled(escape(text.as_bytes()), app.settings.theme.text));
     named(app, name, wrapped(&line, width.saturating_sub(indent(width))), width)
 }
 
@@ -38,7 +38,7 @@ fn named(app: &App, name: &str, lines: Vec<Line<'static>>, width: usize) -> Vec<
 
 /// What stands before a line.
 pub fn label(app: &App, name: &str, width: usize) -> Span<'static> {
-    Span::styled(format::fit(name, indent(width)), app.theme.label)
+    Span::styled(format::fit(name, indent(width)), app.settings.theme.label)
 }
 
 /// The pieces of a line as they are drawn.
@@ -50,7 +50,7 @@ pub fn spans(line: &[EscapedPiece], plain: Style, escaped: Style) -> Vec<Span<'s
 /// A moment, and how long ago it was.
 pub fn moment(app: &App, at: Option<Millis>, now: Millis) -> String {
     match at {
-        Some(at) => format!("{}, {} ago", format::moment(at, app.zone), format::span(now.since(at))),
+        Some(at) => format!("{}, {} ago", format::moment(at, app.settings.zone), format::span(now.since(at))),
         None => "unknown".into(),
     }
 }

@@ -86,7 +86,7 @@ fn about(app: &App, conflict: &Conflict, now: Millis, width: usize) -> Vec<Line<
     }
     let key = conflict.key().map_or_else(String::new, ToString::to_string);
     let text = format!("{key} was changed while you were at it. Nothing was written.");
-    lines.extend(wrapped(&Line::styled(text, app.theme.text), width));
+    lines.extend(wrapped(&Line::styled(text, app.settings.theme.text), width));
     lines
 }
 
@@ -105,7 +105,7 @@ fn indent(app: &App) -> usize {
 }
 
 fn field(app: &App, name: &str, text: String, width: usize) -> Vec<Line<'static>> {
-    let parts = vec![Span::styled(text, app.theme.text)];
+    let parts = vec![Span::styled(text, app.settings.theme.text)];
     labelled(app, name, Line::from(parts), width, ROWS)
 }
 
@@ -116,7 +116,7 @@ fn labelled(app: &App, name: &str, line: Line<'static>, width: usize, rows: usiz
     lines.truncate(rows.max(1));
     for (place, line) in lines.iter_mut().enumerate() {
         let name = format::fit(if place == 0 { name } else { "" }, indent);
-        line.spans.insert(0, Span::styled(name, app.theme.label));
+        line.spans.insert(0, Span::styled(name, app.settings.theme.label));
     }
     lines
 }
@@ -125,7 +125,7 @@ fn labelled(app: &App, name: &str, line: Line<'static>, width: usize, rows: usiz
 fn values(app: &App, conflict: &Conflict, now: Millis, width: usize, room: usize) -> Vec<Line<'static>> {
     let each = (room / 2).clamp(1, ROWS);
     let told = |name: &str, text: String| {
-        let line = Line::styled(text, app.theme.text);
+        let line = Line::styled(text, app.settings.theme.text);
         labelled(app, name, line, width, each)
     };
     let theirs = match &conflict.theirs {
@@ -182,7 +182,7 @@ fn differing(app: &App, conflict: &Conflict, width: usize, room: usize) -> Vec<L
     if more > 0 {
         let left = count - some.len();
         let text = format!("… and {} that differ", format::counted(left as u64, "more line"));
-        some.push(Line::styled(format::cut(&text, width), app.theme.faint));
+        some.push(Line::styled(format::cut(&text, width), app.settings.theme.faint));
     }
     some
 }
@@ -204,11 +204,11 @@ fn drawn(app: &App, places: &[DiffHunk], width: usize, wanted: Outcomes) -> Vec<
     for place in places {
         if let Some(before) = place.before.as_ref().filter(|_| with_before) {
             let text = format::cut(before, width.saturating_sub(indent(app)));
-            lines.extend(labelled(app, "", Line::styled(text, app.theme.faint), width, 1));
+            lines.extend(labelled(app, "", Line::styled(text, app.settings.theme.faint), width, 1));
         }
         for (name, parts) in [("yours", &place.mine), ("now", &place.theirs)] {
             if parts.is_empty() {
-                let line = Line::styled("(nothing)", app.theme.faint);
+                let line = Line::styled("(nothing)", app.settings.theme.faint);
                 lines.extend(labelled(app, name, line, width, 1));
             }
             for (number, part) in parts.iter().take(each).enumerate() {
@@ -243,11 +243,11 @@ fn cut_line(app: &App, part: &DiffSegment, columns: usize) -> Line<'static> {
     }
     let differs = format::cut(differs, columns.saturating_sub(before.width()));
     let after = format::cut(after, columns.saturating_sub(before.width() + differs.width()));
-    let marked = app.theme.text.patch(app.theme.matched);
+    let marked = app.settings.theme.text.patch(app.settings.theme.matched);
     Line::from(vec![
-        Span::styled(before, app.theme.text),
+        Span::styled(before, app.settings.theme.text),
         Span::styled(differs, marked),
-        Span::styled(after, app.theme.text),
+        Span::styled(after, app.settings.theme.text),
     ])
 }
 

@@ -41,7 +41,7 @@ pub fn draw(app: &App, form: &Form, now: Millis, frame: &mut Frame<'_>) {
         lines.push(Ranked(if is_focus { 0 } else { 3 }, line));
     }
     if let Some(text) = meanwhile(app, form, now) {
-        let line = Line::styled(text, app.theme.warning);
+        let line = Line::styled(text, app.settings.theme.warning);
         lines.extend(wrapped(&line, width).into_iter().map(|line| Ranked(2, line)));
     }
     // Always as many lines, so that the rows stay where they are while something is typed.
@@ -91,7 +91,7 @@ fn keep(
 
 /// A row, and the column of the cursor in it.
 fn row(app: &App, form: &Form, field: Field, now: Millis, width: usize) -> (Line<'static>, Option<usize>) {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let mark = if field == form.focus() { "›" } else { " " };
     let label = format::fit(&format!("{mark} {}", field.label()), LABEL.min(width));
     let wide = width.saturating_sub(label.width());
@@ -156,7 +156,7 @@ fn kept(form: &Form, now: Millis) -> String {
 /// What is said under the rows: what is wrong in the one that has the cursor, or in another; otherwise
 /// what it is for, which matters less.
 fn said(app: &App, form: &Form, now: Millis) -> (usize, Line<'static>) {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let focus = form.focus();
     let remarks = std::iter::once(&focus).chain(form.fields());
     let Some((field, remark)) = remarks.filter_map(|field| Some((*field, form.remark(*field)?))).next()
@@ -189,7 +189,9 @@ fn meanwhile(app: &App, form: &Form, now: Millis) -> Option<String> {
     if entry.is_expired(now) {
         return Some("it has expired meanwhile".into());
     }
-    let Some(Row::Entry(present)) = app.window.get(&RowId::Entry(entry.key.clone())) else { return None };
+    let Some(Row::Entry(present)) = app.list.window.get(&RowId::Entry(entry.key.clone())) else {
+        return None;
+    };
     // The list has less of the value than the form may have.
     let same = present.stored.iter().zip(&entry.stored).all(|(one, other)| one == other);
     let is_same = same

@@ -20,7 +20,7 @@ pub fn edit(app: &mut App, entry: Entry, field: Field) -> Vec<Effect> {
     }
     let mut form = Form::edit(entry, field);
     // The details have more of the value than the list.
-    if let Some(detail) = &app.detail {
+    if let Some(detail) = &app.details.row {
         form.learn(detail);
     }
     app.dialog = Some(Dialog::Form(Box::new(form)));

@@ -30,21 +30,25 @@ pub fn draw(app: &App, chosen: usize, frame: &mut Frame<'_>) {
         }
     }
     if lines.is_empty() {
-        lines.push(Line::styled("nothing was said yet", app.theme.faint));
+        lines.push(Line::styled("nothing was said yet", app.settings.theme.faint));
     }
     boxed(app, "Messages", lines, KEYS, width, frame);
 }
 
 fn message(app: &App, said: &LogEntry, is_chosen: bool, width: usize) -> Vec<Line<'static>> {
-    let style = if is_chosen { app.theme.text.patch(app.theme.cursor) } else { app.theme.text };
+    let style = if is_chosen {
+        app.settings.theme.text.patch(app.settings.theme.cursor)
+    } else {
+        app.settings.theme.text
+    };
     let (mark, tone) = marked(app, said.tone);
-    let at = said.at.map_or_else(String::new, |at| format::moment(at, app.zone));
+    let at = said.at.map_or_else(String::new, |at| format::moment(at, app.settings.zone));
     let times = if said.times > 1 { format!(" ({} times)", said.times) } else { String::new() };
     let text = format!("{}{times}", escape(said.text.as_bytes()));
     let line = Line::from(vec![
         Span::styled(
             format!("{} {at} ", if is_chosen { "›" } else { " " }),
-            Theme::over(style, app.theme.faint),
+            Theme::over(style, app.settings.theme.faint),
         ),
         Span::styled(format!("{mark} "), Theme::over(style, tone)),
         Span::styled(text, style),

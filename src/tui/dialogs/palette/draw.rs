@@ -33,7 +33,7 @@ pub fn draw(app: &App, palette: &Palette, frame: &mut Frame<'_>) {
     let shown = choices.iter().enumerate().skip(top).take(rows);
     lines.extend(shown.map(|(place, choice)| row(app, choice, place == palette.chosen, width)));
     if choices.is_empty() {
-        lines.push(Line::styled("no such command here", app.theme.faint));
+        lines.push(Line::styled("no such command here", app.settings.theme.faint));
     }
     let inner = boxed(app, "Commands", lines, keys, width, frame);
     place_cursor(inner, 0, column, frame);
@@ -41,11 +41,11 @@ pub fn draw(app: &App, palette: &Palette, frame: &mut Frame<'_>) {
 
 /// A choice with its keys: those of a command that is about to be called with something are known.
 fn row(app: &App, choice: &PaletteItem, is_chosen: bool, width: usize) -> Line<'static> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let style = if is_chosen { theme.text.patch(theme.cursor) } else { theme.text };
     let keys = match choice.argument {
         Some(_) => "",
-        None => app.keymap.keys_in(choice.command.action, &app.context()).next().unwrap_or_default(),
+        None => app.settings.keymap.keys_in(choice.command.action, &app.context()).next().unwrap_or_default(),
     };
     let help = width.saturating_sub(2 + NAME + KEY);
     let name = if help > 0 { NAME } else { width.saturating_sub(2) };

@@ -147,8 +147,8 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<PaletteIt
             return vec![PaletteItem { argument, ..choice(name, Vec::new(), help) }];
         }
         Argument::FilterName => {
-            let filter = app.filter_line.text();
-            let help = match app.saved_filters.iter().find(|saved| saved.name == typed) {
+            let filter = app.list.filter_line.text();
+            let help = match app.settings.saved_filters.iter().find(|saved| saved.name == typed) {
                 Some(saved) => format!("replaces {}", saved.filter),
                 None if typed.is_empty() => format!("write a name for {filter}"),
                 None => format!("saves {filter}"),
@@ -157,7 +157,7 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<PaletteIt
             let argument = (!typed.is_empty()).then(|| typed.to_string());
             return vec![PaletteItem { argument, ..choice(name, Vec::new(), help) }];
         }
-        Argument::SavedFilter => app.saved_filters.iter().map(saved_filter).collect(),
+        Argument::SavedFilter => app.settings.saved_filters.iter().map(saved_filter).collect(),
         Argument::Moment => {
             let help = if typed.is_empty() { command.help.into() } else { "the state as it was then".into() };
             let name = if typed.is_empty() { command.name } else { typed };
@@ -165,10 +165,12 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<PaletteIt
             return vec![PaletteItem { argument, ..choice(name, Vec::new(), help) }];
         }
         Argument::Sort => SortBy::ALL.iter().map(|by| (by.name().into(), String::new())).collect(),
-        Argument::Context => app.contexts.iter().map(context).collect(),
+        Argument::Context => app.settings.contexts.iter().map(context).collect(),
         Argument::Theme => {
             let auto = (AUTO.into(), "what suits the terminal".into());
-            std::iter::once(auto).chain(app.themes.names().map(|name| (name.into(), String::new()))).collect()
+            std::iter::once(auto)
+                .chain(app.settings.themes.names().map(|name| (name.into(), String::new())))
+                .collect()
         }
     };
     let mut search = PaletteSearch::new(typed);
@@ -295,7 +297,7 @@ mod tests {
     fn a_name_that_is_typed_in_full_is_the_first_choice() {
         let mut app = with(rows(entries()), (80, 24));
         let names = ["live-ro", "alive", "live", "live2", "!dev", "dev"];
-        app.contexts = names
+        app.settings.contexts = names
             .iter()
             .map(|name| Context {
                 name: name.to_string(),

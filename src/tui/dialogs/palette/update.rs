@@ -73,13 +73,13 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
         Argument::Moment => past::update::begin_at(app, argument, now),
         Argument::Context => switch::to(app, argument, now),
         Argument::Theme => {
-            app.suiting.is_wanted = argument == AUTO;
+            app.settings.suiting.is_wanted = argument == AUTO;
             app.suit(None);
-            if let Some(theme) = app.themes.named(argument) {
-                app.theme = theme;
+            if let Some(theme) = app.settings.themes.named(argument) {
+                app.settings.theme = theme;
             }
             app.show_done(format!("theme = \"{argument}\" in config.toml keeps it"), now);
-            if app.suiting.asks() { vec![Effect::AskBackground] } else { Vec::new() }
+            if app.settings.suiting.asks() { vec![Effect::AskBackground] } else { Vec::new() }
         }
     }
 }

@@ -25,7 +25,7 @@ const COMPLETIONS: usize = 6;
 
 /// Whether a parameter is one whose value is masked.
 fn is_secret(app: &App, input: &Input) -> bool {
-    input.value().split_once('=').is_some_and(|(name, _)| app.secrets.hides_name(name.as_bytes()))
+    input.value().split_once('=').is_some_and(|(name, _)| app.settings.secrets.hides_name(name.as_bytes()))
 }
 
 /// A parameter with a dot for each character of its value.
@@ -53,7 +53,7 @@ pub fn draw(app: &App, start: &RunDialog, frame: &mut Frame<'_>) {
             _ => "",
         };
         let label = format::fit(&format!("{} {name}", if is_focus { "›" } else { " " }), LABEL.min(width));
-        let is_secret = place > 0 && !app.shows_secrets && is_secret(app, input);
+        let is_secret = place > 0 && !app.settings.shows_secrets && is_secret(app, input);
         let input = if is_secret { &dots_after_name(input) } else { input };
         let (line, column) = input_line(app, label, input, width);
         if is_focus {
@@ -61,7 +61,7 @@ pub fn draw(app: &App, start: &RunDialog, frame: &mut Frame<'_>) {
         }
         lines.push(line);
     }
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     match (&start.problem, start.offers.len()) {
         (Some(problem), _) => lines.push(Line::styled(escape(problem.as_bytes()), theme.bad)),
         (None, _) if !start.completions.is_empty() => {

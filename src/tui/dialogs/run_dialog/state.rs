@@ -90,7 +90,7 @@ pub fn key(app: &mut App, mut start: RunDialog, key: KeyEvent) -> Vec<Effect> {
             Ok(wanted) => {
                 app.closed = Some(Dialog::Start(start));
                 let number = app.next_asked();
-                app.starting = Some(number);
+                app.runs.starting = Some(number);
                 return vec![Effect::Debugger(DebuggerRequest::Start(number, wanted))];
             }
             Err(problem) => start.problem = Some(problem),
@@ -129,7 +129,7 @@ fn wanted(app: &App, start: &RunDialog) -> Result<requests::WorkflowStart, Strin
     match params.iter().find(|param| !param.contains('=') || param.starts_with('=')) {
         Some(wrong) => Err(format!("{wrong}: a parameter is KEY=VALUE")),
         None => {
-            let (database, config) = (app.location.clone(), app.config_folder.clone());
+            let (database, config) = (app.database.location.clone(), app.settings.config_folder.clone());
             Ok(requests::WorkflowStart { database, file: file.into(), params, config })
         }
     }

@@ -100,7 +100,7 @@ fn what_differs_is_marked_without_colour_and_in_sight_however_long_the_rest_is()
     let [Effect::Write(write)] = &effects[..] else { panic!("{effects:?}") };
     for size in [TINY, (40, 10), SMALL, LARGE] {
         let mut app = at(View::Keys, "version", size);
-        app.theme = Theme::plain();
+        app.settings.theme = Theme::plain();
         let found = theirs("version", &format!("{same}fast, and on"), Type::String);
         refuse(&mut app, write.clone(), Some(found));
         let drawn = buffer(&app);

@@ -8,15 +8,15 @@ use crate::tui::testing::contrast::check as readable;
 fn every_row_under_the_cursor_marked_and_matched_by_the_filter() {
     for (view, _) in UNDER {
         let mut app = sample(view, LARGE);
-        for place in 0..app.window.rows().len() {
-            app.window.select(place);
+        for place in 0..app.list.window.rows().len() {
+            app.list.window.select(place);
             readable(&app, NOW);
         }
         if view.has_entries() {
             press(&mut app, KeyCode::Char('*'));
             type_text(&mut app, "/e");
-            for place in 0..app.window.rows().len() {
-                app.window.select(place);
+            for place in 0..app.list.window.rows().len() {
+                app.list.window.select(place);
                 readable(&app, NOW);
             }
         }

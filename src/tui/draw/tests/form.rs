@@ -31,7 +31,7 @@ fn the_row_with_the_cursor_and_what_is_wrong_with_it_are_seen_on_the_smallest_sc
 fn what_somebody_else_writes_meanwhile_is_said_in_the_form() {
     let mut app = opened("version", SMALL, "e-mine");
     let theirs = Entry { revision: Revision(99), ..entry("version", "17", Some(Type::Number)) };
-    let generation = app.reading.generation;
+    let generation = app.list.reading.generation;
     update(&mut app, Message::Reply(Reply::Entries(generation, vec![(key("version"), Some(theirs))])), NOW);
     let shown = drawn(&app).backend().to_string();
     assert!(shown.contains("changed meanwhile: it is 17 now (a number)"), "{shown}");

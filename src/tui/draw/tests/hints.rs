@@ -39,7 +39,7 @@ fn keys_are_offered_where_they_make_sense() {
 fn an_empty_list_names_the_key_that_puts_something_into_it_where_it_does() {
     let mut app = with(Vec::new(), SMALL);
     assert!(drawn(&app).backend().to_string().contains("there are no keys yet; a adds one"));
-    app.read_only = true;
+    app.database.read_only = true;
     let shown = drawn(&app).backend().to_string();
     assert!(shown.contains("there are no keys yet  "), "{shown}");
 }
@@ -49,7 +49,7 @@ fn the_history_of_one_key_does_not_repeat_it_in_each_row() {
     let mut app = at(View::History, "version", LARGE);
     let heading = |app: &App| drawn(app).backend().to_string().lines().nth(2).unwrap_or_default().to_string();
     assert!(heading(&app).contains(" KEY "), "{}", heading(&app));
-    app.scope = Some(HistoryScope { of: RowId::Entry(key("version")), back: View::Keys });
+    app.list.scope = Some(HistoryScope { of: RowId::Entry(key("version")), back: View::Keys });
     assert!(!heading(&app).contains(" KEY ") && heading(&app).contains(" BY "), "{}", heading(&app));
 }
 
@@ -58,7 +58,7 @@ fn nothing_is_said_of_a_database_that_is_not_open_yet() {
     for view in View::ALL {
         let mut app = empty(SMALL);
         update::await_opening(&mut app, NOW);
-        app.view = view;
+        app.list.view = view;
         let shown = drawn(&app).backend().to_string();
         assert!(
             shown.contains(" opening…") && !shown.contains("there are no") && !shown.contains("nothing"),

@@ -10,14 +10,14 @@ fn every_view_in_two_themes() {
         for size in [SMALL, LARGE] {
             for (view, name) in UNDER {
                 let mut app = at(view, name, size);
-                app.theme = colours;
+                app.settings.theme = colours;
                 let view = view.title().to_lowercase();
                 let name = format!("{view}_{theme}_{}x{}", size.0, size.1);
                 assert_snapshot("tui/looks", &name, looks(&buffer(&app)));
             }
         }
         let mut past = travelled(SMALL);
-        past.theme = colours;
+        past.settings.theme = colours;
         assert_snapshot("tui/looks", &format!("past_{theme}"), looks(&buffer(&past)));
     }
 }

@@ -26,7 +26,7 @@ use crate::workflow::recording::RecordKind;
 /// Opens a run; once it is open it is compared with another one, where one is given.
 pub fn open(app: &mut App, run: i64, at: OpenAt, compare_with: Option<i64>) -> Vec<Effect> {
     let sitting = DebugSessionId { number: app.next_asked(), run };
-    app.pending_run = Some((sitting, compare_with));
+    app.runs.pending = Some((sitting, compare_with));
     vec![Effect::Debugger(DebuggerRequest::Open(sitting, at))]
 }
 
@@ -95,16 +95,16 @@ fn in_stops(app: &mut App, mut place: usize, key: KeyEvent) {
     match key.code {
         KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => return,
         KeyCode::Char('d') | KeyCode::Delete => {
-            if place < app.breakpoints.len() {
-                app.breakpoints.remove(place);
+            if place < app.runs.breakpoints.len() {
+                app.runs.breakpoints.remove(place);
             }
         }
-        KeyCode::Char('D') => app.breakpoints.clear(),
+        KeyCode::Char('D') => app.runs.breakpoints.clear(),
         _ => {
             place = place.saturating_add_signed(scrolled(key, usize::from(app.size.1)));
         }
     }
-    let last = app.breakpoints.len().checked_sub(1);
+    let last = app.runs.breakpoints.len().checked_sub(1);
     if let Some(debugger) = &mut app.debugger {
         debugger.stops = last.map(|last| place.min(last));
     }
@@ -145,8 +145,8 @@ fn answered(app: &mut App, prompt: &DebuggerPrompt, now: Millis) -> Result<Vec<E
         PromptPurpose::Break => {
             let breakpoint = Breakpoint::read(text)?;
             let reason = breakpoint.cannot_stop(&debugger.source);
-            if !app.breakpoints.contains(&breakpoint) {
-                app.breakpoints.push(breakpoint.clone());
+            if !app.runs.breakpoints.contains(&breakpoint) {
+                app.runs.breakpoints.push(breakpoint.clone());
             }
             match reason {
                 Some(reason) => {
@@ -163,7 +163,7 @@ fn answered(app: &mut App, prompt: &DebuggerPrompt, now: Millis) -> Result<Vec<E
 }
 
 pub fn key_for(app: &App, action: Action) -> String {
-    app.keymap.keys_for(action).first().cloned().unwrap_or_default()
+    app.settings.keymap.keys_for(action).first().cloned().unwrap_or_default()
 }
 
 /// Does what an action asks for.
@@ -225,20 +225,20 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
                 return Vec::new();
             };
             let here = Breakpoint::Line(Some(place.file), place.line);
-            match app.breakpoints.iter().position(|breakpoint| *breakpoint == here) {
+            match app.runs.breakpoints.iter().position(|breakpoint| *breakpoint == here) {
                 Some(there) => {
-                    app.breakpoints.remove(there);
+                    app.runs.breakpoints.remove(there);
                 }
-                None => app.breakpoints.push(here),
+                None => app.runs.breakpoints.push(here),
             }
         }
         Action::BreakOn => prompt(debugger, PromptPurpose::Break, debugger.key()),
-        Action::ClearBreaks => app.breakpoints.clear(),
-        Action::Breaks if app.breakpoints.is_empty() => nothing_stops(app, now),
+        Action::ClearBreaks => app.runs.breakpoints.clear(),
+        Action::Breaks if app.runs.breakpoints.is_empty() => nothing_stops(app, now),
         Action::Breaks => debugger.stops = Some(0),
-        Action::Continue(_) if app.breakpoints.is_empty() => nothing_stops(app, now),
+        Action::Continue(_) if app.runs.breakpoints.is_empty() => nothing_stops(app, now),
         Action::Continue(forwards) => {
-            let test = StepFilter::Break(app.breakpoints.clone());
+            let test = StepFilter::Break(app.runs.breakpoints.clone());
             let what = if forwards { "later step that stops" } else { "earlier step that stops" };
             return seek(app, action, test, what, now);
         }

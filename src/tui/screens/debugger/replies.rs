@@ -105,7 +105,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
             }
         }
         DebuggerReply::Started(number, started) => {
-            if app.starting.take_if(|starting| *starting == number).is_none() {
+            if app.runs.starting.take_if(|starting| *starting == number).is_none() {
                 return Vec::new();
             }
             match started {
@@ -135,14 +135,14 @@ fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) 
         }
         // Perhaps none does at all.
         (Action::Continue(_), None) => {
-            let effects = keys::try_stops(app, Action::Breaks, app.breakpoints.clone(), now);
+            let effects = keys::try_stops(app, Action::Breaks, app.runs.breakpoints.clone(), now);
             if let Some(next) = app.debugger.as_mut().and_then(|debugger| debugger.search.as_mut()) {
                 next.what = search.what;
             }
             return effects;
         }
         (Action::Breaks, None) => {
-            let words: Vec<String> = app.breakpoints.iter().map(Breakpoint::describe).collect();
+            let words: Vec<String> = app.runs.breakpoints.iter().map(Breakpoint::describe).collect();
             app.show_hint(format!("no step of this run stops at {}{so_far}", words.join(", ")), now);
         }
         (Action::Breaks, Some(_)) | (_, None) => {
@@ -160,11 +160,11 @@ fn opened(
     opened: Result<Box<OpenedRun>, String>,
     now: Millis,
 ) -> Vec<Effect> {
-    let Some((_, compare_with)) = app.pending_run.take_if(|(pending_cursor, _)| *pending_cursor == sitting)
+    let Some((_, compare_with)) = app.runs.pending.take_if(|(pending_cursor, _)| *pending_cursor == sitting)
     else {
         return Vec::new();
     };
-    let before = app.previous_run.take_if(|(run, _)| *run == sitting.run);
+    let before = app.runs.previous.take_if(|(run, _)| *run == sitting.run);
     let opened = match opened {
         Ok(opened) if before.is_some_and(|(_, began_at)| began_at != opened.run.run.began_at) => {
             app.show_hint("the run that was shown is not in the database as it is now", now);

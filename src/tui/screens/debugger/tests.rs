@@ -209,7 +209,7 @@ fn check_at(name: &str, app: &App, now: Millis) {
 fn a_run_of_a_production_database_says_so() {
     let mut app = opened((80, 24));
     let path = "/srv/live/state.db".into();
-    app.known = Some(Context {
+    app.database.known = Some(Context {
         name: "live".into(),
         path,
         read_only: false,
@@ -267,7 +267,7 @@ fn the_views_of_a_run_in_two_themes() {
     };
     for (name, theme) in [("dark", Theme::dark()), ("light", Theme::light())] {
         let themed = |mut app: App| {
-            app.theme = theme;
+            app.settings.theme = theme;
             app
         };
         for size in [(80, 24), (120, 40)] {
@@ -346,7 +346,7 @@ fn a_run_that_is_read_again_stops_where_it_did_and_stays_at_its_step() {
     let mut app = opened((80, 24));
     type_text(&mut app, "jjb/deploy");
     press(&mut app, KeyCode::Enter);
-    let breakpoints = app.breakpoints.clone();
+    let breakpoints = app.runs.breakpoints.clone();
     assert_eq!(breakpoints.len(), 1);
     let effects = update(&mut app, Message::Input(control('r')), NOW);
     let Some(Effect::Debugger(DebuggerRequest::Open(sitting, OpenAt::Step(3)))) = effects.last() else {
@@ -354,7 +354,7 @@ fn a_run_that_is_read_again_stops_where_it_did_and_stays_at_its_step() {
     };
     told(&mut app, DebuggerReply::Opened(*sitting, Ok(Box::new(OpenedRun { at: 3, ..*run() }))));
     assert_eq!(debugger(&app).steps.number(), 3);
-    assert_eq!(app.breakpoints, breakpoints);
+    assert_eq!(app.runs.breakpoints, breakpoints);
     assert_eq!(debugger(&app).text.as_deref(), Some("deploy"));
 }
 
@@ -371,16 +371,19 @@ fn where_it_stops_is_a_list_to_take_out_of() {
     type_text(&mut app, "Lj");
     check("debugger_stops", &app);
     type_text(&mut app, "d");
-    assert_eq!(app.breakpoints, [Breakpoint::Line(None, 7), Breakpoint::Key(Keys::new("a key\u{202e}"))]);
+    assert_eq!(
+        app.runs.breakpoints,
+        [Breakpoint::Line(None, 7), Breakpoint::Key(Keys::new("a key\u{202e}"))]
+    );
     type_text(&mut app, "D");
-    assert!(app.breakpoints.is_empty() && debugger(&app).stops.is_none());
+    assert!(app.runs.breakpoints.is_empty() && debugger(&app).stops.is_none());
 }
 
 #[test]
 fn what_another_database_answers_is_not_heard() {
     let mut app = sample(View::Runs, (80, 24));
     let sitting = asked(&mut app);
-    app.opening = Some(Connecting { number: 1, name: "other".into(), since: NOW });
+    app.database.opening = Some(Connecting { number: 1, name: "other".into(), since: NOW });
     update(&mut app, Message::Reply(Reply::Opened(1, Ok(arrival("/other.db").into()))), NOW);
     told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(app.debugger.is_none());
@@ -476,7 +479,7 @@ fn commands_are_run_in_truth_only_for_whoever_says_yes() {
     let effects = type_text(&mut app, "y");
     assert!(tried(&effects).0.live);
     // Where mistakes are felt by others a letter is not enough.
-    app.known = Some(Context {
+    app.database.known = Some(Context {
         name: "live".into(),
         path: "/live.db".into(),
         read_only: false,

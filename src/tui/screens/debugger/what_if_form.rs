@@ -189,7 +189,7 @@ pub fn key(app: &mut App, mut wish: WhatIfForm, key: KeyEvent) -> (Vec<Effect>, 
         KeyCode::Enter => match wish.read() {
             Ok(trying) if trying.live => wish.asks = true,
             Ok(trying) => {
-                app.tried.push(wish);
+                app.runs.tried.push(wish);
                 return (effects, Some(trying));
             }
             Err(problem) => wish.problem = Some(problem),
@@ -231,7 +231,7 @@ fn answered(app: &mut App, mut wish: WhatIfForm, key: KeyEvent) -> Option<WhatIf
     wish.asks = answer.is_none();
     let trying = wish.read().ok().filter(|_| answer == Some(true));
     match &trying {
-        Some(_) => app.tried.push(wish),
+        Some(_) => app.runs.tried.push(wish),
         None => keep(app, wish),
     }
     trying
@@ -245,13 +245,13 @@ fn keep(app: &mut App, wish: WhatIfForm) {
 
 /// What was tried before, or after, in the place of what is typed.
 fn before(app: &App, wish: WhatIfForm, earlier: bool) -> WhatIfForm {
-    let count = app.tried.len();
+    let count = app.runs.tried.len();
     let place = match (wish.taken, earlier) {
         (None, true) => 0,
         (Some(taken), true) => (taken + 1).min(count.saturating_sub(1)),
         (taken, false) => taken.unwrap_or(0).saturating_sub(1),
     };
-    match count.checked_sub(1 + place).and_then(|at| app.tried.get(at)) {
+    match count.checked_sub(1 + place).and_then(|at| app.runs.tried.get(at)) {
         Some(tried) => WhatIfForm { taken: Some(place), focus: 0, problem: None, ..tried.clone() },
         None => wish,
     }

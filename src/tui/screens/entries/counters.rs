@@ -26,26 +26,27 @@ pub const LISTING: Listing = Listing {
 fn number(cell: &Cell<'_>, row: &Row) -> Drawn {
     cell::entry(cell, row, |entry| {
         let number = format::value(entry, cell.width);
-        cell.text(format!("{number:>width$}", width = cell.width), cell.app.theme.number)
+        cell.text(format!("{number:>width$}", width = cell.width), cell.app.settings.theme.number)
     })
 }
 
 fn rate(cell: &Cell<'_>, row: &Row) -> Drawn {
     cell::entry(cell, row, |entry| {
-        match cell.app.trends.rate(&entry.key, cell.now).filter(|_| !cell.app.hides(&entry.key)) {
+        match cell.app.list.trends.rate(&entry.key, cell.now).filter(|_| !cell.app.hides(&entry.key)) {
             Some(rate) => {
-                let tone = if rate == 0.0 { cell.app.theme.faint } else { cell.app.theme.text };
+                let tone =
+                    if rate == 0.0 { cell.app.settings.theme.faint } else { cell.app.settings.theme.text };
                 cell.text(format!("{:>width$}", show_rate(rate), width = cell.width), tone)
             }
-            None => cell.text(format!("{:>width$}", "-", width = cell.width), cell.app.theme.faint),
+            None => cell.text(format!("{:>width$}", "-", width = cell.width), cell.app.settings.theme.faint),
         }
     })
 }
 
 fn lately(cell: &Cell<'_>, row: &Row) -> Drawn {
-    cell::entry(cell, row, |entry| match cell.app.trends.values(&entry.key) {
+    cell::entry(cell, row, |entry| match cell.app.list.trends.values(&entry.key) {
         values if values.len() > 1 && !cell.app.hides(&entry.key) => {
-            cell.text(sparkline(&values, cell.width), cell.app.theme.number)
+            cell.text(sparkline(&values, cell.width), cell.app.settings.theme.number)
         }
         _ => cell.none(),
     })

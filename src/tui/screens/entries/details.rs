@@ -32,7 +32,7 @@ pub fn text<'a>(
     now: Millis,
     width: usize,
 ) -> Text<'a> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     // What an entry was is told as it was told then.
     let then = app.then();
     let real_now = now;
@@ -48,7 +48,7 @@ pub fn text<'a>(
         None => format!("{UNTYPED} text"),
     };
     let expiry = match entry.expires_at {
-        Some(at) => format!("{}, in {}", format::moment(at, app.zone), format::left(Some(at), now)),
+        Some(at) => format!("{}, in {}", format::moment(at, app.settings.zone), format::left(Some(at), now)),
         None => "never".into(),
     };
     let actor = entry.actor.as_ref().map_or_else(|| "unknown".into(), |actor| actor.to_string());
@@ -60,7 +60,7 @@ pub fn text<'a>(
     // What is looked for first stands first: a pane may have room for a few lines only.
     let mut head = field(app, "key", entry.key.as_bytes(), theme.title, width);
     let is_ascii = entry.key.as_str().is_none_or(str::is_ascii);
-    if !is_ascii && twins(app.window.rows().iter()).contains(&entry.key) {
+    if !is_ascii && twins(app.list.window.rows().iter()).contains(&entry.key) {
         let text = "≈ another key of the list differs only in its Unicode normal form";
         head.extend(prose(app, "", text.into(), width));
     }
@@ -75,7 +75,7 @@ pub fn text<'a>(
     let is_hidden = app.hides(&entry.key);
     let body = if is_hidden { draw_value::Body::None } else { draw_value::body(app, entry, detail, width) };
     if is_hidden {
-        let key = app.keymap.keys_for(Action::Secrets).first().cloned().unwrap_or_default();
+        let key = app.settings.keymap.keys_for(Action::Secrets).first().cloned().unwrap_or_default();
         let shown = if key.is_empty() { String::new() } else { format!("  ({key} shows it)") };
         head.extend(prose(app, "value", format!("{MASK}{shown}"), width));
     }
@@ -87,7 +87,7 @@ pub fn text<'a>(
         && !is_hidden
         && let Some(date) = as_date(whole)
     {
-        tail.extend(prose(app, "", format!("= {}", format::moment(date, app.zone)), width));
+        tail.extend(prose(app, "", format!("= {}", format::moment(date, app.settings.zone)), width));
     }
     if then.is_none() && !is_hidden {
         tail.extend(chart_of(app, entry, now, width));
@@ -105,7 +105,7 @@ pub fn text<'a>(
 /// A number over the history that there is of it.
 fn chart_of(app: &App, entry: &Entry, now: Millis, width: usize) -> Vec<Line<'static>> {
     let of = RowId::Entry(entry.key.clone());
-    let Some(past) = app.past.as_ref().filter(|past| past.of == of) else { return Vec::new() };
+    let Some(past) = app.details.changes.as_ref().filter(|past| past.of == of) else { return Vec::new() };
     let point = |change: &Change| Some((change.at, number_in(change.new.as_ref()?)?));
     let points: Vec<_> = past.changes.iter().rev().filter_map(point).collect();
     if points.len() < 3 { Vec::new() } else { chart::lines(app, &points, now, width) }

@@ -19,7 +19,7 @@ pub const LISTING: Listing = Listing {
 };
 
 fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
-    let theme = &cell.app.theme;
+    let theme = &cell.app.settings.theme;
     cell::entry(cell, row, |entry| match kind_inference::is_on(&entry.value()) {
         Some(true) => cell.text("● on", theme.good),
         Some(false) => cell.text("○ off", theme.faint),

@@ -11,7 +11,7 @@ use crate::tui::widgets::fields::{field, prose};
 
 /// Everything about a group: of a series its values over time.
 pub fn lines(app: &App, group: &Group, now: Millis, width: usize) -> Vec<Line<'static>> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let mut lines = field(app, "group", group.prefix.as_bytes(), theme.title, width);
     lines.extend(prose(app, "has", keys::size(app, group), width));
     match &group.series {

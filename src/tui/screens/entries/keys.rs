@@ -37,14 +37,14 @@ fn value(cell: &Cell<'_>, row: &Row) -> Drawn {
         None => cell.faint(size(cell.app, group)),
         Some(series) => {
             let values: Vec<f64> = series.points.iter().map(|(_, value)| *value).collect();
-            cell.text(sparkline(&values, cell.width), cell.app.theme.number)
+            cell.text(sparkline(&values, cell.width), cell.app.settings.theme.number)
         }
     }
 }
 
 /// How much is in a group, in words; a + says that it may be more.
 pub fn size(app: &App, group: &Group) -> String {
-    match app.tree.sizes.get(&group.prefix) {
+    match app.list.tree.sizes.get(&group.prefix) {
         None => "…".into(),
         Some(size) if size.is_all => {
             // Without a comma there is room for both in a narrow column.

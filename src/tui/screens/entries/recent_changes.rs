@@ -15,15 +15,15 @@ use crate::tui::list::row::RowId;
 
 /// The newest of its changes, one a line, as many as `most`.
 pub fn lines(app: &App, of: &RowId, now: Millis, width: usize, most: usize) -> Vec<Line<'static>> {
-    let Some(past) = app.past.as_ref().filter(|past| past.of == *of) else { return Vec::new() };
-    let theme = &app.theme;
+    let Some(past) = app.details.changes.as_ref().filter(|past| past.of == *of) else { return Vec::new() };
+    let theme = &app.settings.theme;
     let mut lines: Vec<Line<'static>> = Vec::new();
     if !past.changes.is_empty() {
         lines.push(Line::styled(format::cut("last changes", width), theme.label));
     }
     lines.extend(past.changes.iter().take(most).map(|change| line(app, change, now, width)));
     if past.changes.len() > most {
-        let key = app.keymap.keys_for(action::Action::HistoryOf).first().cloned();
+        let key = app.settings.keymap.keys_for(action::Action::HistoryOf).first().cloned();
         let rest = format!("  and older ones: {}", key.unwrap_or_default());
         lines.push(Line::styled(format::cut(&rest, width), theme.faint));
     }
@@ -34,7 +34,7 @@ fn line(app: &App, change: &Change, now: Millis, width: usize) -> Line<'static> 
     let change = &*app.shown_change(change);
     const AGE: usize = 7;
     const OPERATION: usize = 10;
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let actor = escape(change.actor.to_string().as_bytes());
     let rest = width.saturating_sub(AGE + OPERATION + 2);
     let actor = format::cut(&actor, rest * 2 / 5);

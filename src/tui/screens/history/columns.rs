@@ -44,13 +44,13 @@ fn operation(cell: &Cell<'_>, row: &Row) -> Drawn {
     let Row::Change(change) = row else { return cell.none() };
     let operation = crate::text::escape::escape(change.operation.as_bytes());
     let mark = if change.undone_by.is_some() { "↶" } else { "" };
-    cell.text(format!("{mark}{operation}"), tone(change, &cell.app.theme))
+    cell.text(format!("{mark}{operation}"), tone(change, &cell.app.settings.theme))
 }
 
 pub fn change(cell: &Cell<'_>, row: &Row) -> Drawn {
     const ARROW: &str = " → ";
     let Row::Change(change) = row else { return cell.none() };
-    let theme = &cell.app.theme;
+    let theme = &cell.app.settings.theme;
     if change.subject == Subject::Lock && change.old == change.new {
         return cell.none();
     }

@@ -14,7 +14,7 @@ use crate::tui::list::row::DATABASE;
 /// Everything about a change.
 pub fn lines(app: &App, change: &Change, now: Millis, width: usize) -> Vec<Line<'static>> {
     let change = &*app.shown_change(change);
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let (subject, value) = match change.subject {
         Subject::Entry => ("key", ["before", "after"]),
         Subject::Lock => ("lock", ["held by", "now by"]),
@@ -46,14 +46,14 @@ pub fn lines(app: &App, change: &Change, now: Millis, width: usize) -> Vec<Line<
 
 fn of_image(app: &App, name: &str, image: Option<&Image>, width: usize) -> Vec<Line<'static>> {
     let Some(image) = image else {
-        return field(app, name, "∅ nothing".as_bytes(), app.theme.faint, width);
+        return field(app, name, "∅ nothing".as_bytes(), app.settings.theme.faint, width);
     };
-    let mut lines = field(app, name, &image.stored, app.theme.text, width);
-    let expiry = image.expires_at.map(|at| format!("expires {}", format::moment(at, app.zone)));
+    let mut lines = field(app, name, &image.stored, app.settings.theme.text, width);
+    let expiry = image.expires_at.map(|at| format!("expires {}", format::moment(at, app.settings.zone)));
     let about: Vec<String> =
         image.stored_type.map(|stored| stored.to_string()).into_iter().chain(expiry).collect();
     if !about.is_empty() {
-        lines.extend(field(app, "", about.join(", ").as_bytes(), app.theme.faint, width));
+        lines.extend(field(app, "", about.join(", ").as_bytes(), app.settings.theme.faint, width));
     }
     lines
 }

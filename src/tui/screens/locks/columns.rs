@@ -36,7 +36,9 @@ pub fn lock_state(row: &LockRow, theme: &Theme) -> (&'static str, Style) {
 /// What is left of the lease.
 fn lease(cell: &Cell<'_>, row: &Row) -> Drawn {
     match row {
-        Row::Lock(row) if row.lock.is_expired(cell.now) => cell.text("expired", cell.app.theme.warning),
+        Row::Lock(row) if row.lock.is_expired(cell.now) => {
+            cell.text("expired", cell.app.settings.theme.warning)
+        }
         _ => cell::left(cell, row),
     }
 }
@@ -51,22 +53,26 @@ fn holder(cell: &Cell<'_>, row: &Row) -> Drawn {
 fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
     match row {
         Row::Lock(row) => {
-            let (word, tone) = lock_state(row, &cell.app.theme);
+            let (word, tone) = lock_state(row, &cell.app.settings.theme);
             cell.text(word, tone)
         }
-        _ => cell.text("key", cell.app.theme.warning),
+        _ => cell.text("key", cell.app.settings.theme.warning),
     }
 }
 
 fn held(cell: &Cell<'_>, row: &Row) -> Drawn {
-    let tone = if matches!(row, Row::Lock(_)) { cell.app.theme.text } else { cell.app.theme.faint };
+    let tone = if matches!(row, Row::Lock(_)) {
+        cell.app.settings.theme.text
+    } else {
+        cell.app.settings.theme.faint
+    };
     cell.text(format::age(row.changed_at(), cell.now), tone)
 }
 
 fn waiting(cell: &Cell<'_>, row: &Row) -> Drawn {
     match row {
         Row::Lock(row) if !row.waiting.is_empty() => {
-            cell.text(row.waiting.len().to_string(), cell.app.theme.warning)
+            cell.text(row.waiting.len().to_string(), cell.app.settings.theme.warning)
         }
         _ => cell.none(),
     }

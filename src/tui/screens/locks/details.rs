@@ -19,11 +19,13 @@ const CHANGES: usize = 8;
 
 /// Everything about a lock.
 pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'static>> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let lock = &row.lock;
     let (state, tone) = lock_state(row, theme);
     let held = match lock.acquired_at {
-        Some(at) => format!("{}, since {}", format::span(now.since(at)), format::moment(at, app.zone)),
+        Some(at) => {
+            format!("{}, since {}", format::span(now.since(at)), format::moment(at, app.settings.zone))
+        }
         None => "unknown".into(),
     };
     let lease = match lock.expires_at {

@@ -46,13 +46,13 @@ enum Shown {
 
 /// The lines, from the first heading on.
 fn lines(app: &App) -> Vec<Shown> {
-    let rows = app.overview.as_ref().map_or([0; 4], |overview| overview.rows);
+    let rows = app.list.overview.as_ref().map_or([0; 4], |overview| overview.rows);
     let mut place = 0;
     let mut lines = Vec::new();
     for (section, count) in Section::ALL.into_iter().zip(rows) {
         lines.push(Shown::Heading(section));
         // A row may have gone since it was counted.
-        let end = (place + count).min(app.window.rows().len());
+        let end = (place + count).min(app.list.window.rows().len());
         lines.extend((place..end).map(Shown::Row));
         place = end;
     }
@@ -62,7 +62,7 @@ fn lines(app: &App) -> Vec<Shown> {
 /// The first line that is drawn so that the cursor is seen.
 fn top(app: &App, lines: &[Shown], height: usize) -> usize {
     let cursor =
-        lines.iter().position(|line| matches!(line, Shown::Row(place) if *place == app.window.cursor()));
+        lines.iter().position(|line| matches!(line, Shown::Row(place) if *place == app.list.window.cursor()));
     (cursor.unwrap_or(0) + 1).saturating_sub(height)
 }
 
@@ -93,9 +93,9 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
 
 /// The name of a part, and what there is to say of all of it.
 fn heading(app: &App, section: Section, now: Millis, area: Rect) -> Line<'static> {
-    let theme = &app.theme;
-    let Some(overview) = &app.overview else { return Line::styled(" reading…", theme.faint) };
-    let is_filtered = !app.filter_line.filter().is_empty();
+    let theme = &app.settings.theme;
+    let Some(overview) = &app.list.overview else { return Line::styled(" reading…", theme.faint) };
+    let is_filtered = !app.list.filter_line.filter().is_empty();
     let (name, about, tone) = match section {
         Section::Locks => {
             let (about, tone) = locks(overview, is_filtered, theme);
@@ -206,7 +206,7 @@ fn span(whole: &str, since: Millis, extent: Extent, kept: &str, now: Millis) -> 
 
 /// What is most pressing of a row.
 fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
-    let theme = &cell.app.theme;
+    let theme = &cell.app.settings.theme;
     match row {
         Row::Lock(row) => {
             let (word, tone) = lock_state(row, theme);
@@ -214,7 +214,8 @@ fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
         }
         Row::Run(row) => cell.text(escape(row.status.as_bytes()), runs::columns::tone(&row.status, theme)),
         Row::Change(change) => {
-            let times = cell.app.overview.as_ref().and_then(|overview| overview.times.get(&change.revision));
+            let times =
+                cell.app.list.overview.as_ref().and_then(|overview| overview.times.get(&change.revision));
             cell.text(
                 times.map_or_else(|| "-".into(), |times| format!("{}×", thousands(*times))),
                 theme.number,

@@ -42,7 +42,7 @@ fn filter_line(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_
         return;
     }
     let (text, column) = typed(past_view.filter_line.input(), usize::from(area.width).saturating_sub(2));
-    let mut line = Line::styled("/ ", app.theme.key);
+    let mut line = Line::styled("/ ", app.settings.theme.key);
     line.extend(line_with_mistake(app, &past_view.filter_line, text));
     frame.render_widget(line, area);
     if app.dialog.is_none() {
@@ -62,7 +62,7 @@ fn title(app: &App, past_view: &PastView, now: Millis, area: Rect, frame: &mut F
                 // What is shown of the present was true when it was read.
                 Some(age) => format!("NOW as read {} ago", format::span(age)),
                 None if moment.revision >= newest => format!("the newest, {ago} ago"),
-                None => format!("{}, {ago} ago", format::moment(moment.at, app.zone)),
+                None => format!("{}, {ago} ago", format::moment(moment.at, app.settings.zone)),
             };
             let marked = match past_view.marks.len() {
                 0 => String::new(),
@@ -77,7 +77,7 @@ fn title(app: &App, past_view: &PastView, now: Millis, area: Rect, frame: &mut F
             format!(" PAST{marked}{filter}  revision {} of {oldest} to {newest}  {when}", moment.revision)
         }
     };
-    let style = app.theme.warning.add_modifier(Modifier::REVERSED);
+    let style = app.settings.theme.warning.add_modifier(Modifier::REVERSED);
     frame.render_widget(Line::styled(format::fit(&text, usize::from(area.width)), style), area);
 }
 
@@ -131,7 +131,7 @@ fn scrubber(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) 
     if area.height == 0 {
         return;
     }
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let Some(place) = &past_view.place else { return };
     let width = usize::from(area.width);
     let (before, after) = around(place, width);
@@ -169,15 +169,15 @@ fn heading(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
     };
     let text =
         format!("   {} {} {}", format::fit(&name, key), format::fit("THEN", then), format::fit("NOW", now));
-    frame.render_widget(Line::styled(text, app.theme.label), area);
+    frame.render_widget(Line::styled(text, app.settings.theme.label), area);
 }
 
 fn tone(app: &App, difference: DiffKind) -> Style {
     match difference {
-        DiffKind::None => app.theme.faint,
-        DiffKind::Added => app.theme.good,
-        DiffKind::Removed => app.theme.bad,
-        DiffKind::Changed => app.theme.warning,
+        DiffKind::None => app.settings.theme.faint,
+        DiffKind::Added => app.settings.theme.good,
+        DiffKind::Removed => app.settings.theme.bad,
+        DiffKind::Changed => app.settings.theme.warning,
     }
 }
 
@@ -196,7 +196,7 @@ fn list(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
             (false, true, true) => " everything is the same now",
             (false, true, false) => " no keys, then or now",
         };
-        frame.render_widget(Line::styled(text, app.theme.faint), Rect { height: 1, ..area });
+        frame.render_widget(Line::styled(text, app.settings.theme.faint), Rect { height: 1, ..area });
         return;
     }
     let rows = past_view
@@ -213,7 +213,7 @@ fn list(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
 }
 
 fn line(app: &App, past_view: &PastView, row: &DiffRow, is_cursor: bool, width: u16) -> Line<'static> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let style = if is_cursor { theme.text.patch(theme.cursor) } else { theme.text };
     let difference = row.difference();
     let tone = Theme::over(style, tone(app, difference));
@@ -268,7 +268,7 @@ pub fn scroll_end(app: &App, now: Millis) -> usize {
 }
 
 fn detail_lines(app: &App, past_view: &PastView, now: Millis, width: usize) -> Vec<Line<'static>> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let mut lines = Vec::new();
     if let Some(row) = past_view.selected() {
         let difference = row.difference();
@@ -300,7 +300,7 @@ fn side(
     at: Millis,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let Some(entry) = entry else {
         return value::draw::field(app, name, b"(not there)", theme.faint, width);
     };

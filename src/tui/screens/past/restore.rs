@@ -30,17 +30,17 @@ pub fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(place) = &past_view.place else { return Vec::new() };
-    app.last_bulk += 1;
-    let before = past_view.marking.replace(app.last_bulk);
+    app.requests.last_bulk += 1;
+    let before = past_view.marking.replace(app.requests.last_bulk);
     let filter = past_view.filter_line.filter().clone();
     let differing = DiffRequest { moment: place.moment, view: past_view.view, filter };
-    let asked = Effect::Bulk(app.last_bulk, BulkRequest::Differing(differing));
+    let asked = Effect::Bulk(app.requests.last_bulk, BulkRequest::Differing(differing));
     before.map(Effect::Stop).into_iter().chain([asked]).collect()
 }
 
 /// What is not the same now is marked, if that is still wanted.
 pub fn marked(app: &mut App, number: u64, differ: Result<Option<DiffKeys>, StoreError>, now: Millis) {
-    app.progress.take_if(|(under_way, _)| *under_way == number);
+    app.requests.progress.take_if(|(under_way, _)| *under_way == number);
     let past_view = app.past_view.as_mut().filter(|past_view| past_view.marking == Some(number));
     let Some(past_view) = past_view else { return };
     past_view.marking = None;
@@ -66,13 +66,13 @@ pub fn marked(app: &mut App, number: u64, differ: Result<Option<DiffKeys>, Store
 /// Gives up looking for what is to be marked.
 pub fn stop_marking(app: &mut App) -> Vec<Effect> {
     let stopped = app.past_view.as_mut().and_then(|past_view| past_view.marking.take());
-    app.progress.take_if(|(number, _)| Some(*number) == stopped);
+    app.requests.progress.take_if(|(number, _)| Some(*number) == stopped);
     stopped.map(Effect::Stop).into_iter().collect()
 }
 
 /// Asks whether what is marked, or under the cursor, is to be again what it was.
 pub fn ask(app: &mut App, now: Millis) {
-    if app.read_only {
+    if app.database.read_only {
         app.show_hint(app.why_read_only().to_string(), now);
         return;
     }
@@ -132,7 +132,7 @@ pub fn restored(app: &mut App, restore: &RestoreRequest, done: BulkResult, now: 
     };
     let mut hint = String::new();
     if !revisions.is_empty() {
-        app.undo_stack.changed(UndoableChange::of(revisions, &words, now));
+        app.undo.stack.changed(UndoableChange::of(revisions, &words, now));
         hint = write_results::undo_hint(app);
     }
     if let Some(past_view) = app.past_view.as_mut().filter(|_| ended.is_none()) {

@@ -37,7 +37,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Opens the past of what the list shows: at the change under the cursor, otherwise at the present.
 pub fn begin(app: &mut App) -> Vec<Effect> {
-    let goal = match app.window.selected() {
+    let goal = match app.list.window.selected() {
         Some(Row::Change(change)) => PastTarget::When(When::Revision(change.revision)),
         _ => PastTarget::Newest,
     };
@@ -59,14 +59,14 @@ fn open(app: &mut App, goal: PastTarget) -> Vec<Effect> {
     app.debugger = None;
     if app.past_view.is_none() {
         let mut past_view = PastView::of(View::Keys);
-        if let View::Keys | View::Flags | View::Counters | View::Expiring = app.view {
-            past_view.view = app.view;
-            past_view.filter_line = app.filter_line.clone();
+        if let View::Keys | View::Flags | View::Counters | View::Expiring = app.list.view {
+            past_view.view = app.list.view;
+            past_view.filter_line = app.list.filter_line.clone();
             if let RowOrder::Sorted(sort) = app.order() {
                 past_view.sort = Some(sort);
             }
         }
-        past_view.seeks = match app.window.selected() {
+        past_view.seeks = match app.list.window.selected() {
             Some(Row::Entry(entry)) => Some(entry.key.clone()),
             Some(Row::Change(change)) if change.subject == Subject::Entry => Some(change.key.clone()),
             Some(Row::Group(group)) => Some(group.prefix.clone()),
@@ -81,8 +81,8 @@ fn open(app: &mut App, goal: PastTarget) -> Vec<Effect> {
 pub fn go(app: &mut App, goal: PastTarget) -> Vec<Effect> {
     // An entry that is far from the beginning of the list is there again, with what follows it.
     let is_near = app.past_view.as_ref().is_some_and(|past_view| past_view.place.is_none())
-        && app.window.at_start
-        && app.window.cursor() < PAGE / 2
+        && app.list.window.at_start
+        && app.list.window.cursor() < PAGE / 2
         && app.order() == RowOrder::Name;
     let from = app.past_view.as_ref().and_then(|past_view| {
         if past_view.order().is_some() {
@@ -95,8 +95,8 @@ pub fn go(app: &mut App, goal: PastTarget) -> Vec<Effect> {
 }
 
 fn ask(app: &mut App, goal: PastTarget, from: PageFrom) -> Vec<Effect> {
-    app.last_bulk += 1;
-    let number = app.last_bulk;
+    app.requests.last_bulk += 1;
+    let number = app.requests.last_bulk;
     let Some(past_view) = &mut app.past_view else { return Vec::new() };
     // Other rows do not call back a step that is on its way.
     let goal = match goal {
@@ -401,11 +401,11 @@ fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
         return Vec::new();
     };
     let (key, moment) = (row.key.clone(), place.moment);
-    app.last_bulk += 1;
-    let number = app.last_bulk;
+    app.requests.last_bulk += 1;
+    let number = app.requests.last_bulk;
     let then = Some(Box::new(PastEntry::new(number, moment, then)));
     app.viewer = Some(Box::new(Viewer { then, ..Viewer::default() }));
-    app.detail_scroll = 0;
+    app.details.scroll = 0;
     vec![Effect::LookBack(number, key, moment)]
 }
 

@@ -58,7 +58,7 @@ fn number(cell: &Cell<'_>, row: &Row) -> Drawn {
 fn status(cell: &Cell<'_>, row: &Row) -> Drawn {
     of(row).map_or_else(
         || cell.none(),
-        |row| cell.text(escape(row.status.as_bytes()), tone(&row.status, &cell.app.theme)),
+        |row| cell.text(escape(row.status.as_bytes()), tone(&row.status, &cell.app.settings.theme)),
     )
 }
 
@@ -72,7 +72,7 @@ fn took(cell: &Cell<'_>, row: &Row) -> Drawn {
 /// How many tasks are done, and how many failed or were not run.
 fn tasks(cell: &Cell<'_>, row: &Row) -> Drawn {
     let Some(row) = of(row) else { return cell.none() };
-    let theme = &cell.app.theme;
+    let theme = &cell.app.settings.theme;
     if let Some(stack) = &row.stack {
         let style = if stack.failed > 0 { theme.bad } else { theme.faint };
         return stack.tasks_in_words().map_or_else(|| cell.none(), |words| cell.text(words, style));

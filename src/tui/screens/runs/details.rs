@@ -16,7 +16,7 @@ use crate::tui::screens::runs::columns::tone;
 
 /// Everything about a run.
 pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'static>> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let run = &row.run;
     let mut lines = field(app, "workflow", run.new.workflow.as_bytes(), theme.title, width);
     let took = row.took(now).map_or(String::new(), |took| format!(", took {}", format::took(took)));
@@ -27,7 +27,8 @@ pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'st
     lines.extend(field(app, "status", status.as_bytes(), tone(&row.status, theme), width));
     for (place, (name, value)) in run.new.params.iter().enumerate() {
         let label = if place == 0 { "params" } else { "" };
-        let value = if app.shows_secrets { value } else { app.secrets.parameter(name, value) };
+        let value =
+            if app.settings.shows_secrets { value } else { app.settings.secrets.parameter(name, value) };
         lines.extend(field(app, label, format!("{name}={value}").as_bytes(), theme.text, width));
     }
     if let Some(stack) = &row.stack {
@@ -60,7 +61,7 @@ pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'st
 }
 
 fn told(app: &App, row: &RunRow, account: &RunSummary, now: Millis, width: usize) -> Vec<Line<'static>> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let longest =
         account.tasks.all().iter().filter_map(|task| row.task(task, now).1).max().unwrap_or(1).max(1);
     let mut lines = Vec::new();

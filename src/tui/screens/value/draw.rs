@@ -39,7 +39,7 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
 /// Draws the details on the whole screen, with the keys that do something there.
 pub fn draw_whole(app: &App, viewer: &Viewer, now: Millis, frame: &mut Frame<'_>) {
     let screen = frame.area();
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     frame.render_widget(Clear, screen);
     let area = whole(app.size).intersection(screen);
     draw_lines(app, now, area, frame);
@@ -89,7 +89,7 @@ pub fn scroll_to_cursor(app: &App, now: Millis) -> usize {
     let area = shown_in(app);
     let height = usize::from(area.height).max(1);
     let text = text(app, now, usize::from(area.width));
-    let scroll = app.detail_scroll.min(text.len().saturating_sub(height));
+    let scroll = app.details.scroll.min(text.len().saturating_sub(height));
     match text.body.cursor() {
         // On the first node all that stands above it is of use.
         Some(0) => 0,
@@ -105,7 +105,7 @@ pub fn scroll_to_cursor(app: &App, now: Millis) -> usize {
 pub fn node_at(app: &App, row: u16, now: Millis) -> Option<usize> {
     let area = shown_in(app);
     let text = text(app, now, usize::from(area.width));
-    let top = app.detail_scroll.min(text.len().saturating_sub(usize::from(area.height)));
+    let top = app.details.scroll.min(text.len().saturating_sub(usize::from(area.height)));
     let line = (top + usize::from(row.checked_sub(area.y)?)).checked_sub(text.head.len())?;
     text.body.node(line).filter(|_| row < area.bottom())
 }
@@ -115,7 +115,7 @@ pub fn line_with(app: &App, needle: &Needle, forwards: bool, now: Millis) -> Opt
     let width = usize::from(shown_in(app).width);
     let text = text(app, now, width);
     let count = text.len();
-    let start = app.detail_scroll.min(scroll_end(app, now));
+    let start = app.details.scroll.min(scroll_end(app, now));
     let places = (1..=count).map(|by| if forwards { start + by } else { start + count - by });
     places
         .map(|place| place % count)
@@ -138,7 +138,7 @@ fn shown_in(app: &App) -> Rect {
 
 pub fn block(app: &App, area: Rect) -> Block<'static> {
     let border = if area.x > app.areas().list.x { Borders::LEFT } else { Borders::TOP };
-    Block::new().borders(border).border_style(app.theme.faint)
+    Block::new().borders(border).border_style(app.settings.theme.faint)
 }
 
 /// Where the text of the details is: a column from the edge.
@@ -202,17 +202,17 @@ fn draw_lines(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
     let text = text(app, now, width);
     let last = text.len().saturating_sub(usize::from(area.height));
-    let top = app.detail_scroll.min(last);
+    let top = app.details.scroll.min(last);
     let has_cursor = app.viewer.is_some();
     for (place, y) in (top..text.len()).zip(area.y..area.bottom()) {
         frame.render_widget(text.line(app, place, width, has_cursor), Rect { y, height: 1, ..area });
     }
     if top < last && area.height > 0 {
-        let key = app.keymap.keys_for(Action::ScrollDetail(1)).first().cloned().unwrap_or_default();
+        let key = app.settings.keymap.keys_for(Action::ScrollDetail(1)).first().cloned().unwrap_or_default();
         let more = format!(" … {}: {key} ", format::counted((last - top) as u64, "more line"));
         let width = area.width.min(more.width() as u16);
         let place = Rect { x: area.right() - width, y: area.bottom() - 1, width, height: 1 };
         frame.render_widget(Clear, place);
-        frame.render_widget(Span::styled(more, app.theme.key), place);
+        frame.render_widget(Span::styled(more, app.settings.theme.key), place);
     }
 }

@@ -101,7 +101,7 @@ pub fn body<'a>(app: &App, entry: &'a Entry, detail: Option<&'a Detail>, width: 
             let rest = entry.stored.len() - piece(&entry.stored).len();
             let rest = (rest > 0).then(|| {
                 let text = format!("… {} more: as a tree, or in the editor", format::bytes(rest as u64));
-                Line::styled(format::cut(&text, width), app.theme.faint)
+                Line::styled(format::cut(&text, width), app.settings.theme.faint)
             });
             Body::Text(wrapped, rest)
         }
@@ -110,17 +110,17 @@ pub fn body<'a>(app: &App, entry: &'a Entry, detail: Option<&'a Detail>, width: 
 
 /// A line of a text.
 fn text_line(app: &App, line: &[EscapedPiece], place: usize, width: usize) -> Line<'static> {
-    let mut line = Line::from(spans(line, app.theme.text, app.theme.escaped));
+    let mut line = Line::from(spans(line, app.settings.theme.text, app.settings.theme.escaped));
     line.spans.insert(0, label(app, if place == 0 { "value" } else { "" }, width));
     if let Some(needle) = app.find_in_value() {
-        mark(&mut line, &needle, app.theme.matched);
+        mark(&mut line, &needle, app.settings.theme.matched);
     }
     line
 }
 
 /// A node of a tree on one line.
 fn tree_line(app: &App, tree: &JsonTree, place: usize, width: usize, is_cursor: bool) -> Line<'static> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let node = tree.node(place);
     let (mut before, value) = line_of(node, width);
     if place == 0 {
@@ -142,7 +142,7 @@ fn tree_line(app: &App, tree: &JsonTree, place: usize, width: usize, is_cursor: 
     let value = format::cut(&value, width.saturating_sub(before.width()));
     let mut spans = vec![Span::styled(before, theme.label), Span::styled(value, tone)];
     if let Some(at) = date {
-        spans.push(Span::styled(format!("  = {}", format::moment(at, app.zone)), theme.faint));
+        spans.push(Span::styled(format!("  = {}", format::moment(at, app.settings.zone)), theme.faint));
     }
     let mut line = Line::from(spans);
     if let Some(needle) = app.find_in_value() {
@@ -158,7 +158,7 @@ fn tree_line(app: &App, tree: &JsonTree, place: usize, width: usize, is_cursor: 
 
 /// Bytes in hexadecimal, and those that are letters beside them.
 fn bytes_line(app: &App, offset: u64, part: &[u8], each: usize) -> Line<'static> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let mut digits = String::new();
     for (place, byte) in part.iter().enumerate() {
         let gap = if place > 0 && place % 8 == 0 { "  " } else { " " };

@@ -47,7 +47,7 @@ impl App {
     pub fn detail_row(&self) -> Option<&Row> {
         match self.then() {
             Some(then) => Some(&then.detail.row),
-            None => self.window.selected(),
+            None => self.list.window.selected(),
         }
     }
 
@@ -56,8 +56,8 @@ impl App {
         match self.then() {
             Some(then) => Some(&then.detail),
             None => {
-                let id = self.window.selected()?.id();
-                self.detail.as_ref().filter(|detail| detail.row.id() == id)
+                let id = self.list.window.selected()?.id();
+                self.details.row.as_ref().filter(|detail| detail.row.id() == id)
             }
         }
     }
@@ -71,7 +71,7 @@ impl App {
         let then = self.viewer.as_mut().and_then(|viewer| viewer.then.as_mut());
         match then {
             Some(then) => Some(&mut then.detail),
-            None => self.detail.as_mut(),
+            None => self.details.row.as_mut(),
         }
     }
 
@@ -102,7 +102,7 @@ impl App {
     /// How the value of an entry is shown: as the user wants it, or as it suits the value.
     pub fn format_of(&self, entry: &Entry, detail: Option<&Detail>) -> Format {
         let has_tree = detail.is_some_and(|detail| detail.tree.is_some());
-        match self.format {
+        match self.details.format {
             Some(Format::Tree) if !has_tree => Format::Text,
             Some(format) => format,
             None if has_tree => Format::Tree,

@@ -16,13 +16,13 @@ use crate::tui::widgets::json_tree::JsonTree;
 /// Asks for the piece of the value that comes next, or that was before.
 pub fn next_piece(app: &mut App, forwards: bool) -> Vec<Effect> {
     // Of an entry as it was the first piece is all that is read.
-    let Some(detail) = app.detail.as_ref().filter(|_| app.then().is_none()) else { return Vec::new() };
+    let Some(detail) = app.details.row.as_ref().filter(|_| app.then().is_none()) else { return Vec::new() };
     let Some(offset) = detail.next_piece(forwards) else { return Vec::new() };
-    if app.pending_chunk.is_some() {
+    if app.details.pending_chunk.is_some() {
         return Vec::new();
     }
     let id = detail.row.id();
-    app.pending_chunk = Some(offset);
+    app.details.pending_chunk = Some(offset);
     vec![Effect::Detail(id, offset)]
 }
 
@@ -36,18 +36,18 @@ pub fn change_format(app: &mut App) {
         Format::Bytes if detail.is_some_and(|detail| detail.tree.is_some()) => Format::Tree,
         Format::Bytes => Format::Text,
     };
-    app.format = Some(next);
-    app.detail_scroll = 0;
+    app.details.format = Some(next);
+    app.details.scroll = 0;
 }
 
 /// Opens the details of the row under the cursor on the whole screen.
 pub fn open(app: &mut App) {
-    app.detail_scroll = 0;
+    app.details.scroll = 0;
     app.viewer = Some(Box::default());
 }
 
 fn close(app: &mut App) {
-    app.detail_scroll = 0;
+    app.details.scroll = 0;
     app.viewer = None;
 }
 
@@ -118,15 +118,15 @@ fn in_tree(app: &mut App, change: impl FnOnce(&mut JsonTree), now: Millis) {
     if let Some(tree) = app.tree_mut() {
         change(tree);
     }
-    app.detail_scroll = value::draw::scroll_to_cursor(app, now);
+    app.details.scroll = value::draw::scroll_to_cursor(app, now);
 }
 
 /// Scrolls the details. Beyond the end of what is there the next piece of the value comes.
 pub fn scroll(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
     let end = value::draw::scroll_end(app, now);
-    let at = app.detail_scroll.min(end);
-    app.detail_scroll = at.saturating_add_signed(by).min(end);
-    if by != 0 && app.detail_scroll == at { next_piece(app, by > 0) } else { Vec::new() }
+    let at = app.details.scroll.min(end);
+    app.details.scroll = at.saturating_add_signed(by).min(end);
+    if by != 0 && app.details.scroll == at { next_piece(app, by > 0) } else { Vec::new() }
 }
 
 /// Goes to the next place of what is looked for, or says that there is none.
@@ -140,14 +140,14 @@ fn find(app: &mut App, forwards: bool, now: Millis) {
         Some(tree) => tree.find(&needle, forwards),
         None => match value::draw::line_with(app, &needle, forwards, now) {
             Some(line) => {
-                app.detail_scroll = line.min(value::draw::scroll_end(app, now));
+                app.details.scroll = line.min(value::draw::scroll_end(app, now));
                 true
             }
             None => false,
         },
     };
     if is_tree && found {
-        app.detail_scroll = value::draw::scroll_to_cursor(app, now);
+        app.details.scroll = value::draw::scroll_to_cursor(app, now);
     }
     if !found {
         // Of a long value a piece is there: what is not in it may be further on.

@@ -77,8 +77,8 @@ fn apply(app: &mut App, happening: Happening, now: Millis) -> Vec<Effect> {
         }
         Happening::Resize(columns, rows) => input(app, Event::Resize(columns, rows)),
         Happening::Rows(complete) => {
-            let (generation, rows) = (app.reading.generation, rows_of(app));
-            let Some(from) = app.reading.from.clone() else { return Vec::new() };
+            let (generation, rows) = (app.list.reading.generation, rows_of(app));
+            let Some(from) = app.list.reading.from.clone() else { return Vec::new() };
             // Only a list from its beginning has these rows in it.
             let rows =
                 if matches!(from, LoadFrom::After(_) | LoadFrom::Before(_)) { Vec::new() } else { rows };
@@ -113,7 +113,7 @@ fn apply(app: &mut App, happening: Happening, now: Millis) -> Vec<Effect> {
         }
         Happening::Gone(place) => {
             let Some(entry) = entries().into_iter().nth(place) else { return Vec::new() };
-            let generation = app.reading.generation;
+            let generation = app.list.reading.generation;
             update(app, Message::Reply(Reply::Entries(generation, vec![(entry.key, None)])), now)
         }
         Happening::Time(_) => pass(app, now),
@@ -128,7 +128,7 @@ proptest! {
         happenings in prop::collection::vec(happening(), 1..60),
     ) {
         let mut app = with(rows(entries()), SIZE);
-        app.read_only = read_only;
+        app.database.read_only = read_only;
         let mut now = NOW;
         for happening in happenings {
             // Nothing is refused where nothing can be written.
@@ -146,8 +146,8 @@ proptest! {
                 let writes = |effect: &Effect| matches!(effect, Effect::Write(_) | Effect::EditOutside(..));
                 prop_assert!(!effects.iter().any(writes), "{effects:?}");
             }
-            let cursor = app.window.cursor();
-            prop_assert!(cursor == 0 || cursor < app.window.rows().len());
+            let cursor = app.list.window.cursor();
+            prop_assert!(cursor == 0 || cursor < app.list.window.rows().len());
             let (columns, rows) = app.size;
             let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
             terminal.draw(|frame| draw::draw(&app, now, frame)).unwrap();
@@ -160,7 +160,7 @@ proptest! {
             update(&mut app, pressed(KeyCode::Esc), now);
         }
         prop_assert!(app.dialog.is_none() && !app.is_filtering);
-        app.writing.clear();
+        app.requests.writing.clear();
         prop_assert_eq!(update(&mut app, pressed(KeyCode::Char('q')), now), [Effect::Quit]);
     }
 }

@@ -26,7 +26,7 @@ fn context(production: bool, confirm: ConfirmPolicy) -> Context {
 }
 
 fn production(mut app: App) -> App {
-    app.known = Some(context(true, ConfirmPolicy::Always));
+    app.database.known = Some(context(true, ConfirmPolicy::Always));
     app
 }
 
@@ -63,10 +63,10 @@ fn say_yes(app: &mut App) -> Vec<Effect> {
 fn situations() -> Vec<Box<dyn Fn() -> App>> {
     let mut makers: Vec<Box<dyn Fn() -> App>> = Vec::new();
     for view in View::ALL {
-        for place in 0..sample(view, SIZE).window.rows().len() {
+        for place in 0..sample(view, SIZE).list.window.rows().len() {
             makers.push(Box::new(move || {
                 let mut app = sample(view, SIZE);
-                app.window.select(place);
+                app.list.window.select(place);
                 app
             }));
         }
@@ -93,9 +93,9 @@ fn situations() -> Vec<Box<dyn Fn() -> App>> {
 /// An interface with something to undo and to redo.
 fn with_session(make: &dyn Fn() -> App) -> App {
     let mut app = make();
-    app.undo_stack.done = vec![UndoableChange::of(vec![Revision(30)], "set a to b", NOW)];
-    app.undo_stack.done.push(UndoableChange::of(vec![Revision(31)], "set c to d", NOW));
-    app.undo_stack.undone = vec![UndoableChange::of(vec![Revision(32)], "set e to f", NOW)];
+    app.undo.stack.done = vec![UndoableChange::of(vec![Revision(30)], "set a to b", NOW)];
+    app.undo.stack.done.push(UndoableChange::of(vec![Revision(31)], "set c to d", NOW));
+    app.undo.stack.undone = vec![UndoableChange::of(vec![Revision(32)], "set e to f", NOW)];
     app
 }
 
@@ -175,7 +175,7 @@ fn every_command_that_writes_asks_in_production_and_no_other_does() {
 fn a_command_that_writes_applies_nowhere_in_a_read_only_database() {
     for situation in situations() {
         let mut app = with_session(&situation);
-        app.read_only = true;
+        app.database.read_only = true;
         let context = app.context();
         for command in COMMANDS.iter().filter(|command| command.writes) {
             assert!(!command.applies(&context), "{} on {:?}", command.name, context.row);
@@ -206,14 +206,14 @@ fn no_leaves_everything_as_it_was() {
     // What is not undone can be undone, and what is not redone can be redone.
     let mut app = production(at("version"));
     let done = |number: i64| UndoableChange::of(vec![Revision(number)], "a change", NOW);
-    app.undo_stack.done = vec![done(1), done(2)];
-    app.undo_stack.undone = vec![done(3)];
-    let before = app.undo_stack.clone();
+    app.undo.stack.done = vec![done(1), done(2)];
+    app.undo.stack.undone = vec![done(3)];
+    let before = app.undo.stack.clone();
     for key in ['u', 'U'] {
         press(&mut app, KeyCode::Char(key));
         assert!(lines(&app).contains(if key == 'u' { "Undo: a change?" } else { "Redo: a change?" }));
         press(&mut app, KeyCode::Esc);
-        assert_eq!((&app.undo_stack.done, &app.undo_stack.undone), (&before.done, &before.undone));
+        assert_eq!((&app.undo.stack.done, &app.undo.stack.undone), (&before.done, &before.undone));
     }
     // A workflow is not awaited, and its file need not be typed again.
     let mut app = production(at("version"));
@@ -223,15 +223,15 @@ fn no_leaves_everything_as_it_was() {
     assert!(lines(&app).contains("Start w.lua?"));
     press(&mut app, KeyCode::Esc);
     assert!(matches!(&app.dialog, Some(Dialog::Start(start)) if start.file.value() == "w.lua"));
-    assert_eq!(app.starting, None);
-    assert!(app.writing.is_empty());
+    assert_eq!(app.runs.starting, None);
+    assert!(app.requests.writing.is_empty());
 }
 
 #[test]
 fn a_key_that_asks_is_no_answer_whatever_it_is_bound_to() {
     for key in ["y", "Y", "n", "enter", "space", "q"] {
         let mut app = production(at("feature:dark_mode"));
-        app.keymap = keymap_with("toggle", key);
+        app.settings.keymap = keymap_with("toggle", key);
         let code = match key {
             "enter" => KeyCode::Enter,
             "space" => KeyCode::Char(' '),
@@ -266,13 +266,13 @@ fn without_the_wish_for_it_harmless_changes_ask_nothing() {
         (Some(context(true, ConfirmPolicy::Always)), true),
     ] {
         let mut app = at("feature:dark_mode");
-        app.known = known.clone();
+        app.database.known = known.clone();
         let effects = press(&mut app, KeyCode::Char(' '));
         assert_eq!(effects.is_empty(), asks, "{known:?}");
         assert_eq!(matches!(app.dialog, Some(Dialog::Confirm(_))), asks, "{known:?}");
         // Deleting asks everywhere, and once.
         let mut app = at("version");
-        app.known = known.clone();
+        app.database.known = known.clone();
         press(&mut app, KeyCode::Char('d'));
         assert_eq!(press(&mut app, KeyCode::Char('y')).len(), 1, "{known:?}");
         assert!(app.dialog.is_none());
@@ -284,7 +284,7 @@ fn the_first_write_to_a_file_of_sloth_runner_asks_and_says_what_it_does() {
     for situation in situations() {
         for command in COMMANDS.iter().filter(|command| command.writes) {
             let mut app = with_session(&situation);
-            app.adopts = true;
+            app.database.adopts = true;
             // A signal to a process writes nothing.
             if command.action != Action::StopRun && command.applies(&app.context()) {
                 assert_eq!(drive(&mut app, command), [], "{}", command.name);
@@ -292,7 +292,7 @@ fn the_first_write_to_a_file_of_sloth_runner_asks_and_says_what_it_does() {
         }
     }
     let mut app = at("feature:dark_mode");
-    app.adopts = true;
+    app.database.adopts = true;
     assert_eq!(press(&mut app, KeyCode::Char(' ')), []);
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     terminal.draw(|frame| draw::draw(&app, NOW, frame)).unwrap();
@@ -308,7 +308,7 @@ fn the_first_write_to_a_file_of_sloth_runner_asks_and_says_what_it_does() {
     assert_eq!(changes_of(&press(&mut app, KeyCode::Char(' '))).len(), 1);
     // In production the name is asked for, since undo does not take that back.
     let mut app = production(at("feature:dark_mode"));
-    app.adopts = true;
+    app.database.adopts = true;
     press(&mut app, KeyCode::Char(' '));
     assert_eq!(press(&mut app, KeyCode::Char('y')), []);
     assert!(matches!(app.dialog, Some(Dialog::Confirm(_))));
@@ -316,7 +316,7 @@ fn the_first_write_to_a_file_of_sloth_runner_asks_and_says_what_it_does() {
     assert_eq!(changes_of(&say_yes(&mut app)).len(), 1);
     // A question that is asked anyhow says it as well, and is the only one.
     let mut app = at("version");
-    app.adopts = true;
+    app.database.adopts = true;
     press(&mut app, KeyCode::Char('d'));
     let told = about_adoption(&app, question(&app)).join("\n");
     assert!(told.contains("Sloth Runner"), "{told}");
@@ -326,7 +326,7 @@ fn the_first_write_to_a_file_of_sloth_runner_asks_and_says_what_it_does() {
 #[test]
 fn another_database_does_not_open_behind_a_question() {
     let mut app = production(at("version"));
-    app.contexts = vec![context(false, ConfirmPolicy::Dangerous)];
+    app.settings.contexts = vec![context(false, ConfirmPolicy::Dangerous)];
     type_text(&mut app, "Clive");
     let effects = press(&mut app, KeyCode::Enter);
     let [Effect::Open(number, _)] = effects[..] else { panic!("{effects:?}") };
@@ -343,8 +343,8 @@ fn two_contexts_of_one_file_are_two_contexts() {
     let live = Context { name: "live".into(), ..context(false, ConfirmPolicy::Dangerous) };
     let read_only = Context { name: "live-ro".into(), read_only: true, ..live.clone() };
     let mut app = at("version");
-    app.contexts = vec![live.clone(), read_only.clone()];
-    app.known = Some(live.clone());
+    app.settings.contexts = vec![live.clone(), read_only.clone()];
+    app.database.known = Some(live.clone());
     let go = |app: &mut App, name: &str| {
         type_text(app, &format!("C{name}"));
         press(app, KeyCode::Enter)
@@ -357,7 +357,7 @@ fn two_contexts_of_one_file_are_two_contexts() {
     let arrived =
         DatabaseInfo { known: Some(read_only.clone()), read_only: true, ..arrival("/var/lib/state.db") };
     answer(&mut app, Reply::Opened(*number, Ok(arrived.into())));
-    assert!(app.read_only && app.known == Some(read_only));
+    assert!(app.database.read_only && app.database.known == Some(read_only));
     answer_rows(&mut app, rows(entries()));
     on(&mut app, "feature:dark_mode");
     assert_eq!(changes_of(&press(&mut app, KeyCode::Char(' '))), []);

@@ -94,7 +94,7 @@ fn commits_that_change_nothing_on_the_screen_draw_nothing() {
     app.needs_drawing = false;
     answer(&mut app, news("config"));
     assert!(!app.needs_drawing, "the entry is read first");
-    let generation = app.reading.generation;
+    let generation = app.list.reading.generation;
     answer(&mut app, Reply::Entries(generation, vec![(key("config"), None)]));
     assert!(app.needs_drawing);
 }
@@ -118,20 +118,20 @@ fn of_runs_what_is_new_or_goes_on_is_read_again() {
     (new[0].run.number, new[0].status) = (16, "running".into());
     (new[1].run.number, new[1].status) = (15, "failed".into());
     let new: Vec<Row> = new.into_iter().map(|row| Row::Run(Box::new(row))).collect();
-    let generation = app.reading.generation;
+    let generation = app.list.reading.generation;
     let told =
         |rows, newest| Reply::Refreshed { generation, rows, gone: Vec::new(), newest, has_more: false };
     answer(&mut app, told(new, Some(16)));
-    let numbers: Vec<String> = app.window.rows().iter().map(|row| format!("{:?}", row.id())).collect();
+    let numbers: Vec<String> = app.list.window.rows().iter().map(|row| format!("{:?}", row.id())).collect();
     assert_eq!(numbers, ["Run(16)", "Run(15)", "Run(14)", "Run(12)", "Run(9)"]);
     assert_eq!(selected(&app), "14", "the cursor stays on its row");
-    assert_eq!(app.flashes.len(), 2);
+    assert_eq!(app.list.flashes.len(), 2);
     // What came meanwhile is read after a rest.
     let soon = NOW.plus(Duration::from_millis(30));
     assert_eq!(refresh(&pass(&mut app, soon)).newest, Some(16));
     update(&mut app, Message::Reply(told(Vec::new(), Some(20))), soon);
     // Runs that the filter leaves out are not looked at over and over.
-    app.reading.refreshing.outdate();
+    app.list.reading.refreshing.outdate();
     assert_eq!(refresh(&pass(&mut app, soon.plus(Duration::from_secs(1)))).newest, Some(20));
 }
 
@@ -173,7 +173,7 @@ fn details_that_were_covered_are_read_again_when_they_are_shown() {
 fn a_run_that_is_found_dead_is_so_in_its_details_as_well() {
     let mut app = sample(View::Runs, SIZE);
     on(&mut app, "workers");
-    let row = app.window.selected().unwrap().clone();
+    let row = app.list.window.selected().unwrap().clone();
     let id = RowId::Run(15);
     update(&mut app, Message::Reply(Reply::Detail(id.clone(), Some(Box::new(Detail::new(row, 0))))), NOW);
     // One that is killed commits nothing.
@@ -181,7 +181,7 @@ fn a_run_that_is_found_dead_is_so_in_its_details_as_well() {
     dead.retain(|row| row.run.number == 15);
     (dead[0].status, dead[0].is_alive) = ("killed".into(), false);
     let rows = dead.into_iter().map(|row| Row::Run(Box::new(row))).collect();
-    let generation = app.reading.generation;
+    let generation = app.list.reading.generation;
     answer(
         &mut app,
         Reply::Refreshed { generation, rows, gone: Vec::new(), newest: Some(15), has_more: false },

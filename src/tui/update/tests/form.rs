@@ -47,7 +47,7 @@ fn what_was_left_as_it_is_is_not_written() {
     for (name, keys) in [("version", "e"), ("version", "T"), ("version", "Tnever"), ("version", "e\t    ")] {
         let (effects, app) = entered(name, keys);
         assert_eq!(effects, [], "{keys}");
-        assert!(app.dialog.is_none() && app.writing.is_empty(), "{keys}");
+        assert!(app.dialog.is_none() && app.requests.writing.is_empty(), "{keys}");
         assert_eq!(status(&app), "version was left as it is", "{keys}");
     }
 }

@@ -95,7 +95,7 @@ impl Live {
     /// always waited for.
     fn take_in(&mut self, all: bool) {
         loop {
-            let waits = !self.app.writing.is_empty() || all && self.app.reading.from.is_some();
+            let waits = !self.app.requests.writing.is_empty() || all && self.app.list.reading.from.is_some();
             let message = if waits {
                 Some(self.inbox.recv_timeout(PATIENCE).expect("an answer"))
             } else {
@@ -204,7 +204,7 @@ fn random_keys_leave_nothing_that_cannot_be_taken_back() {
         if number % 7 == 0 {
             live.draw();
         }
-        assert!(live.app.flashes.len() < 1_000 && live.app.questions.len() < 100, "something piles up");
+        assert!(live.app.list.flashes.len() < 1_000 && live.app.questions.len() < 100, "something piles up");
     }
     // Back to the list of keys, whatever is open; then everything is taken back.
     live.app.size = SIZE;
@@ -215,7 +215,7 @@ fn random_keys_leave_nothing_that_cannot_be_taken_back() {
     live.press(KeyCode::Char('1'));
     live.take_in(true);
     let mut steps = 0;
-    while !live.app.undo_stack.done.is_empty() {
+    while !live.app.undo.stack.done.is_empty() {
         live.press(KeyCode::Char('u'));
         live.take_in(true);
         assert!(live.app.dialog.is_none(), "nobody else changed anything: {:?}", live.app.dialog);

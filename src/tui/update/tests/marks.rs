@@ -13,8 +13,8 @@ pub(super) fn marked() -> App {
 }
 
 fn mark_of(app: &App, name: &str) -> MarkState {
-    let entry = app.window.get(&RowId::Entry(key(name))).and_then(Row::entry);
-    app.marks.mark_of(entry.unwrap_or_else(|| panic!("no row {name}")))
+    let entry = app.list.window.get(&RowId::Entry(key(name))).and_then(Row::entry);
+    app.list.marks.mark_of(entry.unwrap_or_else(|| panic!("no row {name}")))
 }
 
 /// The preview that was asked for, with its number.
@@ -36,9 +36,9 @@ pub(super) fn previewed(app: &mut App, number: u64, names: &[&str], complete: bo
 fn marks_stay_on_their_entries_whatever_the_list_does() {
     let mut app = marked();
     assert_eq!(selected(&app), "session:ann", "marking goes on to the next row");
-    assert_eq!(app.marks.count(), 3);
+    assert_eq!(app.list.marks.count(), 3);
     // Another entry comes, one that is marked goes, and one changes.
-    let generation = app.reading.generation;
+    let generation = app.list.reading.generation;
     let changed = Entry { revision: Revision(90), ..entry("feature:new_checkout", "true", None) };
     let news = vec![
         (key("a"), Some(entry("a", "first", None))),
@@ -50,24 +50,25 @@ fn marks_stay_on_their_entries_whatever_the_list_does() {
     assert_eq!(mark_of(&app, "feature:new_checkout"), MarkState::Changed);
     assert_eq!(mark_of(&app, "a"), MarkState::None);
     press(&mut app, KeyCode::Esc);
-    assert!(app.marks.is_empty());
+    assert!(app.list.marks.is_empty());
 }
 
 #[test]
 fn a_range_is_from_the_last_mark_to_the_cursor() {
     let mut app = at("config");
     press(&mut app, KeyCode::Char('V'));
-    assert!(app.marks.is_empty() && status(&app).contains("first of the range"), "{}", status(&app));
+    assert!(app.list.marks.is_empty() && status(&app).contains("first of the range"), "{}", status(&app));
     press(&mut app, KeyCode::Char('m'));
     type_text(&mut app, "jjV");
     for name in ["config", "deploy_lock", "deploy_start_time", "deploys:total"] {
         assert_eq!(mark_of(&app, name), MarkState::Same, "{name}");
     }
-    assert_eq!(app.marks.count(), 4);
+    assert_eq!(app.list.marks.count(), 4);
 }
 
 fn selected_all(app: &mut App, number: u64, count: usize, has_more: bool) {
-    let flag = app.window.get(&RowId::Entry(key("feature:dark_mode"))).and_then(Row::entry).unwrap().clone();
+    let flag =
+        app.list.window.get(&RowId::Entry(key("feature:dark_mode"))).and_then(Row::entry).unwrap().clone();
     let others = (1..count).map(|number| entry(&format!("k{number:05}"), "v", None));
     let selection = Selection { entries: others.chain([flag]).collect(), has_more };
     answer(app, Reply::Bulk(number, Box::new(BulkReply::Selected(Ok(Some(selection))))));
@@ -80,28 +81,28 @@ fn all_that_pass_the_filter_are_marked_up_to_a_most() {
     let [Effect::Bulk(number, BulkRequest::Select(_))] = effects[..] else { panic!("{effects:?}") };
     selected_all(&mut app, number, 900, false);
     assert_eq!(mark_of(&app, "feature:dark_mode"), MarkState::Same);
-    assert_eq!((app.marks.count(), app.status.take()), (900, None));
+    assert_eq!((app.list.marks.count(), app.status.take()), (900, None));
     // What comes late, or is not wanted any more, marks nothing.
     selected_all(&mut app, number, 1000, false);
-    assert_eq!(app.marks.count(), 900);
+    assert_eq!(app.list.marks.count(), 900);
     let effects = press(&mut app, KeyCode::Char('*'));
     let [Effect::Bulk(next, BulkRequest::Select(_))] = effects[..] else { panic!("{effects:?}") };
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(next)]);
     answer(&mut app, Reply::Bulk(next, Box::new(BulkReply::Selected(Ok(None)))));
-    assert_eq!(app.marks.count(), 900);
+    assert_eq!(app.list.marks.count(), 900);
     let effects = press(&mut app, KeyCode::Char('*'));
     let [Effect::Bulk(last, BulkRequest::Select(_))] = effects[..] else { panic!("{effects:?}") };
     selected_all(&mut app, last, MARKS_MAX, true);
-    assert_eq!(app.marks.count(), MARKS_MAX as u64);
+    assert_eq!(app.list.marks.count(), MARKS_MAX as u64);
     assert!(status(&app).contains("narrow the filter"), "{}", status(&app));
     press(&mut app, KeyCode::Esc);
-    assert!(app.marks.is_empty());
+    assert!(app.list.marks.is_empty());
     // A filter that is not what it says marks nothing.
     press(&mut app, KeyCode::Char('/'));
     type_text(&mut app, "kind:flog");
     press(&mut app, KeyCode::Enter);
     assert_eq!(press(&mut app, KeyCode::Char('*')), []);
-    assert!(app.marks.is_empty() && status(&app).contains("filter"), "{}", status(&app));
+    assert!(app.list.marks.is_empty() && status(&app).contains("filter"), "{}", status(&app));
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn what_would_be_done_is_shown_before_it_is_done_and_another_key_answers() {
     assert_eq!(press(&mut app, KeyCode::Char('d')), [], "the key that asked is no answer");
     let effects = press(&mut app, KeyCode::Char('y'));
     let WriteKind::Bulk(_, bulk) = &written(&effects).what else { panic!("{effects:?}") };
-    assert_eq!(bulk.marks, app.marks);
+    assert_eq!(bulk.marks, app.list.marks);
 }
 
 #[test]
@@ -129,7 +130,7 @@ fn a_preview_that_was_left_asks_nothing_later() {
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
     previewed(&mut app, number, &["a"], true);
     assert!(app.dialog.is_none());
-    assert_eq!(app.marks.count(), 3, "they stay marked");
+    assert_eq!(app.list.marks.count(), 3, "they stay marked");
 }
 
 /// The write that deletes all that is marked.
@@ -150,7 +151,7 @@ fn one_key_takes_back_all_transactions_of_a_change() {
     let revisions = vec![Revision(50), Revision(60)];
     let done = BulkResult { tally, revisions: revisions.clone(), ended: None };
     answer(&mut app, Reply::Written(write, Ok(WriteOutcome::Bulk(Box::new(done)))));
-    assert!(app.marks.is_empty());
+    assert!(app.list.marks.is_empty());
     assert!(status(&app).contains("b (changed since it was marked)"), "{}", status(&app));
     let effects = press(&mut app, KeyCode::Char('u'));
     let WriteKind::Undo { change, .. } = &written(&effects).what else { panic!("{effects:?}") };
@@ -160,8 +161,8 @@ fn one_key_takes_back_all_transactions_of_a_change() {
     let ended = Some(Box::new(Ok(UndoOutcome::Conflict(vec![(key("a"), None)]))));
     let half = WriteOutcome::UndoOutcome { made: vec![Revision(70)], ended };
     answer(&mut app, Reply::Written(written(&effects).clone(), Ok(half)));
-    assert_eq!(app.undo_stack.done.last().unwrap().revisions, [Revision(50)]);
-    assert_eq!(app.undo_stack.undone.last().unwrap().revisions, [Revision(70)]);
+    assert_eq!(app.undo.stack.done.last().unwrap().revisions, [Revision(50)]);
+    assert_eq!(app.undo.stack.undone.last().unwrap().revisions, [Revision(70)]);
     assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{:?}", app.dialog);
 }
 
@@ -180,8 +181,8 @@ fn what_was_done_before_it_was_stopped_can_be_taken_back_and_the_marks_stay() {
     };
     answer(&mut app, Reply::Written(write, Ok(WriteOutcome::Bulk(Box::new(done)))));
     assert!(status(&app).starts_with("stopped:"), "{}", status(&app));
-    assert_eq!(app.undo_stack.done.last().unwrap().revisions, [Revision(50)]);
-    assert!(!app.marks.is_empty() && app.progress.is_none());
+    assert_eq!(app.undo.stack.done.last().unwrap().revisions, [Revision(50)]);
+    assert!(!app.list.marks.is_empty() && app.requests.progress.is_none());
 }
 
 #[test]
@@ -210,9 +211,9 @@ fn an_expiry_for_all_is_typed_and_a_file_to_write_to_never_overwritten() {
 #[test]
 fn without_the_right_to_write_marks_are_only_written_to_files() {
     let mut app = at("version");
-    app.read_only = true;
+    app.database.read_only = true;
     press(&mut app, KeyCode::Char('m'));
-    assert!(!app.marks.is_empty());
+    assert!(!app.list.marks.is_empty());
     assert_eq!(type_text(&mut app, "dT "), []);
     assert!(app.dialog.is_none());
     press(&mut app, KeyCode::Char('W'));

@@ -29,7 +29,7 @@ fn ctrl_c_leaves_what_is_open_as_esc_does_and_not_the_program() {
         assert_eq!(effects, press(&mut other, KeyCode::Esc), "{keys}");
         assert!(!effects.contains(&Effect::Quit), "{keys}");
         assert!(!app.takes_all_keys(), "{keys}: {:?}", app.dialog);
-        assert_eq!(app.filter_line.text(), other.filter_line.text());
+        assert_eq!(app.list.filter_line.text(), other.list.filter_line.text());
         assert_eq!(control(&mut app, 'c'), [Effect::Quit], "{keys}: then it leaves the program");
     }
 }
@@ -45,15 +45,15 @@ fn ctrl_c_leaves_the_program_where_nothing_is_open() {
 fn ctrl_z_suspends_whatever_is_open_and_changes_nothing_of_it() {
     for keys in ["", "v", "p"].into_iter().chain(OPEN) {
         let mut app = opened(keys);
-        let before = format!("{:?} {:?}", app.dialog, app.filter_line.text());
+        let before = format!("{:?} {:?}", app.dialog, app.list.filter_line.text());
         assert_eq!(control(&mut app, 'z'), [Effect::Suspend], "{keys}");
-        assert_eq!(format!("{:?} {:?}", app.dialog, app.filter_line.text()), before, "{keys}");
+        assert_eq!(format!("{:?} {:?}", app.dialog, app.list.filter_line.text()), before, "{keys}");
         let effects = update(&mut app, Message::Suspend, NOW);
         assert_eq!(effects, [Effect::Suspend], "{keys}");
     }
     let mut app = opened("/");
     type_text(&mut app, "z");
-    assert_eq!(app.filter_line.text(), "z", "the letter alone is a letter");
+    assert_eq!(app.list.filter_line.text(), "z", "the letter alone is a letter");
 }
 
 #[test]
@@ -71,20 +71,20 @@ fn the_theme_follows_the_background_only_where_that_is_wanted() {
     let (dark, light) = (Some(Rgb(0, 0, 0)), Some(Rgb(255, 255, 255)));
     let mut app = at("version");
     update(&mut app, Message::Background(light), NOW);
-    assert_eq!(app.theme, Theme::dark(), "a theme that was chosen stays");
-    app.suiting.is_wanted = true;
+    assert_eq!(app.settings.theme, Theme::dark(), "a theme that was chosen stays");
+    app.settings.suiting.is_wanted = true;
     update(&mut app, Message::Background(light), NOW);
-    assert_eq!(app.theme, Theme::light());
+    assert_eq!(app.settings.theme, Theme::light());
     update(&mut app, Message::Background(None), NOW);
-    assert_eq!(app.theme, Theme::light(), "no answer is no other answer");
+    assert_eq!(app.settings.theme, Theme::light(), "no answer is no other answer");
     update(&mut app, Message::Background(dark), NOW);
-    assert_eq!(app.theme, Theme::dark());
+    assert_eq!(app.settings.theme, Theme::dark());
     type_text(&mut app, ":theme high");
     assert_eq!(press(&mut app, KeyCode::Enter), []);
     let chosen = Themes::shipped().named("high-contrast").unwrap();
     update(&mut app, Message::Background(light), NOW);
-    assert_eq!(app.theme, chosen);
+    assert_eq!(app.settings.theme, chosen);
     type_text(&mut app, ":theme auto");
     assert_eq!(press(&mut app, KeyCode::Enter), [Effect::AskBackground]);
-    assert_eq!(app.theme, Theme::light(), "what is known counts until the answer comes");
+    assert_eq!(app.settings.theme, Theme::light(), "what is known counts until the answer comes");
 }

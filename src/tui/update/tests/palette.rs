@@ -15,15 +15,15 @@ fn a_view_is_opened_with_a_filter() {
     let mut app = at("version");
     type_text(&mut app, ":flags check");
     let effects = press(&mut app, KeyCode::Enter);
-    assert_eq!((app.view, app.filter_line.text()), (View::Flags, "check"));
+    assert_eq!((app.list.view, app.list.filter_line.text()), (View::Flags, "check"));
     let Some(Effect::Load(load)) = effects.iter().rfind(|effect| matches!(effect, Effect::Load(_))) else {
         panic!("{effects:?}")
     };
-    assert_eq!((load.view, &load.filter), (View::Flags, app.filter_line.filter()));
+    assert_eq!((load.view, &load.filter), (View::Flags, app.list.filter_line.filter()));
     // The same view, another filter.
     type_text(&mut app, ":flags type:flag");
     press(&mut app, KeyCode::Enter);
-    assert!(app.filter_line.mistake().is_some_and(|problem| problem.text.contains("boolean")));
+    assert!(app.list.filter_line.mistake().is_some_and(|problem| problem.text.contains("boolean")));
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_theme_is_chosen_by_its_name() {
     assert_eq!(palette(&app), "theme ", "without a name the names are shown");
     type_text(&mut app, "lig");
     press(&mut app, KeyCode::Enter);
-    assert_eq!(app.theme, Theme::light());
+    assert_eq!(app.settings.theme, Theme::light());
     assert!(app.dialog.is_none());
 }
 

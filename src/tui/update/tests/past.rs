@@ -93,7 +93,7 @@ fn the_past_begins_with_the_cursor_on_what_it_was_on() {
     assert_eq!(under(&app), "feature:dark_mode");
     // What is far from the beginning of the list is read from there on.
     let mut app = at("feature:dark_mode");
-    app.window.at_start = false;
+    app.list.window.at_start = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('p')));
     assert_eq!(asked.from, PageFrom::From(Some(key("feature:dark_mode"))));
     let rows: Vec<_> = rows_then().into_iter().filter(|row| row.key >= key("feature:dark_mode")).collect();
@@ -159,7 +159,7 @@ fn no_key_changes_anything_in_the_past_but_restoring_which_asks() {
 #[test]
 fn read_only_restores_nothing() {
     let mut app = travelled(38);
-    app.read_only = true;
+    app.database.read_only = true;
     type_text(&mut app, "*R");
     assert!(app.dialog.is_none() && status(&app).contains("looking only"), "{}", status(&app));
 }
@@ -211,7 +211,7 @@ fn cursor(app: &App) -> String {
 
 fn patched(app: &mut App, text: &str) {
     let mut document = crate::config::Document::parse(std::path::Path::new("keymap.toml"), text);
-    app.keymap.put(&mut document);
+    app.settings.keymap.put(&mut document);
     assert_eq!(document.problems, []);
 }
 
@@ -279,7 +279,7 @@ fn the_past_is_filtered_as_one_types_and_the_list_is_not() {
     assert!(app.past_view.as_ref().unwrap().filter_line.mistake().is_some());
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
     press(&mut app, KeyCode::Enter);
-    assert!(!app.is_filtering && app.filter_line.text().is_empty());
+    assert!(!app.is_filtering && app.list.filter_line.text().is_empty());
     // Back leads out step by step.
     press(&mut app, KeyCode::Esc);
     assert_eq!(app.past_view.as_ref().unwrap().filter_line.text(), "");
@@ -351,7 +351,7 @@ fn a_key_that_does_nothing_in_the_past_says_why() {
     let mut app = travelled(38);
     type_text(&mut app, "e");
     assert_eq!(status(&app), "edit: not in the past");
-    app.read_only = true;
+    app.database.read_only = true;
     type_text(&mut app, "R");
     assert_eq!(status(&app), "restore: this database is opened for looking only");
     assert!(app.dialog.is_none());
@@ -390,11 +390,11 @@ fn looking_for_what_differs_is_given_up_with_escape_or_by_going_elsewhere() {
     let progress = || BulkReply::Progress(BulkProgress { words: words.clone() });
     answer(&mut app, Reply::Bulk(number, Box::new(progress())));
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
-    assert!(app.progress.is_none() && app.past_view.is_some());
+    assert!(app.requests.progress.is_none() && app.past_view.is_some());
     // What was on its way by then marks nothing, and leaves nothing that seems to be under way.
     answer(&mut app, Reply::Bulk(number, Box::new(progress())));
     answer(&mut app, Reply::Bulk(number, Box::new(differ(false))));
-    assert!(app.progress.is_none() && marked(&app) == 0);
+    assert!(app.requests.progress.is_none() && marked(&app) == 0);
     // What differs from another moment is of no use.
     let (marking, _) = differing(&press(&mut app, KeyCode::Char('*')));
     let (number, _) = visit(&press(&mut app, KeyCode::Left));
@@ -404,7 +404,7 @@ fn looking_for_what_differs_is_given_up_with_escape_or_by_going_elsewhere() {
     let (marking, _) = differing(&press(&mut app, KeyCode::Char('*')));
     assert_eq!(press(&mut app, KeyCode::Char('p')), [Effect::Stop(marking)]);
     answer(&mut app, Reply::Bulk(marking, Box::new(differ(false))));
-    assert!(app.past_view.is_none() && app.marks.is_empty());
+    assert!(app.past_view.is_none() && app.list.marks.is_empty());
 }
 
 #[test]
@@ -431,12 +431,12 @@ fn a_value_of_the_past_is_scrolled_with_the_keys_of_the_details_too() {
     let entry = Entry { stored: long.clone().into(), size: long.len() as u64, ..entry("long", "", None) };
     then.detail = Detail::new(Row::Entry(entry), 0);
     type_text(&mut app, "JJK");
-    assert_eq!(app.detail_scroll, 1);
+    assert_eq!(app.details.scroll, 1);
     // What comes for the list behind it does not move it.
-    let (id, row) = (app.window.selected().unwrap().id(), app.window.selected().unwrap().clone());
+    let (id, row) = (app.list.window.selected().unwrap().id(), app.list.window.selected().unwrap().clone());
     answer(&mut app, Reply::Detail(id.clone(), Some(Box::new(Detail::new(row.clone(), 0)))));
     answer(&mut app, Reply::Detail(id, Some(Box::new(Detail::new(row, 4096)))));
-    assert_eq!(app.detail_scroll, 1);
+    assert_eq!(app.details.scroll, 1);
 }
 
 #[test]
@@ -540,7 +540,7 @@ fn the_past_is_sorted_by_the_same_keys_and_says_so() {
     type_text(&mut app, ":sort size");
     assert_eq!(visit(&press(&mut app, KeyCode::Enter)).1.sort, Some(SortBy::Size.usual()));
     // The list of the present is not touched by it.
-    assert!(app.sorts.is_empty());
+    assert!(app.list.sorts.is_empty());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Several databases, and those where mistakes are felt by others.
 
 use crate::config::{ConfirmPolicy, Context};
+use crate::store::Key;
+use crate::store::secret_keys::Secrets;
 use crate::tui::connection::saved_session;
 use crate::tui::list::saved_filters;
 use crate::tui::testing::fixtures;
@@ -21,7 +23,7 @@ fn context(name: &str, production: bool) -> Context {
 /// The sample, with two databases to go to.
 fn with_contexts() -> App {
     let mut app = at("version");
-    app.contexts = vec![context("dev", false), context("live", true)];
+    app.settings.contexts = vec![context("dev", false), context("live", true)];
     app
 }
 
@@ -41,27 +43,32 @@ fn go_to(app: &mut App, name: &str) -> u64 {
 #[test]
 fn another_database_takes_the_place_of_the_one_before() {
     let mut app = with_contexts();
+    app.settings.secrets = Secrets::new(&["*_pin"]).unwrap();
     press(&mut app, KeyCode::Char('2'));
     answer_rows(&mut app, rows(entries()));
-    app.undo_stack.changed(UndoableChange::of(vec![Revision(50)], "a change here", NOW));
+    app.undo.stack.changed(UndoableChange::of(vec![Revision(50)], "a change here", NOW));
     let number = go_to(&mut app, "live");
-    assert_eq!(app.window.rows().len(), entries().len(), "until it is open the one before is shown");
-    let generation = app.reading.generation;
+    assert_eq!(app.list.window.rows().len(), entries().len(), "until it is open the one before is shown");
+    let generation = app.list.reading.generation;
     let effects = answer(&mut app, Reply::Opened(number, Ok(arrived(&context("live", true)).into())));
     assert!(
         matches!(effects[..], [Effect::Enter(entered), Effect::Load(_), ..] if entered == number),
         "{effects:?}"
     );
-    assert_eq!((app.production(), app.view, app.window.rows().len()), (Some("live"), View::Flags, 0));
-    assert!(app.reading.generation > generation, "an answer for the one before is dropped");
-    assert_eq!(app.contexts.len(), 2);
-    assert!(app.undo_stack.done.is_empty(), "what was changed there is not taken back here");
+    assert_eq!(
+        (app.production(), app.list.view, app.list.window.rows().len()),
+        (Some("live"), View::Flags, 0)
+    );
+    assert!(app.list.reading.generation > generation, "an answer for the one before is dropped");
+    assert_eq!(app.settings.contexts.len(), 2);
+    assert!(app.hides(&Key::new("door_pin").unwrap()), "what the user hides stays hidden in the next database");
+    assert!(app.undo.stack.done.is_empty(), "what was changed there is not taken back here");
     // What was changed is known again on the way back.
-    app.location = crate::store::Location::File("/srv/live.db".into());
-    app.contexts.push(Context { path: "/var/lib/state.db".into(), ..context("here", false) });
+    app.database.location = crate::store::Location::File("/srv/live.db".into());
+    app.settings.contexts.push(Context { path: "/var/lib/state.db".into(), ..context("here", false) });
     let number = go_to(&mut app, "here");
     answer(&mut app, Reply::Opened(number, Ok(arrival("/var/lib/state.db").into())));
-    assert_eq!(app.undo_stack.done.len(), 1);
+    assert_eq!(app.undo.stack.done.len(), 1);
 }
 
 #[test]
@@ -84,13 +91,13 @@ fn a_database_that_cannot_be_opened_or_is_given_up_leaves_everything_as_it_is() 
 #[test]
 fn nobody_leaves_a_database_in_the_middle_of_a_change() {
     let mut app = with_contexts();
-    app.writing.push(NOW);
+    app.requests.writing.push(NOW);
     type_text(&mut app, "Clive");
     assert_eq!(press(&mut app, KeyCode::Enter), []);
     assert!(status(&app).contains("a change is being made"));
-    app.writing.clear();
+    app.requests.writing.clear();
     let number = go_to(&mut app, "live");
-    app.writing.push(NOW);
+    app.requests.writing.push(NOW);
     assert_eq!(answer(&mut app, Reply::Opened(number, Ok(arrived(&context("live", true)).into()))), []);
     assert_eq!(app.production(), None);
 }
@@ -98,7 +105,7 @@ fn nobody_leaves_a_database_in_the_middle_of_a_change() {
 #[test]
 fn what_undo_cannot_take_back_in_production_is_answered_with_its_name() {
     let mut app = sample(View::Locks, SIZE);
-    app.known = Some(context("live", true));
+    app.database.known = Some(context("live", true));
     press(&mut app, KeyCode::Char('x'));
     for wrong in ["y", "yes", "liv"] {
         type_text(&mut app, wrong);
@@ -125,15 +132,15 @@ fn without_names_the_key_says_how_to_give_them() {
 fn a_database_is_opened_as_it_was_left() {
     let mut app = sample(View::Flags, SIZE);
     on(&mut app, "feature:new_checkout");
-    app.filter_line = "feature".into();
+    app.list.filter_line = "feature".into();
     let last = saved_session::SavedSession::of(&app, 7);
     let mut app = empty(SIZE);
     let effects =
         update::begin(&mut app, DatabaseInfo { last: Some(last), ..arrival("/var/lib/state.db") }, NOW);
     let [Effect::Load(load)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(
-        (load.view, app.filter_line.text(), &load.filter),
-        (View::Flags, "feature", app.filter_line.filter())
+        (load.view, app.list.filter_line.text(), &load.filter),
+        (View::Flags, "feature", app.list.filter_line.filter())
     );
     assert!(matches!(load.from, LoadFrom::At(_)));
     let found = fixtures::rows_of(&app);
@@ -161,10 +168,10 @@ fn a_database_that_does_not_answer_is_said_to_and_so_is_its_answer() {
 fn filters_that_have_a_name_belong_to_the_user_and_not_to_a_database() {
     let mut app = with_contexts();
     let soon = saved_filters::SavedFilter { name: "soon".into(), view: None, filter: "ttl:<1h".into() };
-    app.saved_filters = vec![soon.clone()];
+    app.settings.saved_filters = vec![soon.clone()];
     let number = go_to(&mut app, "live");
     answer(&mut app, Reply::Opened(number, Ok(arrived(&context("live", true)).into())));
-    assert_eq!(app.saved_filters, [soon]);
+    assert_eq!(app.settings.saved_filters, [soon]);
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn a_group_that_changes_while_it_is_counted_is_counted_again() {
     assert!(!is_weighed(&pass(&mut app, later(9))), "nothing changed");
     change_in(&mut app, "feature:dark_mode");
     assert!(is_weighed(&pass(&mut app, later(19))));
-    let rows = app.window.rows().to_vec();
+    let rows = app.list.window.rows().to_vec();
     answer_rows(&mut app, rows);
     change_in(&mut app, "feature:new_checkout");
     answer(&mut app, Reply::Weighed(key("feature:"), size(2, true)));
@@ -111,7 +111,7 @@ fn a_long_search_in_a_run_does_not_spin() {
 #[test]
 fn a_clock_that_is_set_back_stops_nothing() {
     let mut app = sample(View::Runs, SIZE);
-    app.flashes.insert(RowId::Run(15), NOW.plus(FLASH));
+    app.list.flashes.insert(RowId::Run(15), NOW.plus(FLASH));
     app.show_done("done", NOW);
     answer(&mut app, Reply::Failed("disk I/O error".into()));
     app.status = None;
@@ -120,7 +120,7 @@ fn a_clock_that_is_set_back_stops_nothing() {
     let effects = [pass(&mut app, NOW), pass(&mut app, before), pass(&mut app, before.plus(MINUTE))].concat();
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
     assert_eq!(status(&app), "");
-    assert!(app.flashes.is_empty());
+    assert!(app.list.flashes.is_empty());
 }
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -63,7 +63,7 @@ fn a_users_own_keys_work_in_a_value_too() {
     let mut app = viewing(TABLE);
     let text = "[keys]\ndown = [\"x\"]\nleave-part = [\"backspace\"]\nclose-value = [\"Z\"]\n";
     let mut document = crate::config::Document::parse(std::path::Path::new("keymap.toml"), text);
-    app.keymap.put(&mut document);
+    app.settings.keymap.put(&mut document);
     assert_eq!(document.problems, []);
     type_text(&mut app, "xxx");
     assert_eq!(path(&app), ".zones.east");
@@ -77,20 +77,24 @@ fn a_users_own_keys_work_in_a_value_too() {
 fn a_text_is_scrolled_and_enter_closes_it() {
     let mut app = viewing(&"word\n".repeat(60));
     type_text(&mut app, "jj");
-    assert_eq!(app.detail_scroll, 2);
+    assert_eq!(app.details.scroll, 2);
     type_text(&mut app, " ");
-    assert_eq!(app.detail_scroll, 23);
+    assert_eq!(app.details.scroll, 23);
     type_text(&mut app, "y");
     assert!(status(&app).starts_with("the key was sent"), "{}", status(&app));
     press(&mut app, KeyCode::Enter);
-    assert!(app.viewer.is_none() && app.detail_scroll == 0);
+    assert!(app.viewer.is_none() && app.details.scroll == 0);
 }
 
 #[test]
 fn a_text_is_laid_out_once_for_each_width_and_each_value() {
     let mut app = viewing(&"x".repeat(700));
     let lines = |app: &App, columns| {
-        app.detail.as_ref().and_then(|detail| detail.wrapped(columns)).map(|wrapped| wrapped.lines().len())
+        app.details
+            .row
+            .as_ref()
+            .and_then(|detail| detail.wrapped(columns))
+            .map(|wrapped| wrapped.lines().len())
     };
     assert_eq!(lines(&app, 70), Some(10));
     update(&mut app, Message::Input(Event::Resize(60, 24)), NOW);

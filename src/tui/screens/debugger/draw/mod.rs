@@ -59,7 +59,7 @@ pub fn draw(app: &App, debugger: &Debugger, now: Millis, frame: &mut Frame<'_>) 
 }
 
 fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Frame<'_>) {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let row = &debugger.run;
     let took = row.took(now).map_or(String::new(), |took| format!(" {}", format::took(took)));
     let mut spans = Vec::from_iter(production_word(app));
@@ -87,8 +87,8 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
     if debugger.follows {
         spans.push(Span::styled("  following", theme.good));
     }
-    if !app.breakpoints.is_empty() {
-        let all: Vec<String> = app.breakpoints.iter().map(Breakpoint::describe).collect();
+    if !app.runs.breakpoints.is_empty() {
+        let all: Vec<String> = app.runs.breakpoints.iter().map(Breakpoint::describe).collect();
         spans.push(Span::styled(format!("  ● {}", all.join(", ")), theme.warning));
     }
     frame.render_widget(Line::from(spans), area);
@@ -99,7 +99,7 @@ fn tasks(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
     if area.height < 2 {
         return;
     }
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let bottom = Rect { y: area.bottom() - 1, height: 1, ..area };
     frame.render_widget(Block::new().borders(Borders::BOTTOM).border_style(theme.faint), bottom);
     let Some(tasks) = &debugger.tasks else {
@@ -137,21 +137,21 @@ fn tasks(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
 /// What the record at `place` says, as it is shown. Where the call around it is not in memory, what it was
 /// given and answered may be secret.
 fn shown<'a>(app: &App, steps: &Steps, place: usize, record: &'a Record) -> Cow<'a, RecordKind> {
-    if app.shows_secrets || app.secrets.is_empty() {
+    if app.settings.shows_secrets || app.settings.secrets.is_empty() {
         return Cow::Borrowed(&record.what);
     }
     let call = steps.call_at(place).and_then(|call| steps.record(call));
-    let is_secret = call.is_none_or(|call| is_secret_call(&app.secrets, &call.what));
-    Cow::Owned(masked(&app.secrets, record.what.clone(), is_secret))
+    let is_secret = call.is_none_or(|call| is_secret_call(&app.settings.secrets, &call.what));
+    Cow::Owned(masked(&app.settings.secrets, record.what.clone(), is_secret))
 }
 
 /// The end of a call, as it is shown.
 fn shown_end<'a>(app: &App, begin: &Record, end: &'a Record) -> Cow<'a, RecordKind> {
-    if app.shows_secrets || app.secrets.is_empty() {
+    if app.settings.shows_secrets || app.settings.secrets.is_empty() {
         return Cow::Borrowed(&end.what);
     }
-    let is_secret = is_secret_call(&app.secrets, &begin.what);
-    Cow::Owned(masked(&app.secrets, end.what.clone(), is_secret))
+    let is_secret = is_secret_call(&app.settings.secrets, &begin.what);
+    Cow::Owned(masked(&app.settings.secrets, end.what.clone(), is_secret))
 }
 
 fn time(micros: u64) -> String {
@@ -160,11 +160,11 @@ fn time(micros: u64) -> String {
 
 /// Whether a breakpoint is at a record.
 fn stops(app: &App, debugger: &Debugger, record: &Record) -> bool {
-    app.breakpoints.iter().any(|breakpoint| breakpoint.stops(&debugger.source, record))
+    app.runs.breakpoints.iter().any(|breakpoint| breakpoint.stops(&debugger.source, record))
 }
 
 fn tone(app: &App, record: &Record) -> Style {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     match &record.what {
         RecordKind::Call { function, .. } if level_of(function).is_some() => theme.label,
         what if is_failure(what) => theme.bad,
@@ -175,7 +175,7 @@ fn tone(app: &App, record: &Record) -> Style {
 }
 
 fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let steps = &debugger.steps;
     if steps.records().is_empty() {
         let text = match debugger.is_shortened() {
@@ -241,8 +241,8 @@ fn part(app: &App, name: &str, area: Rect, frame: &mut Frame<'_>) -> Rect {
     let name = format::cut(name, usize::from(area.width).saturating_sub(4));
     let block = Block::new()
         .borders(borders)
-        .border_style(app.theme.faint)
-        .title(Span::styled(format!(" {name} "), app.theme.label));
+        .border_style(app.settings.theme.faint)
+        .title(Span::styled(format!(" {name} "), app.settings.theme.label));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     inner
@@ -252,7 +252,7 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
     if area.height < 2 || area.width < 10 {
         return;
     }
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let place = debugger.line();
     let place = place.as_ref();
     let lines = place.and_then(|place| debugger.source.lines(&place.file));
@@ -272,7 +272,7 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
         place.line.saturating_sub(1).saturating_sub(height / 2).min(lines.len().saturating_sub(height));
     let digits = lines.len().to_string().len();
     let source = &debugger.source;
-    let is_stop = |line| app.breakpoints.iter().any(|stop| stop.is_at(source, &place.file, line));
+    let is_stop = |line| app.runs.breakpoints.iter().any(|stop| stop.is_at(source, &place.file, line));
     for ((number, text), y) in lines.iter().enumerate().skip(first).zip(inner.y..inner.bottom()) {
         let number = number + 1;
         let is_current = number == place.line;
@@ -302,7 +302,7 @@ fn source(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
 
 /// The line that is typed, what is being looked for, a message, or the keys.
 fn bottom(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Frame<'_>) {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     if let Some(prompt) = &debugger.prompt {
         let (label, example) = prompt.purpose.describe();
         let room = usize::from(area.width).saturating_sub(label.width() + 2);

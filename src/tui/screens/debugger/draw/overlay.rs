@@ -16,7 +16,7 @@ use crate::tui::widgets::line::wrapped;
 
 /// Draws what a comparison or a trial showed.
 pub fn report(app: &App, report: &DebuggerReport, frame: &mut Frame<'_>) {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let screen = frame.area();
     let area = Rect { y: screen.y.saturating_add(1), height: screen.height.saturating_sub(2), ..screen }
         .intersection(screen);
@@ -46,10 +46,10 @@ pub fn report(app: &App, report: &DebuggerReport, frame: &mut Frame<'_>) {
 pub fn stops(app: &App, place: usize, frame: &mut Frame<'_>) {
     const KEYS: &[KeyHint] = &[("d", "take it out"), ("D", "all"), ("j k", "choose"), ("esc", "close")];
     const WIDEST: usize = 100;
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let (width, height) = room(app.size, WIDEST, KEYS);
     let top = (place + 1).saturating_sub(height.max(1));
-    let shown = app.breakpoints.iter().enumerate().skip(top).take(height.max(1));
+    let shown = app.runs.breakpoints.iter().enumerate().skip(top).take(height.max(1));
     let lines = shown.map(|(at, breakpoint)| {
         let is_chosen = at == place;
         let style = if is_chosen { theme.text.patch(theme.cursor) } else { theme.text };

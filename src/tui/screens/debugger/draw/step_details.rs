@@ -44,7 +44,7 @@ pub fn draw(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut
 }
 
 fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec<Line<'static>> {
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let steps = &debugger.steps;
     let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
     let Some(record) = steps.record(place) else { return Vec::new() };
@@ -166,11 +166,11 @@ fn changed(app: &App, change: &Change, width: usize) -> Vec<Line<'static>> {
     let (old, new) = (image(change.old.as_ref()), image(change.new.as_ref()));
     let operation = escape(change.operation.as_bytes());
     let text = format!("{}: {operation} {old} → {new} (revision {})", change.key, change.revision);
-    let line = Line::from(Span::styled(text, app.theme.good));
+    let line = Line::from(Span::styled(text, app.settings.theme.good));
     let mut lines = wrapped(&line, width.saturating_sub(10));
     for (place, line) in lines.iter_mut().enumerate() {
         let name = if place == 0 { "changed" } else { "" };
-        line.spans.insert(0, Span::styled(format::fit(name, 10), app.theme.label));
+        line.spans.insert(0, Span::styled(format::fit(name, 10), app.settings.theme.label));
     }
     lines
 }

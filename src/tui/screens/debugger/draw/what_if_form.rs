@@ -24,7 +24,7 @@ pub fn draw(app: &App, wish: &WhatIfForm, frame: &mut Frame<'_>) {
     if wish.asks {
         return question(app, &QUESTION.map(String::from), WhatIfForm::reply(app), frame);
     }
-    let theme = &app.theme;
+    let theme = &app.settings.theme;
     let (width, height) = room(app.size, WIDTH, KEYS);
     let mut lines = Vec::new();
     let mut cursor = None;
