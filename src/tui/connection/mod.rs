@@ -13,11 +13,23 @@ use std::time::Duration;
 
 use crate::config::Context;
 use crate::store::{self, ErrorKind, Location, Options, StoreError};
+use crate::time::Millis;
 use crate::tui::effect::{DatabaseInfo, Reply};
 use crate::tui::error::TuiError;
 use crate::tui::message::Message;
 use crate::tui::terminal::input::MessageSender;
 use crate::tui::worker::Workers;
+
+/// A database that is being opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connecting {
+    /// Its number: later ones have greater numbers.
+    pub number: u64,
+    /// What it is called.
+    pub name: String,
+    /// Since when.
+    pub since: Millis,
+}
 
 /// A database, and how it is opened.
 #[derive(Clone)]

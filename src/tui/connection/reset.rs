@@ -1,7 +1,6 @@
 //! A database that is no longer the one that was opened: nothing of it is shown any more, and it is
 //! opened again.
 
-use crate::tui::app;
 use crate::tui::screens::debugger;
 use crate::tui::screens::past;
 use std::collections::HashSet;
@@ -47,7 +46,10 @@ pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
 /// Nothing that was read counts any more; what the user typed does.
 fn forget(app: &mut App) {
     app.list.window = Default::default();
-    app.list.reading = app::ListReading { generation: app.list.reading.generation, ..Default::default() };
+    app.list.reading = crate::tui::list::state::ListReading {
+        generation: app.list.reading.generation,
+        ..Default::default()
+    };
     // The readers begin with this one: answers to earlier questions are dropped.
     app.list.reading.generation.0 += 1;
     app.details.row = None;

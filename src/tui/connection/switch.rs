@@ -2,7 +2,8 @@
 
 use crate::store::{Key, Location};
 use crate::time::Millis;
-use crate::tui::app::{App, Connecting};
+use crate::tui::app::App;
+use crate::tui::connection::Connecting;
 use crate::tui::connection::reset;
 use crate::tui::connection::saved_session::SavedSession;
 use crate::tui::dialogs::dialog::Dialog;

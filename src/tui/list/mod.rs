@@ -15,6 +15,7 @@ pub mod row;
 pub mod saved_filters;
 pub mod saved_filters_update;
 pub mod sort;
+pub mod state;
 pub mod time_series;
 pub mod tree;
 pub mod tree_update;

@@ -31,9 +31,10 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use crate::tui::app::{App, HistoryScope};
+use crate::tui::app::App;
 use crate::tui::keys::action::{Action, View};
 use crate::tui::keys::command::{CommandContext, CommandTarget, Mode, RowKind, Screen};
+use crate::tui::list::state::HistoryScope;
 
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::form::state::Field;

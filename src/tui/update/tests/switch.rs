@@ -61,7 +61,10 @@ fn another_database_takes_the_place_of_the_one_before() {
     );
     assert!(app.list.reading.generation > generation, "an answer for the one before is dropped");
     assert_eq!(app.settings.contexts.len(), 2);
-    assert!(app.hides(&Key::new("door_pin").unwrap()), "what the user hides stays hidden in the next database");
+    assert!(
+        app.hides(&Key::new("door_pin").unwrap()),
+        "what the user hides stays hidden in the next database"
+    );
     assert!(app.undo.stack.done.is_empty(), "what was changed there is not taken back here");
     // What was changed is known again on the way back.
     app.database.location = crate::store::Location::File("/srv/live.db".into());

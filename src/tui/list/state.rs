@@ -1,0 +1,140 @@
+//! The state of the list: what is shown, its rows, and what is being read.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::store::Change;
+use crate::time::Millis;
+use crate::tui::effect::{ListGeneration, LoadFrom};
+use crate::tui::keys::action::View;
+use crate::tui::list::filter_line::FilterLine;
+use crate::tui::list::marks::Marks;
+use crate::tui::list::row::{Row, RowId};
+use crate::tui::list::sort::Sort;
+use crate::tui::list::tree::KeyTree;
+use crate::tui::list::trends::Trends;
+use crate::tui::list::window::{ListEnd, Window};
+use crate::tui::screens::overview::state::Overview;
+use crate::tui::throttle::Throttle;
+
+/// How often what may have changed of a list of runs is read.
+const RUNS_THROTTLE: Throttle = Throttle::new(Duration::from_millis(30), 40);
+
+/// The list, and what follows its rows.
+#[cfg_attr(test, derive(Clone))]
+pub struct ListState {
+    /// The list that is shown.
+    pub view: View,
+    /// Its rows.
+    pub window: Window,
+    /// What is being read.
+    pub reading: ListReading,
+    /// What rows are left out by.
+    pub filter_line: FilterLine,
+    /// Of the history: what it is of, and where it was asked for; `None` for all of it.
+    pub scope: Option<HistoryScope>,
+    /// Keys as a tree.
+    pub tree: KeyTree,
+    /// Figures of the overview.
+    pub overview: Option<Overview>,
+    /// By what the lists of views are sorted, where not by their own order.
+    pub sorts: HashMap<View, Sort>,
+    /// Rows that stand out, and until when.
+    pub flashes: HashMap<RowId, Millis>,
+    /// The row that was clicked last, and when: twice in a row opens its details.
+    pub clicked: Option<(RowId, Millis)>,
+    /// What is marked.
+    pub marks: Marks,
+    /// All that passes the filter is being read, under this number, to be marked.
+    pub marking: Option<u64>,
+    /// A row that is awaited: the cursor goes to it once it is in the list, unless a key is
+    /// pressed before.
+    pub pending_cursor: Option<RowId>,
+    /// The last changes that were told, oldest first: what a reading that began before them has
+    /// not seen.
+    pub recent: VecDeque<Change>,
+    /// How many changes were told so far.
+    pub told: usize,
+    /// How numbers went up and down.
+    pub trends: Trends,
+}
+
+/// What a history is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryScope {
+    /// An entry or a lock.
+    pub of: RowId,
+    /// The view in which it was asked for.
+    pub back: View,
+}
+
+/// What is being read, and how it goes.
+#[derive(Clone, Debug)]
+pub struct ListReading {
+    /// The list that is asked for.
+    pub generation: ListGeneration,
+    /// Where the present reading started from; `None` if nothing is being read.
+    pub from: Option<LoadFrom>,
+    /// Since when the database owes an answer; `None` if it has answered since it was last asked.
+    pub waiting_since: Option<Millis>,
+    /// How many entries were looked at.
+    pub scanned: u64,
+    /// When the present reading was asked for.
+    pub since: Millis,
+    /// How many changes had been told then.
+    pub told: usize,
+    /// Where the cursor was when the list was to be sorted: it is there again if that cannot be done.
+    pub left: Option<RowId>,
+    /// Something changed that is not known row by row: the rows are to be read again.
+    pub is_stale: bool,
+    /// Of a list of runs: what is read of it again is what may have changed.
+    pub refreshing: Throttle,
+    /// The newest run that was looked at, whether or not it is in the list.
+    pub newest_run: Option<i64>,
+    /// Not before this moment: what takes long, or has just failed, is not done over and over.
+    pub not_before: Millis,
+    /// When the rows are compared with the database because of a commit that tells of no change of them:
+    /// another program may have changed them with triggers switched off.
+    pub compare: Option<Millis>,
+    /// Not before this moment.
+    pub compare_not_before: Millis,
+    /// How long the last reading took.
+    pub took: Duration,
+    /// Whether the present reading is one of those.
+    pub is_comparing: bool,
+    /// When the rows are to be read again although nothing is known to have changed.
+    pub again: Option<Millis>,
+    /// Rows that are to take the place of those that are shown, once all have come.
+    pub replacement_rows: Option<Vec<Row>>,
+    /// To which end of the list the cursor goes; `None` where it stays on its row.
+    pub cursor_to: Option<ListEnd>,
+    /// The last reading failed: no more rows are asked for until these are read again.
+    pub failed: bool,
+}
+
+impl Default for ListReading {
+    /// Nothing was asked for yet.
+    fn default() -> ListReading {
+        ListReading {
+            generation: ListGeneration::default(),
+            from: None,
+            waiting_since: None,
+            scanned: 0,
+            since: Millis::default(),
+            told: 0,
+            left: None,
+            is_stale: false,
+            refreshing: RUNS_THROTTLE,
+            newest_run: None,
+            not_before: Millis::default(),
+            compare: None,
+            compare_not_before: Millis::default(),
+            took: Duration::ZERO,
+            is_comparing: false,
+            again: None,
+            replacement_rows: None,
+            cursor_to: None,
+            failed: false,
+        }
+    }
+}
