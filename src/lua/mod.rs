@@ -194,11 +194,10 @@ impl Runtime {
     /// Lua: it is Lua, and is not nested too deeply to be scanned.
     fn rewritten(&self, file: &Path, source: &[u8]) -> Option<Function> {
         let (get, run) = (state::GET.function.short_name(), exec::RUN.function.short_name());
-        let scan = source::scan(source, &[get, run])?;
-        let commands = source::read_by_fields(source, run, &exec::FIELDS);
+        let scan = source::scan(source, &[get, run], &exec::FIELDS)?;
         let variant = |call: &source::SourceCall| match &source[call.name.0..call.name.1] {
             name if name == get.as_bytes() => Reading::variant_of(call),
-            _ => commands.contains(&call.name.1).then_some(exec::READ_BY_FIELDS),
+            _ => call.is_read_by_fields.then_some(exec::READ_BY_FIELDS),
         };
         let wrapped: Vec<WrappedCall<'_>> = scan
             .calls

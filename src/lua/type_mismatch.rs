@@ -115,7 +115,7 @@ impl Mismatches {
         let line: usize = line.parse().ok()?;
         let sources = self.sources.borrow();
         let source = sources.get(file)?;
-        let found = scan(source, &["get"])?;
+        let found = scan(source, &["get"], &[])?;
         let compared = found.comparisons.iter().filter(|comparison| comparison.line == line);
         let operands = compared.flat_map(|comparison| &comparison.operands);
         let calls = operands.flat_map(|operand| calls_of(operand, &found, source, line));
@@ -165,7 +165,7 @@ mod tests {
             ("x = s.get(k) < 1", None),
             ("x = s.get('a\\n') < 1", None),
         ] {
-            let scan = scan(source.as_bytes(), &["get"]).unwrap();
+            let scan = scan(source.as_bytes(), &["get"], &[]).unwrap();
             let key = literal_key(&scan.calls[0], source.as_bytes());
             assert_eq!(key.as_deref(), expected.map(str::as_bytes), "{source}");
         }

@@ -3,14 +3,15 @@
 //! A source is compiled by Lua as it is written; only then it is scanned, and the calls that were
 //! found are wrapped, each on its own line, before it is compiled once more.
 
-mod fields;
 mod newer_lua;
 mod parser;
+mod scan;
 mod tokens;
+mod variables;
 
-pub use fields::read_by_fields;
 pub use newer_lua::explain;
-pub use parser::{Assignment, Comparison, Literal, Operand, SourceCall, SourceScan, Use, scan};
+pub use parser::scan;
+pub use scan::{Assignment, Comparison, Literal, Operand, SourceCall, SourceScan, Use};
 pub use tokens::{LuaToken, TokenKind, tokens};
 
 /// A function of a script in whose place another variant of it is called, if it is the one that it
@@ -64,7 +65,7 @@ mod tests {
     #[test]
     fn calls_are_wrapped_where_they_stand() {
         let source = b"local _variant = 1\nx = s.get(1).get(t.get(2) or 3) or 4 -- end";
-        let scan = scan(source, &["get"]).unwrap();
+        let scan = scan(source, &["get"], &[]).unwrap();
         let wrapped: Vec<_> = scan.calls.iter().map(|call| WrappedCall { call, variant: "v" }).collect();
         let text = String::from_utf8(rewrite(source, &wrapped)).unwrap();
         let expected = "local _variant_ = ... return function(...) local _variant = 1\n\

@@ -1,109 +1,28 @@
 //! Finds in a Lua 5.1 source the calls `….name(…)` whose value is compared, replaced or tested where
-//! they stand. The source must have been compiled by Lua before, which also bounds how deep it is
-//! nested (200 levels); what Lua refuses is not diagnosed here.
+//! they stand, or whose fields are read. The source must have been compiled by Lua before, which also bounds
+//! how deep it is nested (200 levels); what Lua refuses is not diagnosed here.
 
+use super::scan::{Assignment, Comparison, Literal, Operand, SourceCall, SourceScan, Use};
 use super::tokens::{LuaToken, TokenKind, tokens};
+use super::variables::Variables;
 
-/// The type of a literal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Literal {
-    /// A string.
-    Text,
-    /// A number, with or without a minus sign.
-    Number,
-    /// `true` or `false`.
-    Boolean,
-    /// A table constructor.
-    Table,
-}
-
-/// What becomes of the value of a call where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// Nothing is known.
-    Unknown,
-    /// Only whether it is true counts, or that counts as well.
-    Condition,
-    /// A literal of that type takes its place if it is nil or false (`or`).
-    Or(Literal),
-    /// It is compared with a literal of that type (`==`, `~=`).
-    Equality(Literal),
-}
-
-impl Use {
-    /// Of several uses of one value the one with the greatest rank counts.
-    fn rank(self) -> u8 {
-        match self {
-            Use::Unknown => 0,
-            Use::Condition => 1,
-            Use::Or(_) => 2,
-            Use::Equality(_) => 3,
-        }
-    }
-}
-
-/// A call whose last suffix is `.name(…)`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceCall {
-    /// The bytes of the expression that is called, such as `state.get`.
-    pub callee: (usize, usize),
-    /// The bytes of the name that it ends in.
-    pub name: (usize, usize),
-    /// The line of the argument list, which Lua gives the call.
-    pub line: usize,
-    /// What becomes of its value.
-    pub used: Use,
-}
-
-/// An expression, as far as it is of interest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Operand {
-    /// A literal.
-    Literal(Literal),
-    /// A variable, by the bytes of its name.
-    Name(usize, usize),
-    /// Any of these calls, by their places in [`SourceScan::calls`], may be its value.
-    Calls(Vec<usize>),
-    /// Anything else.
-    Other,
-}
-
-/// One variable gets the value of one expression in which a call has the last word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assignment {
-    /// The bytes of the variable's name.
-    pub name: (usize, usize),
-    /// The place of the call in [`SourceScan::calls`].
-    pub call: usize,
-    /// Whether it is a `local` statement.
-    pub is_local: bool,
-}
-
-/// Two operands of `<`, `<=`, `>` or `>=`, or of an arithmetic operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Comparison {
-    /// The line of the operator, which Lua gives the comparison.
-    pub line: usize,
-    /// What is compared.
-    pub operands: [Operand; 2],
-}
-
-/// What was found in a source, in the order of the source.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SourceScan {
-    /// The calls.
-    pub calls: Vec<SourceCall>,
-    /// The assignments of calls.
-    pub assignments: Vec<Assignment>,
-    /// The comparisons in which a variable or a call takes part.
-    pub comparisons: Vec<Comparison>,
-}
-
-/// Scans `source` for calls of functions that are named so; `None` if it is not Lua 5.1.
-pub fn scan(source: &[u8], wanted: &[&str]) -> Option<SourceScan> {
-    let mut parser = Parser { source, tokens: tokens(source)?, at: 0, wanted, scan: SourceScan::default() };
-    parser.block()?;
+/// Scans `source` for calls of functions with the names `wanted`, and for reads of `fields` of their values;
+/// `None` if it is not Lua 5.1.
+pub fn scan(source: &[u8], wanted: &[&str], fields: &[&str]) -> Option<SourceScan> {
+    let mut parser = Parser {
+        source,
+        tokens: tokens(source)?,
+        at: 0,
+        wanted,
+        fields,
+        variables: Variables::default(),
+        scan: SourceScan::default(),
+    };
+    parser.scoped_block(&[])?;
     (parser.kind() == TokenKind::End).then_some(())?;
+    for call in parser.variables.calls_read_by_fields() {
+        parser.scan.calls[call].is_read_by_fields = true;
+    }
     Some(parser.scan)
 }
 
@@ -112,6 +31,8 @@ struct Parser<'s> {
     tokens: Vec<LuaToken>,
     at: usize,
     wanted: &'s [&'s str],
+    fields: &'s [&'s str],
+    variables: Variables<'s>,
     scan: SourceScan,
 }
 
@@ -136,7 +57,7 @@ const OPERATORS: [(&str, u8, u8); 15] = [
 /// The priority of `not`, `-` and `#`.
 const UNARY: u8 = 8;
 
-impl Parser<'_> {
+impl<'s> Parser<'s> {
     fn token(&self) -> LuaToken {
         self.tokens[self.at]
     }
@@ -181,6 +102,10 @@ impl Parser<'_> {
         })
     }
 
+    fn text_of_name(&mut self) -> Option<&'s [u8]> {
+        self.name().map(|(start, end)| &self.source[start..end])
+    }
+
     /// Notes a use of the calls that may be the value of an operand.
     fn note(&mut self, operand: &Operand, used: Use) {
         if let Operand::Calls(places) = operand {
@@ -191,6 +116,38 @@ impl Parser<'_> {
                 }
             }
         }
+    }
+
+    /// The call that an operand is, if it is nothing else.
+    fn only_call(&self, operand: &Operand) -> Option<usize> {
+        match operand {
+            // Operators note a use.
+            Operand::Calls(places) => {
+                places.first().copied().filter(|call| self.scan.calls[*call].used == Use::Unknown)
+            }
+            _ => None,
+        }
+    }
+
+    /// Notes that a field of `operand` is read.
+    fn note_field(&mut self, operand: &Operand, field: &[u8]) {
+        if !self.fields.iter().any(|known| known.as_bytes() == field) {
+            return;
+        }
+        if let Operand::Name(start, end) = operand {
+            self.variables.resolve(&self.source[*start..*end]).is_read_by_fields = true;
+        } else if let Some(call) = self.only_call(operand) {
+            self.scan.calls[call].is_read_by_fields = true;
+        }
+    }
+
+    /// A block with a scope of its own, in which `names` are declared.
+    fn scoped_block(&mut self, names: &[&'s [u8]]) -> Option<()> {
+        self.variables.enter_block();
+        names.iter().for_each(|name| self.variables.declare(name));
+        self.block()?;
+        self.variables.leave_block();
+        Some(())
     }
 
     fn block(&mut self) -> Option<()> {
@@ -204,8 +161,8 @@ impl Parser<'_> {
         }
     }
 
-    fn block_to_end(&mut self) -> Option<()> {
-        self.block()?;
+    fn block_to_end(&mut self, names: &[&'s [u8]]) -> Option<()> {
+        self.scoped_block(names)?;
         self.expect("end")
     }
 
@@ -225,29 +182,37 @@ impl Parser<'_> {
         if self.take("while") {
             self.condition()?;
             self.expect("do")?;
-            return self.block_to_end();
+            return self.block_to_end(&[]);
         }
         if self.take("do") {
-            return self.block_to_end();
+            return self.block_to_end(&[]);
         }
         if self.take("for") {
+            let mut names = Vec::new();
             while !self.take("=") && !self.take("in") {
-                (self.kind() == TokenKind::Name || self.is(",")).then(|| self.advance())?;
+                names.push(self.text_of_name()?);
+                self.take(",");
             }
             self.expressions()?;
             self.expect("do")?;
-            return self.block_to_end();
+            return self.block_to_end(&names);
         }
         if self.take("repeat") {
+            // The condition sees the variables of the block.
+            self.variables.enter_block();
             self.block()?;
             self.expect("until")?;
-            return self.condition();
+            self.condition()?;
+            self.variables.leave_block();
+            return Some(());
         }
         if self.take("function") {
+            let mut is_method = false;
             while !self.is("(") {
+                is_method |= self.is(":");
                 self.part_of_function_name()?;
             }
-            return self.function_body();
+            return self.function_body(is_method);
         }
         if self.take("local") {
             return self.local_statement();
@@ -275,12 +240,12 @@ impl Parser<'_> {
         loop {
             self.condition()?;
             self.expect("then")?;
-            self.block()?;
+            self.scoped_block(&[])?;
             if self.take("elseif") {
                 continue;
             }
             if self.take("else") {
-                self.block()?;
+                self.scoped_block(&[])?;
             }
             return self.expect("end");
         }
@@ -288,26 +253,31 @@ impl Parser<'_> {
 
     fn local_statement(&mut self) -> Option<()> {
         if self.take("function") {
-            self.name()?;
-            return self.function_body();
+            let name = self.text_of_name()?;
+            self.variables.declare(name);
+            return self.function_body(false);
         }
-        let name = self.name()?;
-        let mut is_alone = true;
+        let mut names = vec![self.name()?];
         while self.take(",") {
-            self.name()?;
-            is_alone = false;
+            names.push(self.name()?);
         }
-        if self.take("=") {
-            let value = self.expressions()?;
-            self.assigned(name, value.filter(|_| is_alone), true);
+        // In its own statement a name still stands for another variable.
+        let value = if self.take("=") { self.expressions()? } else { None };
+        names.iter().for_each(|(start, end)| self.variables.declare(&self.source[*start..*end]));
+        if let [name] = names[..] {
+            self.assigned(name, value);
         }
         Some(())
     }
 
     /// Notes that a variable gets the value of a call.
-    fn assigned(&mut self, name: (usize, usize), value: Option<Operand>, is_local: bool) {
-        if let Some(Operand::Calls(places)) = value {
-            let assignments = places.into_iter().map(|call| Assignment { name, call, is_local });
+    fn assigned(&mut self, name: (usize, usize), value: Option<Operand>) {
+        let Some(value) = value else { return };
+        if let Some(call) = self.only_call(&value) {
+            self.variables.resolve(&self.source[name.0..name.1]).calls.push(call);
+        }
+        if let Operand::Calls(places) = value {
+            let assignments = places.into_iter().map(|call| Assignment { name, call });
             self.scan.assignments.extend(assignments);
         }
     }
@@ -322,7 +292,7 @@ impl Parser<'_> {
         if self.take("=") {
             let value = self.expressions()?;
             if let Operand::Name(start, end) = first {
-                self.assigned((start, end), value.filter(|_| is_alone), false);
+                self.assigned((start, end), value.filter(|_| is_alone));
             }
         }
         Some(())
@@ -338,12 +308,16 @@ impl Parser<'_> {
         Some(only)
     }
 
-    fn function_body(&mut self) -> Option<()> {
+    fn function_body(&mut self, is_method: bool) -> Option<()> {
+        let mut names: Vec<&[u8]> = if is_method { vec![b"self"] } else { Vec::new() };
         self.expect("(")?;
         while !self.take(")") {
-            (self.kind() == TokenKind::Name || self.is(",") || self.is("...")).then(|| self.advance())?;
+            if !self.take("...") {
+                names.push(self.text_of_name()?);
+            }
+            self.take(",");
         }
-        self.block_to_end()
+        self.block_to_end(&names)
     }
 
     fn expression(&mut self) -> Option<Operand> {
@@ -451,7 +425,7 @@ impl Parser<'_> {
             return Some(Operand::Literal(Literal::Table));
         }
         if self.take("function") {
-            self.function_body()?;
+            self.function_body(false)?;
             return Some(Operand::Other);
         }
         self.primary()
@@ -496,17 +470,26 @@ impl Parser<'_> {
                 operand = match field.take() {
                     Some(name) if self.is_wanted(name) => {
                         let callee = (start, name.1);
-                        self.scan.calls.push(SourceCall { callee, name, line, used: Use::Unknown });
+                        let used = Use::Unknown;
+                        let call = SourceCall { callee, name, line, used, is_read_by_fields: false };
+                        self.scan.calls.push(call);
                         Operand::Calls(vec![self.scan.calls.len() - 1])
                     }
                     _ => Operand::Other,
                 };
                 self.arguments()?;
             } else if self.take(".") {
-                field = Some(self.name()?);
-                operand = Operand::Other;
+                let (start, end) = self.name()?;
+                self.note_field(&operand, &self.source[start..end]);
+                (field, operand) = (Some((start, end)), Operand::Other);
             } else if self.take("[") {
+                let key = self.token();
                 self.expression()?;
+                // A quoted name alone.
+                if key.kind == TokenKind::Text && self.tokens[self.at - 1].start == key.start {
+                    let text = key.text(self.source);
+                    self.note_field(&operand, text.get(1..text.len().saturating_sub(1)).unwrap_or_default());
+                }
                 self.expect("]")?;
                 (field, operand) = (None, Operand::Other);
             } else if self.take(":") {

@@ -1,0 +1,97 @@
+//! What a scan finds in a source: calls, and what becomes of their values.
+
+/// The type of a literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Literal {
+    /// A string.
+    Text,
+    /// A number, with or without a minus sign.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A table constructor.
+    Table,
+}
+
+/// What becomes of the value of a call where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Nothing is known.
+    Unknown,
+    /// Only whether it is true counts, or that counts as well.
+    Condition,
+    /// A literal of that type takes its place if it is nil or false (`or`).
+    Or(Literal),
+    /// It is compared with a literal of that type (`==`, `~=`).
+    Equality(Literal),
+}
+
+impl Use {
+    /// Of several uses of one value the one with the greatest rank counts.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Use::Unknown => 0,
+            Use::Condition => 1,
+            Use::Or(_) => 2,
+            Use::Equality(_) => 3,
+        }
+    }
+}
+
+/// A call whose last suffix is `.name(…)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceCall {
+    /// The bytes of the expression that is called, such as `state.get`.
+    pub callee: (usize, usize),
+    /// The bytes of the name that it ends in.
+    pub name: (usize, usize),
+    /// The line of the argument list, which Lua gives the call.
+    pub line: usize,
+    /// What becomes of its value.
+    pub used: Use,
+    /// Whether one of the fields that are looked for is read from its value, or from a variable that it alone
+    /// is assigned to.
+    pub is_read_by_fields: bool,
+}
+
+/// An expression, as far as it is of interest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// A literal.
+    Literal(Literal),
+    /// A variable, by the bytes of its name.
+    Name(usize, usize),
+    /// Any of these calls, by their places in [`SourceScan::calls`], may be its value.
+    Calls(Vec<usize>),
+    /// Anything else.
+    Other,
+}
+
+/// One variable gets the value of one expression in which a call has the last word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The bytes of the variable's name.
+    pub name: (usize, usize),
+    /// The place of the call in [`SourceScan::calls`].
+    pub call: usize,
+}
+
+/// Two operands of `<`, `<=`, `>` or `>=`, or of an arithmetic operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// The line of the operator, which Lua gives the comparison.
+    pub line: usize,
+    /// What is compared.
+    pub operands: [Operand; 2],
+}
+
+/// What was found in a source, in the order of the source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceScan {
+    /// The calls.
+    pub calls: Vec<SourceCall>,
+    /// The assignments of calls.
+    pub assignments: Vec<Assignment>,
+    /// The comparisons in which a variable or a call takes part.
+    pub comparisons: Vec<Comparison>,
+}
