@@ -1,6 +1,7 @@
 //! What becomes of the calls in a source.
 
 use super::*;
+use crate::lua::source::Literal;
 
 /// The uses of the calls of `get` in a source.
 fn uses(source: &str) -> Vec<Use> {
