@@ -1,20 +1,19 @@
 //! Runs the tasks of a workflow, one after the other.
 
+mod calls;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mlua::{Function, MultiValue, Table, Value};
+use mlua::Table;
 
+use self::calls::{LastArgument, Success, read_result};
 use crate::lua::error::{OUT_OF_MEMORY, message};
-use crate::lua::exec::FIELDS;
 use crate::lua::workdir::CreatedDirectories;
 use crate::lua::{LostLock, Runtime, ScriptError, Stop};
 use crate::store::Actor;
 use crate::text::escape::escape;
-use crate::workflow::declare::parameters;
-use crate::workflow::signature::Signature;
-use crate::workflow::this_object;
 use crate::workflow::{
     Event, LuaRef, Reporter, RunOutcome, Summary, Task, TaskAction, TaskOutcome, Workflow,
 };
@@ -122,12 +121,6 @@ impl FinishedTask {
     }
 }
 
-/// What came of an attempt that succeeded.
-struct Success {
-    message: Option<String>,
-    outputs: Table,
-}
-
 /// Why an attempt failed.
 enum Failure {
     Refused(String),
@@ -174,14 +167,6 @@ struct TaskRunner<'a> {
     created_directories: CreatedDirectories,
     /// What the functions of the current task have as `this`.
     object: RefCell<Option<Table>>,
-}
-
-/// What a function of a task is given besides the task and the parameters.
-enum LastArgument<'a> {
-    /// Outputs.
-    Outputs(Table),
-    /// Why it failed.
-    Reason(&'a str),
 }
 
 impl TaskRunner<'_> {
@@ -333,7 +318,7 @@ impl TaskRunner<'_> {
         if let Some(hook) = &task.pre_hook {
             self.report_hook(task, "pre_hook");
             let returned = self.call(task, hook, LastArgument::Outputs(self.outputs(task, ended)?))?;
-            answered(&self.runtime.lua, returned, "pre_hook")?;
+            read_result(&self.runtime.lua, returned, "pre_hook")?;
         }
         let Some(command) = &task.command else {
             return Err(Failure::Refused("there is no command".into()));
@@ -342,117 +327,16 @@ impl TaskRunner<'_> {
             TaskAction::Function(function) => {
                 let returned =
                     self.call(task, function, LastArgument::Outputs(self.outputs(task, ended)?))?;
-                answered(&self.runtime.lua, returned, "command")?
+                read_result(&self.runtime.lua, returned, "command")?
             }
             TaskAction::Shell(text) => self.shell_command(task, text)?,
         };
         if let Some(hook) = &task.post_hook {
             self.report_hook(task, "post_hook");
             let returned = self.call(task, hook, LastArgument::Outputs(success.outputs.clone()))?;
-            answered(&self.runtime.lua, returned, "post_hook")?;
+            read_result(&self.runtime.lua, returned, "post_hook")?;
         }
         Ok(success)
-    }
-
-    /// Calls a function of a task with what the names of its parameters ask for.
-    fn call(&self, task: &Task, function: &LuaRef, last: LastArgument<'_>) -> Result<MultiValue, Failure> {
-        let lua = &self.runtime.lua;
-        let function: Function = function.get(lua)?;
-        let signature = self.signature(&function);
-        let mut arguments = MultiValue::new();
-        for _ in 0..signature.objects {
-            arguments.push_back(Value::Table(self.object(task)?));
-        }
-        arguments.push_back(Value::Table(parameters(lua, self.params)?));
-        arguments.push_back(match last {
-            LastArgument::Outputs(outputs) => Value::Table(outputs),
-            LastArgument::Reason(text) if signature.objects > 0 => this_object::reason(lua, text)?,
-            LastArgument::Reason(text) => Value::String(lua.create_string(text)?),
-        });
-        Ok(self.runtime.call(&function, arguments)?)
-    }
-
-    fn signature(&self, function: &Function) -> Signature {
-        // Before, every function got the parameters first.
-        if self.runtime.context.format < 3 { Signature::default() } else { Signature::of(function) }
-    }
-
-    /// What the functions of a task have as `this`.
-    fn object(&self, task: &Task) -> mlua::Result<Table> {
-        if let Some(object) = &*self.object.borrow() {
-            return Ok(object.clone());
-        }
-        let object = this_object::of_task(self.runtime, task, &self.created_directories)?;
-        self.object.replace(Some(object.clone()));
-        Ok(object)
-    }
-
-    /// What a command for the shell answers: whether its exit code was 0, its output and that code.
-    fn shell(&self, task: &Task, text: &str) -> Result<Shell, Failure> {
-        let lua = &self.runtime.lua;
-        let options = match &task.workdir {
-            Some(directory) => {
-                let options = lua.create_table()?;
-                options.raw_set("cwd", directory.as_str())?;
-                Value::Table(options)
-            }
-            None => Value::Nil,
-        };
-        let values = self.runtime.call(&self.runtime.exec_run, (text, options))?;
-        let value = |index: usize| values.get(index).cloned().unwrap_or(Value::Nil);
-        Ok(Shell {
-            ok: value(0).as_boolean().unwrap_or_default(),
-            stdout: value(1),
-            stderr: value(2),
-            code: value(3),
-        })
-    }
-
-    /// Runs the command of a task that is one for the shell.
-    fn shell_command(&self, task: &Task, text: &str) -> Result<Success, Failure> {
-        let Shell { ok, stdout, stderr, code } = self.shell(task, text)?;
-        if !ok {
-            let said = stderr.to_string()?;
-            let last = said.lines().rfind(|line| !line.trim().is_empty());
-            let last = last.map_or_else(String::new, |line| format!(": {}", line.trim()));
-            return Err(Failure::Refused(format!("the command ended with code {}{last}", code.to_string()?)));
-        }
-        let outputs = self.runtime.lua.create_table()?;
-        for (name, value) in FIELDS.into_iter().zip([Value::Boolean(ok), stdout, stderr, code]) {
-            outputs.raw_set(name, value)?;
-        }
-        Ok(Success { message: None, outputs })
-    }
-
-    /// What a condition says; `None` if there is none.
-    fn condition(
-        &self,
-        task: &Task,
-        (name, condition): (&'static str, Option<&TaskAction>),
-        ended: &BTreeMap<&str, FinishedTask>,
-    ) -> Result<Option<bool>, Failure> {
-        let Some(condition) = condition else { return Ok(None) };
-        self.report_hook(task, name);
-        let limits = &self.runtime.context.limits;
-        let ask = || match condition {
-            TaskAction::Function(function) => {
-                let returned =
-                    self.call(task, function, LastArgument::Outputs(self.outputs(task, ended)?))?;
-                Ok(returned.front().is_some_and(|value| !matches!(value, Value::Nil | Value::Boolean(false))))
-            }
-            TaskAction::Shell(text) => Ok(self.shell(task, text)?.ok),
-        };
-        limits.within(task.timeout, ask).map(Some)
-    }
-
-    /// Calls a function that is told how the task ended. Its own mistakes change nothing.
-    fn call_back(&self, task: &Task, name: &'static str, callback: Option<&LuaRef>, last: LastArgument<'_>) {
-        let Some(callback) = callback else { return };
-        self.report_hook(task, name);
-        let limits = &self.runtime.context.limits;
-        if let Err(failure) = limits.within(task.timeout, || self.call(task, callback, last)) {
-            self.warn(&format!("{name}: {failure}"));
-        }
     }
 
     /// The outputs of the tasks that a task depends on, by their names.
@@ -464,77 +348,6 @@ impl TaskRunner<'_> {
             }
         }
         Ok(table)
-    }
-
-    /// Calls a function of the workflow. `last` is what it gets, after the workflow and the parameters if the
-    /// names of its parameters ask for them. Its own mistakes change nothing.
-    fn call_workflow(&self, workflow: &Workflow, name: &'static str, callback: &LuaRef, last: &[Value]) {
-        self.reporter.report(&Event::HookStarted { task: String::new(), hook: name });
-        let call = || -> Result<MultiValue, Failure> {
-            let callback: Function = callback.get(&self.runtime.lua)?;
-            let signature = self.signature(&callback);
-            let mut arguments = MultiValue::new();
-            for _ in 0..signature.objects {
-                let this = this_object::of_workflow(&self.runtime.lua, &workflow.name)?;
-                arguments.push_back(Value::Table(this));
-            }
-            if signature.objects > 0 || signature.names_params || last.is_empty() {
-                arguments.push_back(Value::Table(parameters(&self.runtime.lua, self.params)?));
-            }
-            arguments.extend(last.iter().cloned());
-            Ok(self.runtime.call(&callback, arguments)?)
-        };
-        if let Err(failure) = call() {
-            self.warn(&format!("{name}: {failure}"));
-        }
-    }
-
-    /// Tells the workflow how it all ended.
-    fn complete(&self, workflow: &Workflow, ended: &BTreeMap<&str, FinishedTask>) {
-        self.call_end_hooks(workflow, ended);
-        let Some(callback) = &workflow.on_complete else { return };
-        if self.runtime.context.limits.stop().is_some() {
-            return;
-        }
-        self.reporter.report(&Event::HookStarted { task: String::new(), hook: "on_complete" });
-        let success = ended.values().all(|end| end.outcome.is_fine());
-        let outcome = self.results(ended).map_err(Failure::from).and_then(|results| {
-            let callback: Function = callback.get(&self.runtime.lua)?;
-            Ok(self.runtime.call(&callback, (success, results))?)
-        });
-        if let Err(failure) = outcome {
-            self.warn(&format!("on_complete: {failure}"));
-        }
-    }
-
-    /// Calls `on_success` or `on_failure`, if the workflow has it.
-    fn call_end_hooks(&self, workflow: &Workflow, ended: &BTreeMap<&str, FinishedTask>) {
-        let success = ended.values().all(|end| end.outcome.is_fine());
-        let (name, callback) = match success {
-            true => ("on_success", &workflow.on_success),
-            false => ("on_failure", &workflow.on_failure),
-        };
-        let Some(callback) = callback.as_ref().filter(|_| self.runtime.context.limits.stop().is_none())
-        else {
-            return;
-        };
-        let last = || -> mlua::Result<Vec<Value>> {
-            let mut last = vec![Value::Table(self.results(ended)?)];
-            if !success {
-                let failed = ended.iter().filter(|(_, end)| !end.outcome.is_fine() && end.attempts > 0);
-                let words = failed.map(|(task, end)| {
-                    format!("task {task}: {}", end.message.as_deref().unwrap_or(end.outcome.name()))
-                });
-                let words = words.collect::<Vec<_>>().join("; ");
-                let words = if words.is_empty() { "not every task was done".to_string() } else { words };
-                last.insert(0, this_object::reason(&self.runtime.lua, &words)?);
-            }
-            Ok(last)
-        };
-        match last() {
-            Ok(last) => self.call_workflow(workflow, name, callback, &last),
-            Err(error) => self.warn(&format!("{name}: {}", message(&error))),
-        }
     }
 
     fn results(&self, ended: &BTreeMap<&str, FinishedTask>) -> mlua::Result<Table> {
@@ -555,48 +368,10 @@ impl TaskRunner<'_> {
     }
 }
 
-/// What a command for the shell answered.
-struct Shell {
-    ok: bool,
-    stdout: Value,
-    stderr: Value,
-    code: Value,
-}
-
 fn ended_by(failure: &Failure) -> TaskOutcome {
     match failure {
         Failure::Refused(_) | Failure::Stopped(Stop::LockLost(_)) => TaskOutcome::Failed,
         Failure::Stopped(Stop::Timeout(_)) => TaskOutcome::TimedOut,
         Failure::Stopped(Stop::Signal(_) | Stop::RunTimeout(_) | Stop::Replayed) => TaskOutcome::Stopped,
     }
-}
-
-/// Reads `ok, message[, outputs]`. Nothing at all is a success; nil with a message is none.
-fn answered(lua: &mlua::Lua, returned: MultiValue, what: &str) -> Result<Success, Failure> {
-    let value = |index: usize| returned.get(index).cloned().unwrap_or(Value::Nil);
-    let message = match value(1) {
-        Value::Nil => None,
-        other => Some(other.to_string()?),
-    };
-    let ok = match value(0) {
-        Value::Nil => message.is_none(),
-        Value::Boolean(ok) => ok,
-        other => {
-            let found = crate::lua::convert::kind(&other);
-            let text = format!("the {what} returned a {found} first; it returns ok, message[, outputs]");
-            return Err(Failure::Refused(text));
-        }
-    };
-    if !ok {
-        return Err(Failure::Refused(message.unwrap_or_else(|| format!("the {what} returned false"))));
-    }
-    let outputs = match value(2) {
-        Value::Nil => lua.create_table()?,
-        Value::Table(outputs) => outputs,
-        other => {
-            let found = crate::lua::convert::kind(&other);
-            return Err(Failure::Refused(format!("the outputs must be a table, and this is a {found}")));
-        }
-    };
-    Ok(Success { message, outputs })
 }
