@@ -8,8 +8,10 @@ mod leftover_answers;
 mod masked;
 mod observations;
 pub mod overrides;
+mod recorded_reads;
 mod replay_boundary;
 mod report;
+mod state_difference;
 #[cfg(test)]
 pub(crate) mod tests;
 mod virtual_host;
@@ -23,8 +25,9 @@ use std::sync::Arc;
 pub use divergence::{Difference, Divergence, DivergenceKind, ReplayedEvent};
 pub use observations::{OtherAnswer, TaskEnd};
 pub use overrides::{ExecStub, KeyOverride, StateOverride};
+pub use state_difference::EntryDifference;
 pub use virtual_host::VirtualHost;
-pub use what_if::{BaseState, EntryDifference, Missing, WhatIfOptions, WhatIfOutcome, dry_run, what_if};
+pub use what_if::{BaseState, Missing, WhatIfOptions, WhatIfOutcome, dry_run, what_if};
 
 use self::replay_boundary::{ReplayBoundary, ReplayEnd};
 use crate::lua::{HeldLocks, Stop, StopSignal};

@@ -1,25 +1,23 @@
 //! "What if": a run once more with something changed, on a copy of the state that nobody else sees.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::observations::{Observations, OtherAnswer, TaskEnd};
 use super::overrides::{ExecStub, KeyOverride, StateOverride};
+use super::recorded_reads::put_reads;
+use super::state_difference::{EntryDifference, differences, expires_together, is_same_value};
 use super::virtual_host::VirtualHost;
-use super::what_if_boundary::{WhatIfBoundary, WhatIfRules, key_in};
+use super::what_if_boundary::{WhatIfBoundary, WhatIfRules};
 use super::{Divergence, ReplayError, job_of};
-use crate::lua::convert::to_stored;
-use crate::lua::functions;
-use crate::lua::host_function::{CallEffect, CallTarget, ObservedCall, Proof};
-use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{HeldLocks, StopSignal, SystemHost};
 use crate::store::{
-    Entry, ErrorKind, Expiry, Image, Key, Moment, Operation, Options, Overlay, Revision, ScratchError,
-    ScratchStore, State, Store, StoreError, Transaction, Type, TypedInput, When, all_locks, scratch,
+    Entry, ErrorKind, Expiry, Key, Moment, Operation, Options, Overlay, Revision, ScratchError, ScratchStore,
+    Store, StoreError, Transaction, Type, TypedInput, When, all_locks, scratch,
 };
 use crate::time::{Clock, ManualClock, Millis, SystemClock};
-use crate::workflow::recording::{Answer, RecordKind, Recording, RecordingError};
+use crate::workflow::recording::{RecordKind, Recording, RecordingError};
 use crate::workflow::{Reporter, RunEnv, RunRequest, Script, Summary, execute};
 
 /// What is changed, and what is allowed.
@@ -55,19 +53,6 @@ pub enum Missing {
     Pruned,
     /// It is in the history of another database: the run was imported, or is read from a file.
     Elsewhere,
-}
-
-/// An entry that would end up in another way.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EntryDifference {
-    /// The key.
-    pub key: Key,
-    /// Whether the trial left it as it was given.
-    pub is_as_given: bool,
-    /// What the run left there: of a trial without a recorded run, what is there now.
-    pub recorded: Option<Image>,
-    /// What the trial left there.
-    pub trial: Option<Image>,
 }
 
 /// What came of a trial.
@@ -330,47 +315,6 @@ fn change(store: &dyn Store, key: &Key, value: Option<&StateOverride>) -> Result
     Ok(())
 }
 
-/// Entries that were not left in the same way, in the order of their keys.
-fn differences(recorded: &Overlay, trial: &Overlay) -> Result<Vec<EntryDifference>, StoreError> {
-    let written = recorded.rewritten().into_iter().chain(trial.rewritten());
-    let keys: BTreeSet<Key> = written.map(|(key, _)| key).collect();
-    let mut differences = Vec::new();
-    for key in keys {
-        // What only one of the two wrote, the other left as it was before.
-        let (recorded, trial) = (recorded.get(&key)?, trial.get(&key)?);
-        let together = expires_together(&recorded, &trial, true);
-        let [recorded, trial] = [recorded, trial].map(|entry| entry.map(|entry| entry.image()));
-        if !is_same_value(recorded.as_ref(), trial.as_ref()) || !together {
-            differences.push(EntryDifference { key, is_as_given: false, recorded, trial });
-        }
-    }
-    Ok(differences)
-}
-
-/// Whether two images are of the same value and type.
-fn is_same_value(left: Option<&Image>, right: Option<&Image>) -> bool {
-    match (left, right) {
-        (Some(left), Some(right)) => left.stored == right.stored && left.stored_type == right.stored_type,
-        (left, right) => left.is_none() && right.is_none(),
-    }
-}
-
-/// Whether two entries expire at the same moment, or, if `from_write`, as long after they were written:
-/// when exactly something is written in a trial is chance.
-fn expires_together(left: &Option<Entry>, right: &Option<Entry>, from_write: bool) -> bool {
-    const GRAIN: u64 = 1000;
-    let (Some(left), Some(right)) = (left, right) else { return true };
-    let (Some(one), Some(other)) = (left.expires_at, right.expires_at) else {
-        return left.expires_at == right.expires_at;
-    };
-    let is_close = |one: i64, other: i64| one.abs_diff(other) <= GRAIN;
-    let as_long = match (left.modified_at, right.modified_at) {
-        (Some(left), Some(right)) => is_close(one.0 - left.0, other.0 - right.0),
-        _ => false,
-    };
-    is_close(one.0, other.0) || from_write && as_long
-}
-
 /// How the tasks ended in the recorded run.
 fn recorded_tasks(recording: &Recording) -> Result<Vec<TaskEnd>, RecordingError> {
     let mut tape = recording.tape();
@@ -381,72 +325,4 @@ fn recorded_tasks(recording: &Recording) -> Result<Vec<TaskEnd>, RecordingError>
         }
     }
     Ok(tasks)
-}
-
-/// Puts what a run found before it wrote it into an empty store.
-fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError> {
-    let lua = mlua::Lua::new();
-    let mut seen: BTreeSet<Key> = BTreeSet::new();
-    let mut tape = recording.tape();
-    while let Some(record) = tape.take()? {
-        let (RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments }) =
-            &record.what
-        else {
-            continue;
-        };
-        let Some(function) = functions::find(function) else { continue };
-        let mut found = Vec::new();
-        match (function.target, &record.what) {
-            (CallTarget::Entry, _) => {
-                let Some(key) = arguments.first().and_then(key_in) else { continue };
-                let proof = (function.before)(&observed(&record.what, tape.peek()?.map(|next| &next.what)));
-                if function.effect == CallEffect::Read && proof == Proof::Unknown || !seen.insert(key.clone())
-                {
-                    continue;
-                }
-                if let Proof::Value(value) = proof {
-                    found.push((key, value));
-                }
-            }
-            (CallTarget::Entries, RecordKind::Call { answer: Answer::Returned(values), .. }) => {
-                if let Some(RecordedValue::Table(_, entries)) = values.first() {
-                    let keys = entries.iter().filter_map(|(key, value)| Some((key_in(key)?, value.clone())));
-                    found.extend(keys.filter(|(key, _)| seen.insert(key.clone())));
-                }
-            }
-            _ => {}
-        }
-        for (key, value) in found {
-            let stored = value.to_lua(&lua).ok().and_then(|value| to_stored(&lua, &value, "value").ok());
-            if let Some(value) = stored {
-                store.commit(&Transaction::put(key, value, Expiry::Clear))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A recorded call, as far as its first record and what comes next tell of it.
-fn observed<'a>(call: &'a RecordKind, next: Option<&'a RecordKind>) -> ObservedCall<'a> {
-    let mut observed = ObservedCall { arguments: &[], callback: None, returned: None };
-    match call {
-        RecordKind::Call { arguments, answer, .. } => {
-            observed.arguments = arguments;
-            if let Answer::Returned(values) = answer {
-                observed.returned = Some(values);
-            }
-        }
-        RecordKind::Begin { arguments, .. } => {
-            observed.arguments = arguments;
-            match next {
-                Some(RecordKind::Callback { arguments }) => observed.callback = Some(arguments),
-                Some(RecordKind::End { answer: Answer::Returned(values), .. }) => {
-                    observed.returned = Some(values)
-                }
-                _ => {}
-            }
-        }
-        _ => {}
-    }
-    observed
 }

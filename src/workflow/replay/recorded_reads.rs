@@ -1,0 +1,80 @@
+//! The state as far as a recorded run has read it.
+
+use std::collections::BTreeSet;
+
+use super::ReplayError;
+use super::what_if_boundary::key_in;
+use crate::lua::convert::to_stored;
+use crate::lua::functions;
+use crate::lua::host_function::{CallEffect, CallTarget, ObservedCall, Proof};
+use crate::lua::recorded_value::RecordedValue;
+use crate::store::{Expiry, Key, Store, Transaction};
+use crate::workflow::recording::{Answer, RecordKind, Recording};
+
+/// Puts what a run found before it wrote it into an empty store.
+pub(super) fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError> {
+    let lua = mlua::Lua::new();
+    let mut seen: BTreeSet<Key> = BTreeSet::new();
+    let mut tape = recording.tape();
+    while let Some(record) = tape.take()? {
+        let (RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments }) =
+            &record.what
+        else {
+            continue;
+        };
+        let Some(function) = functions::find(function) else { continue };
+        let mut found = Vec::new();
+        match (function.target, &record.what) {
+            (CallTarget::Entry, _) => {
+                let Some(key) = arguments.first().and_then(key_in) else { continue };
+                let proof = (function.before)(&observed(&record.what, tape.peek()?.map(|next| &next.what)));
+                if function.effect == CallEffect::Read && proof == Proof::Unknown || !seen.insert(key.clone())
+                {
+                    continue;
+                }
+                if let Proof::Value(value) = proof {
+                    found.push((key, value));
+                }
+            }
+            (CallTarget::Entries, RecordKind::Call { answer: Answer::Returned(values), .. }) => {
+                if let Some(RecordedValue::Table(_, entries)) = values.first() {
+                    let keys = entries.iter().filter_map(|(key, value)| Some((key_in(key)?, value.clone())));
+                    found.extend(keys.filter(|(key, _)| seen.insert(key.clone())));
+                }
+            }
+            _ => {}
+        }
+        for (key, value) in found {
+            let stored = value.to_lua(&lua).ok().and_then(|value| to_stored(&lua, &value, "value").ok());
+            if let Some(value) = stored {
+                store.commit(&Transaction::put(key, value, Expiry::Clear))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A recorded call, as far as its first record and what comes next tell of it.
+fn observed<'a>(call: &'a RecordKind, next: Option<&'a RecordKind>) -> ObservedCall<'a> {
+    let mut observed = ObservedCall { arguments: &[], callback: None, returned: None };
+    match call {
+        RecordKind::Call { arguments, answer, .. } => {
+            observed.arguments = arguments;
+            if let Answer::Returned(values) = answer {
+                observed.returned = Some(values);
+            }
+        }
+        RecordKind::Begin { arguments, .. } => {
+            observed.arguments = arguments;
+            match next {
+                Some(RecordKind::Callback { arguments }) => observed.callback = Some(arguments),
+                Some(RecordKind::End { answer: Answer::Returned(values), .. }) => {
+                    observed.returned = Some(values)
+                }
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+    observed
+}

@@ -1,0 +1,77 @@
+//! Commands and readings of the environment once the run has left the recording.
+
+use mlua::{MultiValue, Value};
+
+use super::super::leftover_answers::LeftoverAnswers;
+use super::WhatIfBoundary;
+use crate::lua::boundary::{HostCall, Work};
+use crate::lua::error::raise;
+use crate::lua::exec;
+use crate::lua::host_function::CallTarget;
+use crate::text::escape::escape;
+
+impl WhatIfBoundary {
+    /// A command off the path: answered by a stub, or really run where that is allowed.
+    pub(super) fn command(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        let text = match call.arguments.front() {
+            Some(Value::String(text)) => text.as_bytes().to_vec(),
+            _ => Vec::new(),
+        };
+        let command = String::from_utf8_lossy(&text).into_owned();
+        if let Some(stub) = exec::find_stub(&self.rules.stubs, &command) {
+            self.observations.borrow_mut().commands.push(command);
+            let output = call.lua.create_string(&stub.output)?;
+            let values = [
+                Value::Boolean(true),
+                Value::String(output),
+                Value::String(call.lua.create_string("")?),
+                Value::Integer(0),
+            ];
+            return in_form(call, MultiValue::from_iter(values));
+        }
+        if self.rules.live {
+            return self.work(work);
+        }
+        self.observations.borrow_mut().commands.push(command);
+        if let Some(answer) = self.leftovers(|leftovers| leftovers.command(&text)) {
+            return in_form(call, self.play(call.lua, &answer)?);
+        }
+        let refusal = self.rules.refusal;
+        Err(raise(call.lua, format!("{}(\"{}\"): {refusal}", call.function.name, escape(&text))))
+    }
+
+    /// A reading of the world off the path: as it is in the trial.
+    pub(super) fn reading(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        if call.function.target == CallTarget::Variable
+            && !self.rules.live
+            && let Some(Value::String(name)) = call.arguments.front()
+        {
+            let name = name.as_bytes().to_vec();
+            if let Some(answer) = self.leftovers(|leftovers| leftovers.variable(&name)) {
+                return self.play(call.lua, &answer);
+            }
+        }
+        self.work(work)
+    }
+
+    /// What the rest of the recording knows, read when it is first asked for.
+    fn leftovers<T>(&self, find: impl FnOnce(&mut LeftoverAnswers) -> Option<T>) -> Option<T> {
+        let mut leftovers = self.leftovers.borrow_mut();
+        if let Some(mut rest) = self.tape.take() {
+            leftovers.take_in(&mut rest);
+        }
+        find(&mut leftovers)
+    }
+}
+
+/// What a command answered, as the function that is called answers it: as a table or as four values.
+pub(in crate::workflow::replay) fn in_form(
+    call: &HostCall<'_>,
+    values: MultiValue,
+) -> mlua::Result<MultiValue> {
+    match (call.function.answers_table, values.front()) {
+        (true, Some(Value::Boolean(_))) => exec::as_table(call.lua, &values),
+        (false, Some(Value::Table(table))) => exec::as_values(table),
+        _ => Ok(values),
+    }
+}
