@@ -4,6 +4,8 @@
 //! integer beyond 2^53 has no number in Lua. A table that was read from JSON is written back with the bytes
 //! of all that the script left as it was.
 
+mod path;
+mod table_fields;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -12,7 +14,8 @@ use std::collections::BTreeMap;
 
 use mlua::{Lua, LuaString, Table, Value as LuaValue};
 
-use self::writer::{Path, Writer, blanks_before, refused};
+use self::path::Path;
+use self::writer::{Writer, blanks_before, refused};
 use crate::lua::table_origin::Origins;
 use crate::store::json::{self, JsonNode, JsonText};
 use crate::store::{Number, Value};

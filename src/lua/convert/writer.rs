@@ -2,43 +2,19 @@
 //! that depends on nothing but its content.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::os::raw::c_void;
 
 use mlua::{Lua, Table, Value as LuaValue};
 
+use super::path::Path;
+use super::table_fields::Fields;
 use super::{DEEPEST, Unstorable, kind};
 use crate::lua::table_origin::Origins;
 use crate::store::Number;
 use crate::store::json::{self, JsonNode, JsonText, Part};
-use crate::text::escape::escape;
 
 /// How far an item of a list is looked for among those that it held before.
 const FAR: usize = 64;
-
-/// The way to a value within others, as errors name it.
-pub(super) enum Path<'a> {
-    Root(&'a str),
-    Item(&'a Path<'a>, usize),
-    Field(&'a Path<'a>, &'a str),
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Path::Root(name) => f.write_str(name),
-            Path::Item(path, index) => write!(f, "{path}[{index}]"),
-            Path::Field(path, name) => {
-                let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-                    && name.starts_with(|c: char| !c.is_ascii_digit());
-                match plain {
-                    true => write!(f, "{path}.{name}"),
-                    false => write!(f, "{path}[\"{}\"]", escape(name.as_bytes())),
-                }
-            }
-        }
-    }
-}
 
 /// A piece of the JSON that a value stands in the place of.
 #[derive(Clone, Copy)]
@@ -398,86 +374,6 @@ impl Writer {
         }
         places.extend((old_end..items.len()).map(Some));
         Ok(places)
-    }
-}
-
-/// The keys of a table of a script, in an order that depends on nothing else. Its values stay in Lua, which
-/// has room for no more than some thousands of them outside of its tables.
-struct Fields {
-    table: Table,
-    items: Vec<i64>,
-    named: Vec<String>,
-}
-
-impl Fields {
-    fn of(table: &Table, path: &Path<'_>) -> Result<Fields, Unstorable> {
-        let (mut items, mut named) = (Vec::new(), Vec::new());
-        for pair in table.pairs::<LuaValue, LuaValue>() {
-            let (key, _) = pair.map_err(|error| Unstorable::at(path, error.to_string()))?;
-            match key {
-                LuaValue::Integer(index) => items.push(index),
-                LuaValue::String(name) => {
-                    let name = name.to_str().map_err(|_| {
-                        let shown = escape(&name.as_bytes());
-                        Unstorable::at(path, format!("has the key {shown}, which is not UTF-8 text"))
-                    })?;
-                    named.push(name.to_string());
-                }
-                other => {
-                    let reason = format!("has a key that is a {}: keys are text, or 1, 2, 3 …", kind(&other));
-                    return Err(Unstorable::at(path, reason));
-                }
-            }
-        }
-        if !items.is_empty() && !named.is_empty() {
-            return Err(Unstorable::at(path, "mixes list items and named fields"));
-        }
-        items.sort_unstable();
-        named.sort_unstable();
-        Ok(Fields { table: table.clone(), items, named })
-    }
-
-    fn value(&self, key: impl mlua::IntoLua, path: &Path<'_>) -> Result<LuaValue, Unstorable> {
-        self.table.raw_get(key).map_err(|error| Unstorable::at(path, error.to_string()))
-    }
-
-    fn item(&self, place: usize, path: &Path<'_>) -> Result<LuaValue, Unstorable> {
-        self.value(self.items[place], path)
-    }
-
-    fn named(&self, name: &str, path: &Path<'_>) -> Result<LuaValue, Unstorable> {
-        self.value(name, path)
-    }
-
-    /// Refuses a list with a gap that was not null in the list that it stands in the place of.
-    fn refuse_gaps(&self, old: &[&str], path: &Path<'_>) -> Result<(), Unstorable> {
-        let mut expected = 1;
-        for index in &self.items {
-            while expected < *index && old.get(expected as usize - 1) == Some(&"null") {
-                expected += 1;
-            }
-            if *index != expected {
-                let reason = format!("is a list with a gap: [{index}] without [{expected}]");
-                return Err(Unstorable::at(path, reason));
-            }
-            expected += 1;
-        }
-        Ok(())
-    }
-
-    /// Of a list with null in it, whether there is a value at each place, and the old place: a script sees
-    /// nothing where there is null, and the others keep their places.
-    fn by_place(&self, old: &[&str]) -> Vec<(bool, Option<usize>)> {
-        let mut items = self.items.iter().peekable();
-        let mut all = Vec::new();
-        loop {
-            let place = all.len();
-            let has_value = items.next_if(|index| **index == place as i64 + 1).is_some();
-            if !has_value && old.get(place) != Some(&"null") {
-                return all;
-            }
-            all.push((has_value, Some(place).filter(|place| *place < old.len())));
-        }
     }
 }
 
