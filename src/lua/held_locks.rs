@@ -5,21 +5,20 @@
 //! A lock that is lost is reported once: to whoever asks for [`Losses`], which is what ends the script.
 
 mod lease_keeper;
+mod losses;
+mod table;
 
-use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+pub use self::losses::Losses;
+pub use self::table::LostLock;
+use self::table::{HeldLock, Shared, Table};
 use crate::store::{ErrorKind, Location, Lock, Reset, Store, StoreError, Token, why_lost};
 use crate::supervisor::{CommandDeadlines, Control, LeaseTerm};
-use crate::text::escape::escape;
 use crate::time::BootInstant;
-use crate::time::Millis;
 
 /// Why a lock was lost of which the store tells nothing: it may still be there.
 const NOT_RENEWED: &str = "its lease could not be renewed in time";
@@ -68,134 +67,9 @@ pub struct HeldLocks {
     has_leases: bool,
 }
 
-/// A lock that this run held, and that it lost before it released it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LostLock {
-    /// The name of the lock.
-    pub lock: String,
-    /// Who took it, or why it was lost; escaped.
-    pub reason: String,
-    /// Whether it was held since before the present attempt of a task: then all that is still to come
-    /// in the run was to happen under it.
-    pub is_of_run: bool,
-}
-
-impl std::fmt::Display for LostLock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "lock {} was lost: {}", escape(self.lock.as_bytes()), self.reason)
-    }
-}
-
-#[derive(Default)]
-struct Shared {
-    table: Mutex<Table>,
-    wake: Condvar,
-    /// Whether a lock was lost that nobody was told of.
-    has_lost: AtomicBool,
-    /// When the first of the leases has to be given up, as [`BootInstant::to_nanoseconds`]; 0 without one.
-    give_up_at: AtomicU64,
-}
-
-#[derive(Default)]
-struct Table {
-    held: Vec<HeldLock>,
-    /// The id of the database that the locks are held in; `None` if it is not known.
-    database: Option<String>,
-    taken: u64,
-    /// The last lock that was taken before the present attempt of a task.
-    taken_before: u64,
-    ended: bool,
-    /// Locks that were lost, and of which nobody was told yet.
-    lost: VecDeque<LostLock>,
-    /// Locks whose lease was not renewed in time, still to be released.
-    given_up: Vec<HeldLock>,
-    /// The commands that run, by their numbers.
-    commands: Vec<(u64, Control)>,
-    commands_started: u64,
-}
-
-#[derive(Clone)]
-struct HeldLock {
-    number: u64,
-    name: String,
-    holder: String,
-    token: Token,
-    acquired_at: Option<Millis>,
-    /// `None` where it lasts until it is released.
-    lease: Option<LeaseTerm>,
-}
-
-impl HeldLock {
-    fn renew_at(&self) -> Option<BootInstant> {
-        self.lease.map(|lease| lease.ends_at.minus(lease.length - lease.length / 3))
-    }
-
-    /// Whether it is a lock of that name, and of that holder if one is given.
-    fn fits(&self, name: &str, holder: Option<&str>) -> bool {
-        self.name == name && holder.is_none_or(|holder| self.holder == holder)
-    }
-
-    /// Whether a lock that was found is this one: another database may give the same token.
-    fn is(&self, lock: &Lock) -> bool {
-        (&lock.name, lock.token, lock.acquired_at) == (&self.name, self.token, self.acquired_at)
-    }
-
-    fn must_be_given_up(&self, now: BootInstant) -> bool {
-        self.lease.is_some_and(|lease| lease.terminate_at() <= now)
-    }
-}
-
 /// A moment in the run: see [`HeldLocks::release_since`].
 #[derive(Clone, Copy)]
 pub struct LockMark(u64);
-
-impl Shared {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What others see of the table without locking it.
-    fn publish(&self, table: &Table) {
-        let leases = table.held.iter().filter_map(|held| held.lease);
-        let first = leases.map(|lease| lease.terminate_at().to_nanoseconds().max(1)).min();
-        self.give_up_at.store(first.unwrap_or(0), Ordering::Release);
-        self.has_lost.store(!table.lost.is_empty(), Ordering::Release);
-    }
-
-    /// Takes note that a lock was lost, and ends the commands that ran under it.
-    fn lose(&self, number: u64, reason: String, must_be_released: bool) {
-        let mut table = self.table();
-        // The script may have released it in the meantime.
-        let Some(index) = table.held.iter().position(|held| held.number == number) else { return };
-        let held = table.held.remove(index);
-        table.note_loss(&held, reason);
-        if must_be_released {
-            table.given_up.push(held);
-        }
-        self.publish(&table);
-    }
-}
-
-impl Table {
-    fn note_loss(&mut self, held: &HeldLock, reason: String) {
-        let is_of_run = held.number <= self.taken_before;
-        self.lost.push_back(LostLock { lock: held.name.clone(), reason, is_of_run });
-        for (_, command) in &self.commands {
-            command.end();
-        }
-    }
-
-    fn bounds(&self) -> CommandDeadlines {
-        CommandDeadlines::of(self.held.iter().filter_map(|held| held.lease))
-    }
-
-    /// Tells the running commands how long they may go on.
-    fn tell_commands(&self) {
-        for (_, command) in &self.commands {
-            command.bound(self.bounds());
-        }
-    }
-}
 
 impl HeldLocks {
     /// No locks yet.
@@ -375,49 +249,5 @@ pub struct CommandFeed {
 impl Drop for CommandFeed {
     fn drop(&mut self) {
         self.shared.table().commands.retain(|(number, _)| *number != self.number);
-    }
-}
-
-/// The locks that are lost, each told once.
-pub struct Losses {
-    shared: Arc<Shared>,
-    store: Rc<dyn Store>,
-}
-
-impl Losses {
-    /// The next lock that was lost; the same until [`Losses::acknowledge`].
-    pub fn next(&self) -> Option<LostLock> {
-        let give_up_at = self.shared.give_up_at.load(Ordering::Acquire);
-        if give_up_at != 0 && BootInstant::now() >= BootInstant::from_nanoseconds(give_up_at) {
-            self.give_up();
-        }
-        if !self.shared.has_lost.load(Ordering::Acquire) {
-            return None;
-        }
-        self.shared.table().lost.front().cloned()
-    }
-
-    /// The next lock that was lost is not told again.
-    pub fn acknowledge(&self, lost: &LostLock) {
-        let mut table = self.shared.table();
-        if table.lost.front() == Some(lost) {
-            table.lost.pop_front();
-            self.shared.publish(&table);
-        }
-    }
-
-    /// Gives up the locks whose leases were not renewed in time, whatever the thread is doing that should
-    /// have done so.
-    fn give_up(&self) {
-        let now = BootInstant::now();
-        let table = self.shared.table();
-        let overdue: Vec<HeldLock> =
-            table.held.iter().filter(|held| held.must_be_given_up(now)).cloned().collect();
-        drop(table);
-        for held in overdue {
-            let reason = why_lost(&*self.store, &held.name, held.token);
-            let reason = reason.unwrap_or_else(|| NOT_RENEWED.into());
-            self.shared.lose(held.number, reason, true);
-        }
     }
 }

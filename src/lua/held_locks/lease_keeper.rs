@@ -4,7 +4,8 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::{GONE, HeldLock, NOT_RENEWED, Shared, StoreFactory, StuckGuard, lost_database};
+use super::table::{HeldLock, Shared};
+use super::{GONE, NOT_RENEWED, StoreFactory, StuckGuard, lost_database};
 use crate::store::{ErrorKind, Reset, Store, StoreError, why_lost};
 use crate::supervisor::LeaseTerm;
 use crate::time::BootInstant;
