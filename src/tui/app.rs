@@ -2,6 +2,7 @@
 
 use crate::tui::connection::Connecting;
 use crate::tui::list::state::{ListReading, ListState};
+use crate::tui::screens::screen::Screen;
 use crate::tui::widgets::format;
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -22,7 +23,7 @@ use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::messages::log::{MessageLevel, Messages};
 use crate::tui::effect::{Effect, Load, LoadFrom, Refresh};
 use crate::tui::keys::action::View;
-use crate::tui::keys::command::{CommandContext, RowKind, Screen};
+use crate::tui::keys::command::{CommandContext, RowKind, ScreenKind};
 use crate::tui::keys::keymap::Keymap;
 use crate::tui::layout::Areas;
 use crate::tui::list::filter_line::FilterLine;
@@ -33,14 +34,11 @@ use crate::tui::list::sort::can_sort;
 use crate::tui::list::tree::KeyTree;
 use crate::tui::list::trends::Trends;
 use crate::tui::list::window::{ListEnd, PAGE, Window};
-use crate::tui::screens::debugger::Debugger;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::requests::DebugSessionId;
 use crate::tui::screens::debugger::what_if_form::WhatIfForm;
 use crate::tui::screens::overview::state::Section;
-use crate::tui::screens::past::state::PastView;
 use crate::tui::screens::value::detail::{Detail, Format, RecentChanges};
-use crate::tui::screens::value::state::Viewer;
 use crate::tui::theme::{Rgb, Suiting, Theme, Themes};
 use crate::tui::throttle::Throttle;
 use crate::tui::timing::{MESSAGE_DURATION, STALL_NOTICE};
@@ -80,10 +78,8 @@ pub struct App {
     pub messages: Messages,
     /// What the status line says.
     pub status: Option<StatusMessage>,
-    /// The run that is open.
-    pub debugger: Option<Box<Debugger>>,
-    /// The details of a row, while they fill the screen.
-    pub viewer: Option<Box<Viewer>>,
+    /// What fills the screen.
+    pub screen: Screen,
     /// What is open over the list.
     pub dialog: Option<Dialog>,
     /// What is to be asked once nothing else is open: no question comes between a user and what
@@ -98,8 +94,6 @@ pub struct App {
     /// The dialog that a key has just closed to change something: it is open again if the change is
     /// asked about, and not wanted.
     pub closed: Option<Dialog>,
-    /// The past, while it is shown.
-    pub past_view: Option<Box<PastView>>,
 }
 
 /// The database that is open, as far as the interface knows it.
@@ -334,32 +328,30 @@ impl App {
             passed: Millis(i64::MIN),
             messages: Messages::default(),
             status: None,
-            debugger: None,
-            viewer: None,
+            screen: Screen::default(),
             dialog: None,
             questions: VecDeque::new(),
             is_leaving: false,
             answer: Input::default(),
             last_key: None,
             closed: None,
-            past_view: None,
         }
     }
 
     /// What decides which commands apply.
     pub fn context(&self) -> CommandContext {
-        let (screen, read_only) = (self.screen(), self.database.read_only);
-        match (screen, &self.debugger, &self.past_view) {
-            (Screen::Value { .. }, ..) => {
+        let (screen, read_only) = (self.screen_kind(), self.database.read_only);
+        match (screen, self.screen.run(), self.screen.past()) {
+            (ScreenKind::Value { .. }, ..) => {
                 let then = self.then().map(|then| then.detail.kind());
                 let row = then.or_else(|| self.list.window.selected().map(Row::kind));
                 return CommandContext { read_only, screen, row, ..CommandContext::default() };
             }
-            (Screen::Run, Some(debugger), _) => {
+            (ScreenKind::Run, Some(debugger), _) => {
                 let row = Some(debugger.kind());
                 return CommandContext { read_only, screen, row, ..CommandContext::default() };
             }
-            (Screen::Past, _, Some(past_view)) => {
+            (ScreenKind::Past, _, Some(past_view)) => {
                 let entry = past_view.selected().and_then(|row| row.then.as_ref().or(row.now.as_ref()));
                 let row =
                     entry.map(|entry| RowKind::Entry(kind_inference::infer(entry).0, entry.value_type()));
@@ -399,15 +391,12 @@ impl App {
     }
 
     /// What fills the screen.
-    pub fn screen(&self) -> Screen {
-        if self.viewer.is_some() {
-            Screen::Value { is_tree: self.shown_tree().is_some() }
-        } else if self.debugger.is_some() {
-            Screen::Run
-        } else if self.past_view.is_some() {
-            Screen::Past
-        } else {
-            Screen::List
+    pub fn screen_kind(&self) -> ScreenKind {
+        match &self.screen {
+            Screen::List => ScreenKind::List,
+            Screen::Past(_) => ScreenKind::Past,
+            Screen::Run(_) => ScreenKind::Run,
+            Screen::Value { .. } => ScreenKind::Value { is_tree: self.shown_tree().is_some() },
         }
     }
 
@@ -425,37 +414,37 @@ impl App {
 
     /// Whether the list is on the screen. What covers all of it is a value, a run or the past.
     pub fn shows_list(&self) -> bool {
-        self.screen() == Screen::List
+        self.screen_kind() == ScreenKind::List
     }
 
     /// Whether the details of the row under the cursor may be on the screen, as they are now.
     pub fn shows_detail(&self) -> bool {
-        match self.screen() {
-            Screen::List => true,
-            Screen::Value { .. } => self.then().is_none(),
-            Screen::Past | Screen::Run => false,
+        match self.screen_kind() {
+            ScreenKind::List => true,
+            ScreenKind::Value { .. } => self.then().is_none(),
+            ScreenKind::Past | ScreenKind::Run => false,
         }
     }
 
     /// Whether something on the screen depends on what is committed. A run that has ended, and a value as it
     /// was, stay as they are.
     pub fn follows_commits(&self) -> bool {
-        match self.screen() {
-            Screen::List | Screen::Past => true,
-            Screen::Value { .. } => self.then().is_none(),
-            Screen::Run => self.debugger.as_ref().is_none_or(|debugger| debugger.run.run.ended.is_none()),
+        match self.screen_kind() {
+            ScreenKind::List | ScreenKind::Past => true,
+            ScreenKind::Value { .. } => self.then().is_none(),
+            ScreenKind::Run => self.screen.run().is_none_or(|debugger| debugger.run.run.ended.is_none()),
         }
     }
 
     /// The line that filters what is shown: the past has one of its own.
     pub fn shown_filter(&self) -> &FilterLine {
-        self.past_view.as_ref().map_or(&self.list.filter_line, |past_view| &past_view.filter_line)
+        self.screen.past().map_or(&self.list.filter_line, |past_view| &past_view.filter_line)
     }
 
     /// Where everything is on the screen.
     pub fn areas(&self) -> Areas {
         let areas = Areas::of(self.size, self.production().is_some());
-        if self.list.view == View::Overview && self.past_view.is_none() { areas.tall() } else { areas }
+        if self.list.view == View::Overview && self.screen.past().is_none() { areas.tall() } else { areas }
     }
 
     /// Takes in what the terminal's background is, and looks as it suits that where this is wanted.
@@ -471,8 +460,8 @@ impl App {
     /// Whether something is open that takes every key until it is left: a dialog, or a line that is
     /// typed into.
     pub fn takes_all_keys(&self) -> bool {
-        let is_finding = self.viewer.as_ref().is_some_and(|viewer| viewer.is_finding);
-        let in_run = self.debugger.as_ref().is_some_and(|debugger| debugger.takes_all_keys());
+        let is_finding = self.screen.value().is_some_and(|viewer| viewer.is_finding);
+        let in_run = self.screen.run().is_some_and(|debugger| debugger.takes_all_keys());
         self.dialog.is_some() || self.is_filtering || is_finding || in_run
     }
 
@@ -542,8 +531,8 @@ impl App {
 
     /// Opens a dialog that had to wait, if nothing else takes the keys.
     pub fn open_next(&mut self) {
-        let is_finding = self.viewer.as_ref().is_some_and(|viewer| viewer.is_finding);
-        let is_typed_in_run = self.debugger.as_ref().is_some_and(|debugger| debugger.is_typed_into());
+        let is_finding = self.screen.value().is_some_and(|viewer| viewer.is_finding);
+        let is_typed_in_run = self.screen.run().is_some_and(|debugger| debugger.is_typed_into());
         if self.dialog.is_none() && !self.is_filtering && !is_finding && !is_typed_in_run {
             self.dialog = self.questions.pop_front();
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::action::View;
-use crate::tui::keys::command::Screen;
+use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::row::RowOrder;
 use crate::tui::screens::debugger::SEARCH_NOTICE;
 use crate::tui::timing::STALL_NOTICE;
@@ -69,13 +69,13 @@ impl App {
     /// answer is awaited or because it is not on the screen, is not due: the answer, or the key that shows
     /// it, makes it due.
     pub fn due(&self, duty: Timer) -> Option<Millis> {
-        let screen = self.screen();
+        let screen = self.screen_kind();
         let is_listed = self.shows_list();
         let can_read = is_listed && self.list.reading.from.is_none();
         match duty {
             Timer::Message => self.status.as_ref()?.until,
             Timer::Flash => self.list.flashes.values().min().copied().filter(|_| is_listed),
-            Timer::Expiry if is_listed || matches!(screen, Screen::Value { .. }) => {
+            Timer::Expiry if is_listed || matches!(screen, ScreenKind::Value { .. }) => {
                 self.list.window.rows().iter().filter_map(|row| row.entry()?.expires_at).min()
             }
             Timer::GroupSizes if self.order() == RowOrder::Tree => {
@@ -88,14 +88,16 @@ impl App {
                 let again = reading.again.filter(|_| !reading.refreshing.is_awaited());
                 [stale, reading.refreshing.due(), again].into_iter().flatten().min()
             }
-            Timer::Compare if can_read || matches!(screen, Screen::Value { .. }) && self.shows_detail() => {
+            Timer::Compare
+                if can_read || matches!(screen, ScreenKind::Value { .. }) && self.shows_detail() =>
+            {
                 self.list.reading.compare.map(|at| at.max(self.list.reading.compare_not_before))
             }
             Timer::Detail if self.shows_detail() => self.details.refresh.due(),
-            Timer::Past if screen == Screen::Past => {
-                self.past_view.as_ref().filter(|past_view| !past_view.is_awaiting)?.again
+            Timer::Past if screen == ScreenKind::Past => {
+                self.screen.past().filter(|past_view| !past_view.is_awaiting)?.again
             }
-            Timer::Run if screen == Screen::Run => self.debugger.as_ref()?.looks_again_at(),
+            Timer::Run if screen == ScreenKind::Run => self.screen.run()?.looks_again_at(),
             Timer::Reopen => self.database.lost.as_ref()?.again,
             Timer::Expiry
             | Timer::GroupSizes
@@ -124,13 +126,13 @@ impl App {
     fn next_pictures(&self, now: Millis) -> impl Iterator<Item = Millis> {
         let second = Millis((now.0.div_euclid(1000) + 1) * 1000);
         let tick = now.plus(WAITING);
-        let shows_seconds = match self.screen() {
-            Screen::List | Screen::Value { .. } => self.shows_ages(),
-            Screen::Past => true,
-            Screen::Run => self.debugger.as_ref().is_some_and(|debugger| debugger.run.is_alive),
+        let shows_seconds = match self.screen_kind() {
+            ScreenKind::List | ScreenKind::Value { .. } => self.shows_ages(),
+            ScreenKind::Past => true,
+            ScreenKind::Run => self.screen.run().is_some_and(|debugger| debugger.run.is_alive),
         };
         // A search is worth a word after a while, and then tells how long it has taken.
-        let search = self.debugger.as_ref().and_then(|debugger| debugger.search.as_ref());
+        let search = self.screen.run().and_then(|debugger| debugger.search.as_ref());
         let search = search
             .map(|search| search.since.plus(SEARCH_NOTICE))
             .map(|at| if at > now { at } else { second });

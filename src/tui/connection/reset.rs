@@ -26,7 +26,7 @@ pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
         lost.why = why;
         return Vec::new();
     }
-    let past = app.past_view.take().and_then(|past_view| {
+    let past = app.screen.close_past().and_then(|past_view| {
         let mark = past_view.place.as_ref()?.before.first().map(ChangeMark::of)?;
         Some((past_view, mark))
     });
@@ -36,7 +36,7 @@ pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
         again: None,
         error: None,
         cursor: app.list.window.selected().map(Row::id),
-        run: app.debugger.as_ref().map(|debugger| (debugger.sitting.run, debugger.run.run.began_at)),
+        run: app.screen.run().map(|debugger| (debugger.sitting.run, debugger.run.run.began_at)),
         past,
     });
     forget(app);
@@ -61,9 +61,9 @@ fn forget(app: &mut App) {
     app.list.flashes.clear();
     (app.list.marks, app.list.marking) = Default::default();
     app.requests.progress = None;
-    app.debugger = None;
+    app.screen.close_run();
     app.runs.pending = None;
-    app.viewer = None;
+    app.screen.close_value();
     app.list.pending_cursor = None;
     // What would be confirmed is about what was seen.
     let is_about_rows = |dialog: &Dialog| matches!(dialog, Dialog::Confirm(_));
@@ -133,7 +133,7 @@ pub fn opened(
         let goal = PastTarget::When(When::Revision(mark.revision));
         past_view.forget();
         past_view.expects = Some(mark);
-        app.past_view = Some(past_view);
+        app.screen.open_past(past_view);
         effects.extend(past::update::go(app, goal));
     }
     let said = [format!("the database was read again: {}", lost.why)];

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::tui::app::App;
 use crate::tui::dialogs::draw::{boxed, room};
-use crate::tui::keys::command::Screen;
+use crate::tui::keys::command::ScreenKind;
 use crate::tui::widgets::line::wrapped;
 
 /// What can be written into the filter line.
@@ -38,11 +38,11 @@ pub fn scroll_end(app: &App) -> usize {
 pub fn draw(app: &App, top: usize, frame: &mut Frame<'_>) {
     let (width, _) = room(app.size, WIDTH, KEYS);
     let lines = lines(app, width).split_off(top.min(scroll_end(app)));
-    let of = match app.screen() {
-        Screen::Run => "a run, step by step",
-        Screen::Past => "the past",
-        Screen::Value { .. } => "a value",
-        Screen::List => app.list.view.title(),
+    let of = match app.screen_kind() {
+        ScreenKind::Run => "a run, step by step",
+        ScreenKind::Past => "the past",
+        ScreenKind::Value { .. } => "a value",
+        ScreenKind::List => app.list.view.title(),
     };
     let title = format!("Keys of this view: {of}");
     boxed(app, &title, lines, KEYS, width, frame);
@@ -57,7 +57,7 @@ fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     });
     let filters = FILTERS.into_iter().map(|(term, help)| (Span::styled("/ filter", theme.faint), term, help));
     let mut lines = Vec::new();
-    let filters = filters.filter(|_| matches!(context.screen, Screen::List | Screen::Past));
+    let filters = filters.filter(|_| matches!(context.screen, ScreenKind::List | ScreenKind::Past));
     for (keys, name, help) in commands.chain(filters) {
         if name == FILTERS[0].0 {
             lines.push(Line::default());

@@ -47,17 +47,17 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
 }
 
 fn picture(app: &App, now: Millis, frame: &mut Frame<'_>) {
-    if let Some(viewer) = &app.viewer {
+    if let Some(viewer) = app.screen.value() {
         value::draw::draw_whole(app, viewer, now, frame);
         return dialogs::draw::draw(app, now, frame);
     }
-    if let Some(debugger) = &app.debugger {
+    if let Some(debugger) = app.screen.run() {
         debugger::draw::draw(app, debugger, now, frame);
         return dialogs::draw::draw(app, now, frame);
     }
     let areas = app.areas();
     mark(app, areas.frame, frame);
-    if let Some(past) = &app.past_view {
+    if let Some(past) = app.screen.past() {
         past::draw::draw(app, past, now, frame);
         dialogs::draw::draw(app, now, frame);
         return;

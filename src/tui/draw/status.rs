@@ -133,7 +133,7 @@ pub fn hints(app: &App, width: usize) -> Line<'static> {
     let word = |command: &Command| match command.action {
         Action::Back => way_out,
         // Where nothing failed there is nothing to go to.
-        Action::NextFailure(_) if app.debugger.as_ref().is_none_or(|debugger| !debugger.has_failed()) => None,
+        Action::NextFailure(_) if app.screen.run().is_none_or(|debugger| !debugger.has_failed()) => None,
         // It can be done anywhere, and is looked for among the runs.
         Action::StartRun if app.list.view != View::Runs => None,
         // With entries marked it is for them: where none that is seen is a flag, it would do nothing.

@@ -256,7 +256,7 @@ fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
     check("past_40x10", &travelled((40, 10)));
     // What it is sorted by is said where there is room for nothing else.
     let mut sorted = travelled((40, 10));
-    sorted.past_view.as_mut().unwrap().sort = Some(sort::SortBy::Left.usual());
+    sorted.screen.past_mut().unwrap().sort = Some(sort::SortBy::Left.usual());
     assert!(drawn(&sorted).backend().to_string().contains("KEY, by ttl ▲"));
     let tiny = drawn(&travelled(TINY)).backend().to_string();
     assert!(tiny.contains("PAST") && tiny.contains("esc now"), "{tiny}");

@@ -1,6 +1,6 @@
 //! The one table of commands: keys, hints, help and the palette are read from it.
 
-pub use crate::tui::keys::command_target::{CommandContext, CommandTarget, Mode, RowKind, Screen};
+pub use crate::tui::keys::command_target::{CommandContext, CommandTarget, Mode, RowKind, ScreenKind};
 
 use crate::tui::keys::action::{Action, CopyTarget, View};
 

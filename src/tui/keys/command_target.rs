@@ -64,7 +64,7 @@ pub enum CommandTarget {
 
 /// What fills the screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Screen {
+pub enum ScreenKind {
     /// A list.
     #[default]
     List,
@@ -79,24 +79,24 @@ pub enum Screen {
     Run,
 }
 
-impl Screen {
+impl ScreenKind {
     /// Where keys have a meaning of their own on it.
     pub fn modes(self) -> &'static [Mode] {
         match self {
-            Screen::List => &[],
-            Screen::Past => &[Mode::Past],
-            Screen::Value { is_tree: true } => &[Mode::Part, Mode::Value],
-            Screen::Value { is_tree: false } => &[Mode::Value],
-            Screen::Run => &[Mode::Debugger],
+            ScreenKind::List => &[],
+            ScreenKind::Past => &[Mode::Past],
+            ScreenKind::Value { is_tree: true } => &[Mode::Part, Mode::Value],
+            ScreenKind::Value { is_tree: false } => &[Mode::Value],
+            ScreenKind::Run => &[Mode::Debugger],
         }
     }
 
     /// What going back leads to, for the hints; `None` where that goes without saying.
     pub fn way_out(self) -> Option<&'static str> {
         match self {
-            Screen::List | Screen::Run => None,
-            Screen::Past => Some("now"),
-            Screen::Value { .. } => Some("close"),
+            ScreenKind::List | ScreenKind::Run => None,
+            ScreenKind::Past => Some("now"),
+            ScreenKind::Value { .. } => Some("close"),
         }
     }
 }
@@ -107,7 +107,7 @@ pub struct CommandContext {
     /// Whether nothing can be written.
     pub read_only: bool,
     /// What fills the screen.
-    pub screen: Screen,
+    pub screen: ScreenKind,
     /// Whether keys are shown as a tree.
     pub is_tree: bool,
     /// Whether this is the overview.
@@ -204,7 +204,7 @@ impl CommandTarget {
             CommandTarget::Restorable => (Mode::Past, PAST, |context| context.marked || has_row(context)),
             CommandTarget::Viewing => (Mode::Value, VALUE, |_| true),
             CommandTarget::Part => {
-                (Mode::Part, VALUE, |context| context.screen == Screen::Value { is_tree: true })
+                (Mode::Part, VALUE, |context| context.screen == ScreenKind::Value { is_tree: true })
             }
         }
     }
@@ -217,10 +217,10 @@ impl CommandTarget {
     /// Whether it holds.
     pub fn holds(self, context: &CommandContext) -> bool {
         let screen = match context.screen {
-            Screen::List => LIST,
-            Screen::Past => PAST,
-            Screen::Value { .. } => VALUE,
-            Screen::Run => RUN,
+            ScreenKind::List => LIST,
+            ScreenKind::Past => PAST,
+            ScreenKind::Value { .. } => VALUE,
+            ScreenKind::Run => RUN,
         };
         let (_, screens, target) = self.columns();
         screens & screen != 0 && target(context)

@@ -9,7 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::config::{ConfigItem, ConfigValue, Document};
 use crate::tui::keys::action::Action;
-use crate::tui::keys::command::{COMMANDS, Command, CommandContext, Mode, Screen};
+use crate::tui::keys::command::{COMMANDS, Command, CommandContext, Mode, ScreenKind};
 
 /// The keymap that comes with the program.
 pub const SHIPPED: &str = include_str!("../../../assets/keymap.toml");
@@ -166,7 +166,7 @@ impl Keymap {
     }
 
     /// What a key is for on such a screen, whether or not that applies just now.
-    pub fn meant(&self, key: &KeyEvent, screen: Screen) -> Option<Action> {
+    pub fn meant(&self, key: &KeyEvent, screen: ScreenKind) -> Option<Action> {
         let chord = normal(key.code, key.modifiers);
         let modes = screen.modes().iter().chain([&Mode::List]);
         modes.filter_map(|mode| self.actions.get(&(*mode, chord)).copied()).next()
@@ -286,14 +286,16 @@ mod tests {
     fn every_command_of_the_past_and_of_a_value_has_a_key_there() {
         let keymap = Keymap::shipped();
         let row = Some(RowKind::Entry(Kind::Flag, Type::String));
-        for screen in [Screen::Past, Screen::Value { is_tree: false }, Screen::Value { is_tree: true }] {
+        for screen in
+            [ScreenKind::Past, ScreenKind::Value { is_tree: false }, ScreenKind::Value { is_tree: true }]
+        {
             let context = CommandContext { screen, row, marked: true, ..CommandContext::default() };
             let without = crate::tui::keys::command::applicable(&context)
                 .filter(|command| keymap.keys_in(command.action, &context).next().is_none());
             let without: Vec<_> = without.map(|command| command.name).collect();
             // In a tree the path takes the key of the key, and folding that of a page.
             let expected: &[_] =
-                if screen == (Screen::Value { is_tree: true }) { &["read-on", "copy-key"] } else { &[] };
+                if screen == (ScreenKind::Value { is_tree: true }) { &["read-on", "copy-key"] } else { &[] };
             assert_eq!(without, expected, "{screen:?}");
         }
     }
@@ -302,7 +304,7 @@ mod tests {
     fn a_key_means_what_is_narrowest_and_only_that_is_shown() {
         let keymap = Keymap::shipped();
         let key = |code: KeyCode| KeyEvent::from(code);
-        let past = CommandContext { screen: Screen::Past, ..CommandContext::default() };
+        let past = CommandContext { screen: ScreenKind::Past, ..CommandContext::default() };
         let list = CommandContext { has_entries: true, ..CommandContext::default() };
         for (code, in_past, in_list) in [
             (KeyCode::Char('p'), Some(Action::Present), Some(Action::Past)),
@@ -318,7 +320,7 @@ mod tests {
         }
         assert_eq!(keymap.keys_in(Action::Quit, &past).collect::<Vec<_>>(), ["ctrl-c"]);
         assert_eq!(keymap.keys_in(Action::Past, &past).collect::<Vec<_>>(), ["@"]);
-        assert_eq!(keymap.meant(&key(KeyCode::Char('R')), Screen::Past), Some(Action::Restore));
+        assert_eq!(keymap.meant(&key(KeyCode::Char('R')), ScreenKind::Past), Some(Action::Restore));
     }
 
     #[test]

@@ -11,4 +11,5 @@ pub mod locks;
 pub mod overview;
 pub mod past;
 pub mod runs;
+pub mod screen;
 pub mod value;

@@ -12,7 +12,7 @@ use crate::tui::bulk;
 use crate::tui::dialogs::form;
 use crate::tui::keys::action::Action;
 use crate::tui::keys::command;
-use crate::tui::keys::command::Screen;
+use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::saved_filters_update;
 use crate::tui::list::tree_update;
 use crate::tui::screens::debugger;
@@ -43,7 +43,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
     if let Some(effects) = past::update::act(app, action, now) {
         return effects;
     }
-    let is_of_the_run = app.screen() == Screen::Run
+    let is_of_the_run = app.screen_kind() == ScreenKind::Run
         && !matches!(
             action,
             Action::Help
@@ -172,7 +172,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             Some(Row::Change(_) | Row::Group(_) | Row::Run(_)) | None => {}
         },
         Action::StopRun => {
-            let row = match (&app.debugger, app.list.window.selected()) {
+            let row = match (app.screen.run(), app.list.window.selected()) {
                 (Some(debugger), _) => Some(&debugger.run),
                 (None, Some(Row::Run(row))) => Some(&**row),
                 (None, _) => None,
@@ -215,7 +215,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         Action::ChangeOf => {
-            let Some(about) = app.debugger.as_ref().and_then(|debugger| debugger.about.as_ref()) else {
+            let Some(about) = app.screen.run().and_then(|debugger| debugger.about.as_ref()) else {
                 app.show_hint("the step is still being read", now);
                 return Vec::new();
             };

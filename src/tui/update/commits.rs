@@ -12,7 +12,7 @@ use crate::store::{Change, Key, Subject};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::action::View;
-use crate::tui::keys::command::Screen;
+use crate::tui::keys::command::ScreenKind;
 
 use crate::tui::effect::{CommitNotice, Effect};
 use crate::tui::list::row::{Row, RowId, RowOrder};
@@ -168,7 +168,7 @@ fn is_of_entry(change: &Change) -> bool {
 
 /// Whether the entry fills the screen.
 fn is_looked_at(app: &App, key: &Key) -> bool {
-    let is_shown = matches!(app.screen(), Screen::Value { .. }) && app.then().is_none();
+    let is_shown = matches!(app.screen_kind(), ScreenKind::Value { .. }) && app.then().is_none();
     is_shown && app.list.window.selected().is_some_and(|row| row.matches(&RowId::Entry(key.clone())))
 }
 

@@ -8,7 +8,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, CopyTarget};
-use crate::tui::keys::command::Screen;
+use crate::tui::keys::command::ScreenKind;
 use crate::tui::terminal::clipboard::COPY_MAX;
 
 use crate::tui::list::row::{LockRow, Row};
@@ -29,10 +29,10 @@ pub fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis) -> Vec
     };
     if part != CopyTarget::Key && !is_whole {
         let size = known.entry().map_or(0, |entry| entry.size);
-        let reads = match app.screen() {
-            Screen::List => Some((Action::EditOutside, "opens")),
-            Screen::Past => Some((Action::Details, "reads")),
-            Screen::Value { .. } | Screen::Run => None,
+        let reads = match app.screen_kind() {
+            ScreenKind::List => Some((Action::EditOutside, "opens")),
+            ScreenKind::Past => Some((Action::Details, "reads")),
+            ScreenKind::Value { .. } | ScreenKind::Run => None,
         };
         let key =
             reads.and_then(|(action, does)| Some((app.settings.keymap.keys_for(action).first()?, does)));

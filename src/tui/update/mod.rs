@@ -33,7 +33,7 @@ use tui_input::backend::crossterm::EventHandler;
 
 use crate::tui::app::App;
 use crate::tui::keys::action::{Action, View};
-use crate::tui::keys::command::{CommandContext, CommandTarget, Mode, RowKind, Screen};
+use crate::tui::keys::command::{CommandContext, CommandTarget, Mode, RowKind, ScreenKind};
 use crate::tui::list::state::HistoryScope;
 
 use crate::tui::dialogs::dialog::Dialog;
@@ -161,13 +161,13 @@ fn clock_set_back(app: &mut App, now: Millis) {
     if let Some(lost) = &mut app.database.lost {
         lost.again = lost.again.map(|at| at.min(now));
     }
-    if let Some(past_view) = &mut app.past_view {
+    if let Some(past_view) = app.screen.past_mut() {
         past_view.again = past_view.again.map(|at| at.min(now));
         past_view.reading_since = past_view.reading_since.map(|at| at.min(now));
         past_view.outdated = past_view.outdated.map(|at| at.min(now));
         past_view.unread = past_view.unread.map(|at| at.min(now));
     }
-    if let Some(debugger) = &mut app.debugger {
+    if let Some(debugger) = app.screen.run_mut() {
         debugger.looked = debugger.looked.min(now);
         if let Some(search) = &mut debugger.search {
             search.since = search.since.min(now);
@@ -188,7 +188,7 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
     app.open_next();
     confirm_changes::remember_key(app);
     let steps = layout::steps_height(app);
-    if let Some(debugger) = &mut app.debugger {
+    if let Some(debugger) = app.screen.run_mut() {
         debugger.steps.fit(steps);
     }
     let areas = app.areas();
@@ -266,7 +266,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if app.is_filtering {
         return filtering(app, key, now);
     }
-    if app.viewer.is_none()
+    if app.screen.value().is_none()
         && let Some(effects) = debugger::key(app, key, now)
     {
         return effects;
@@ -286,18 +286,18 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     };
     // A group has no value: what would change it opens or closes the group.
     let is_change = matches!(command.action, Action::Edit | Action::Toggle);
-    if context.row == Some(RowKind::Group) && is_change && context.screen == Screen::List {
+    if context.row == Some(RowKind::Group) && is_change && context.screen == ScreenKind::List {
         return actions::act(app, Action::Fold, now);
     }
     // A key that does nothing here says why, rather than nothing.
     let would_apply = command.applies(&CommandContext { read_only: false, ..context });
     let why = match context.screen {
-        Screen::Run => "not while a run is open",
+        ScreenKind::Run => "not while a run is open",
         _ if would_apply => app.why_read_only(),
-        Screen::List if app.database.read_only && command.writes => app.why_read_only(),
-        Screen::Past if command.when.mode() != Mode::Past => "not in the past",
-        Screen::Value { .. } => "not while a value fills the screen",
-        Screen::List
+        ScreenKind::List if app.database.read_only && command.writes => app.why_read_only(),
+        ScreenKind::Past if command.when.mode() != Mode::Past => "not in the past",
+        ScreenKind::Value { .. } => "not while a value fills the screen",
+        ScreenKind::List
             if matches!(
                 command.when,
                 CommandTarget::List | CommandTarget::Sortable | CommandTarget::Tree
@@ -305,8 +305,8 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         {
             "not in this list"
         }
-        Screen::Past | Screen::List if context.row.is_none() => "there is no row to do it to",
-        Screen::Past | Screen::List => "not on this row",
+        ScreenKind::Past | ScreenKind::List if context.row.is_none() => "there is no row to do it to",
+        ScreenKind::Past | ScreenKind::List => "not on this row",
     };
     app.show_hint(format!("{}: {why}", command.name), now);
     Vec::new()
@@ -339,13 +339,13 @@ fn filtering(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
 /// Changes the line that filters what is shown, and reads the list anew if it means something else
 /// then, as `change` says.
 pub fn filter_with(app: &mut App, change: impl FnOnce(&mut FilterLine) -> bool, now: Millis) -> Vec<Effect> {
-    let line = match &mut app.past_view {
+    let line = match app.screen.past_mut() {
         Some(past_view) => &mut past_view.filter_line,
         None => &mut app.list.filter_line,
     };
     match change(line) {
         false => Vec::new(),
-        true if app.past_view.is_some() => past::update::filtered(app),
+        true if app.screen.past().is_some() => past::update::filtered(app),
         true => vec![app.load(LoadFrom::Start, now)],
     }
 }
@@ -382,13 +382,13 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
         dialogs::update::paste(app, type_into);
         return Vec::new();
     }
-    if let Some(viewer) = &mut app.viewer {
+    if let Some(viewer) = app.screen.value_mut() {
         if viewer.is_finding {
             type_into(&mut viewer.find);
         }
         return Vec::new();
     }
-    if app.debugger.is_some() {
+    if app.screen.run().is_some() {
         debugger::paste(app, type_into);
         return Vec::new();
     }
@@ -428,7 +428,7 @@ pub fn open(
 
 /// Sorts the list, from its beginning; with none it is in its own order again.
 pub fn sort(app: &mut App, sort: Option<Sort>, now: Millis) -> Vec<Effect> {
-    if app.past_view.is_some() {
+    if app.screen.past().is_some() {
         return past::update::sort(app, sort);
     }
     match sort {

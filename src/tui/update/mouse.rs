@@ -16,7 +16,7 @@ use crate::tui::app::App;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, View};
-use crate::tui::keys::command::Screen;
+use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::row::RowId;
 
 /// How many rows a turn of the wheel moves.
@@ -40,11 +40,11 @@ pub(super) fn take(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect>
     if app.dialog.is_some() {
         return over_dialog(app, mouse, now);
     }
-    match app.screen() {
-        Screen::Value { .. } => in_value(app, mouse, now),
-        Screen::Run => wheel(app, mouse, now),
-        Screen::Past => in_past(app, mouse, now),
-        Screen::List => in_list(app, mouse, now),
+    match app.screen_kind() {
+        ScreenKind::Value { .. } => in_value(app, mouse, now),
+        ScreenKind::Run => wheel(app, mouse, now),
+        ScreenKind::Past => in_past(app, mouse, now),
+        ScreenKind::List => in_list(app, mouse, now),
     }
 }
 
@@ -136,7 +136,7 @@ fn in_past(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     }
     match mouse.kind {
         MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
-            let Some(past_view) = &mut app.past_view else { return Vec::new() };
+            let Some(past_view) = app.screen.past_mut() else { return Vec::new() };
             let place = past_view.window.top() + usize::from(mouse.row - areas.list.y);
             let Some(key) = past_view.window.rows().get(place).map(|row| row.key.clone()) else {
                 return Vec::new();

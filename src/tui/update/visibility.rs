@@ -3,7 +3,7 @@
 use crate::tui::app::App;
 use crate::tui::effect::{CommitNotice, Reply};
 use crate::tui::keys::action::View;
-use crate::tui::keys::command::Screen;
+use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::row::{Row, RowId, RowOrder};
 use crate::tui::message::Message;
 
@@ -11,10 +11,10 @@ use crate::tui::message::Message;
 /// shows what is read for the list. Where in doubt, it may.
 pub(super) fn may_show(app: &App, message: &Message) -> bool {
     let Message::Reply(answer) = message else { return true };
-    let shows_rows = match app.screen() {
-        Screen::List => true,
-        Screen::Value { .. } => app.then().is_none(),
-        Screen::Past | Screen::Run => false,
+    let shows_rows = match app.screen_kind() {
+        ScreenKind::List => true,
+        ScreenKind::Value { .. } => app.then().is_none(),
+        ScreenKind::Past | ScreenKind::Run => false,
     };
     match answer {
         Reply::Rows { .. }
@@ -37,7 +37,7 @@ pub(super) fn may_show(app: &App, message: &Message) -> bool {
             };
             is_of_list || shows_rows && app.list.window.selected().is_some_and(is_of_row)
         }
-        Reply::PastPage(..) => app.screen() == Screen::Past,
+        Reply::PastPage(..) => app.screen_kind() == ScreenKind::Past,
         _ => true,
     }
 }

@@ -15,7 +15,7 @@ pub const NO_END: &str = "this has not come to its end";
 /// Folds or unfolds the call or the task that begins at the cursor, or the one that the cursor is in.
 pub fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
     keys::follow_no_longer(app, now);
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     let number = debugger.steps.number();
     if debugger.folds.open(number) {
         return read(app, number);
@@ -51,7 +51,7 @@ pub fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
             let what = "end of this".to_string();
             let question = |number| DebuggerRequest::Search(number, seek);
             let effects = keys::search(app, Action::FoldStep, what, now, question);
-            if let Some(search) = app.debugger.as_mut().and_then(|debugger| debugger.search.as_mut()) {
+            if let Some(search) = app.screen.run_mut().and_then(|debugger| debugger.search.as_mut()) {
                 search.from = first;
             }
             effects
@@ -77,7 +77,7 @@ fn beginning(debugger: &Debugger) -> Option<u64> {
 
 /// Folds what begins and ends at these steps.
 pub fn close(app: &mut App, first: u64, last: u64, now: Millis) -> Vec<Effect> {
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     if debugger.folds.close(first, last) {
         return read(app, first);
     }
@@ -87,12 +87,12 @@ pub fn close(app: &mut App, first: u64, last: u64, now: Millis) -> Vec<Effect> {
 
 /// Folds every task that has come to its end.
 pub fn fold_tasks(app: &mut App, now: Millis) -> Vec<Effect> {
-    if app.debugger.as_ref().is_some_and(|debugger| debugger.tasks.is_none()) {
+    if app.screen.run().is_some_and(|debugger| debugger.tasks.is_none()) {
         app.show_hint("the tasks are still being read", now);
         return Vec::new();
     }
     keys::follow_no_longer(app, now);
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     let Some(tasks) = &debugger.tasks else { return Vec::new() };
     for task in tasks.all() {
         if let Some(end) = &task.end {
@@ -105,7 +105,7 @@ pub fn fold_tasks(app: &mut App, now: Millis) -> Vec<Effect> {
 
 /// Unfolds everything.
 pub fn unfold(app: &mut App) -> Vec<Effect> {
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     debugger.folds.clear();
     let number = debugger.steps.number();
     read(app, number)
@@ -113,7 +113,7 @@ pub fn unfold(app: &mut App) -> Vec<Effect> {
 
 /// Reads the steps around one, and puts the cursor on it.
 pub fn read(app: &mut App, number: u64) -> Vec<Effect> {
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     debugger.steps.goes_to(number);
     vec![Effect::Debugger(DebuggerRequest::Page(debugger.sitting, number, debugger.folds.clone()))]
 }

@@ -33,19 +33,19 @@ pub fn open(app: &mut App, run: i64, at: OpenAt, compare_with: Option<i64>) -> V
 /// Leaves the run that is open, and what is being looked for in it.
 pub fn leave(app: &mut App) -> Vec<Effect> {
     let effects = give_up(app);
-    app.debugger = None;
+    app.screen.close_run();
     effects
 }
 
 /// Looks no further.
 fn give_up(app: &mut App) -> Vec<Effect> {
-    let searching = app.debugger.as_mut().and_then(|debugger| debugger.search.take());
+    let searching = app.screen.run_mut().and_then(|debugger| debugger.search.take());
     searching.map(|_| Effect::Debugger(DebuggerRequest::Cancel(app.next_asked()))).into_iter().collect()
 }
 
 /// Gives a key to what takes all of them: a line that is typed, or a report; `None` if nothing does.
 pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
-    let debugger = app.debugger.as_mut()?;
+    let debugger = app.screen.run_mut()?;
     if let Some(prompt) = debugger.prompt.take() {
         return Some(in_prompt(app, prompt, key, now));
     }
@@ -82,7 +82,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
 
 /// Types pasted text into the line that is open; whether one is.
 pub fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) -> bool {
-    let Some(debugger) = &mut app.debugger else { return false };
+    let Some(debugger) = app.screen.run_mut() else { return false };
     let prompt = debugger.prompt.as_mut().map(|prompt| &mut prompt.input);
     if let Some(input) = prompt.or(debugger.wish.as_mut().and_then(WhatIfForm::field)) {
         type_into(input);
@@ -105,7 +105,7 @@ fn in_stops(app: &mut App, mut place: usize, key: KeyEvent) {
         }
     }
     let last = app.runs.breakpoints.len().checked_sub(1);
-    if let Some(debugger) = &mut app.debugger {
+    if let Some(debugger) = app.screen.run_mut() {
         debugger.stops = last.map(|last| place.min(last));
     }
 }
@@ -123,7 +123,7 @@ fn in_prompt(app: &mut App, mut prompt: DebuggerPrompt, key: KeyEvent, now: Mill
             prompt.problem = None;
         }
     }
-    if let Some(debugger) = &mut app.debugger {
+    if let Some(debugger) = app.screen.run_mut() {
         debugger.prompt = Some(prompt);
     }
     Vec::new()
@@ -131,7 +131,7 @@ fn in_prompt(app: &mut App, mut prompt: DebuggerPrompt, key: KeyEvent, now: Mill
 
 /// Does what a line was typed for, or says what is wrong with it.
 fn answered(app: &mut App, prompt: &DebuggerPrompt, now: Millis) -> Result<Vec<Effect>, String> {
-    let Some(debugger) = &mut app.debugger else { return Ok(Vec::new()) };
+    let Some(debugger) = app.screen.run_mut() else { return Ok(Vec::new()) };
     let text = prompt.input.value().trim();
     match prompt.purpose {
         PromptPurpose::Jump => {
@@ -169,7 +169,7 @@ pub fn key_for(app: &App, action: Action) -> String {
 /// Does what an action asks for.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
     let page = isize::try_from(layout::steps_height(app)).unwrap_or(isize::MAX).max(2);
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     if debugger.search.as_ref().is_some_and(|search| search.moves() && search.by == action) {
         return Vec::new();
     }
@@ -188,7 +188,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
 }
 
 fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effect> {
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     match action {
         Action::Move(by) => return move_by(app, by, now),
         Action::Page(halves) => return move_by(app, halves * page / 2, now),
@@ -197,7 +197,7 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
             let follows = debugger.run.is_alive;
             debugger.follows = false;
             let effects = go_to(app, u64::MAX >> 1, now);
-            if let Some(debugger) = &mut app.debugger {
+            if let Some(debugger) = app.screen.run_mut() {
                 debugger.follows = follows;
             }
             return effects;
@@ -260,7 +260,7 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
 
 /// Looks whether any step of the run stops at one of these breakpoints, and says so.
 pub fn try_stops(app: &mut App, by: Action, stops: Vec<Breakpoint>, now: Millis) -> Vec<Effect> {
-    let Some(debugger) = &app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run() else { return Vec::new() };
     let words: Vec<String> = stops.iter().map(Breakpoint::describe).collect();
     let seek = StepSearch {
         run: debugger.sitting.run,
@@ -284,7 +284,7 @@ fn prompt(debugger: &mut Debugger, purpose: PromptPurpose, key: Option<Key>) {
 }
 
 fn find(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
-    let Some(text) = app.debugger.as_ref().and_then(|debugger| debugger.text.clone()) else {
+    let Some(text) = app.screen.run().and_then(|debugger| debugger.text.clone()) else {
         app.show_hint(format!("nothing was looked for yet: {}", key_for(app, Action::FindStep)), now);
         return Vec::new();
     };
@@ -301,7 +301,7 @@ pub fn search(
     question: impl FnOnce(u64) -> DebuggerRequest,
 ) -> Vec<Effect> {
     let number = app.next_asked();
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     let from = debugger.steps.number();
     debugger.search = Some(PendingSearch { number, by, what, from, since: now, at: None });
     vec![Effect::Debugger(question(number))]
@@ -309,7 +309,7 @@ pub fn search(
 
 /// Looks for a step, in the direction of the action that asks for it.
 fn seek(app: &mut App, by: Action, test: StepFilter, what: &str, now: Millis) -> Vec<Effect> {
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     let forwards = match by {
         Action::Over(forwards)
         | Action::NextChange(forwards)
@@ -330,13 +330,13 @@ fn seek(app: &mut App, by: Action, test: StepFilter, what: &str, now: Millis) ->
 
 /// Compares the run with another one.
 pub fn compare(app: &mut App, other: i64, now: Millis) -> Vec<Effect> {
-    let Some(run) = app.debugger.as_ref().map(|debugger| debugger.sitting.run) else { return Vec::new() };
+    let Some(run) = app.screen.run().map(|debugger| debugger.sitting.run) else { return Vec::new() };
     search(app, Action::CompareRun, String::new(), now, |number| DebuggerRequest::Compare(number, run, other))
 }
 
 /// To the task after this one, or to the beginning of this one, and then to the one before it.
 fn task(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
-    let Some(debugger) = &app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run() else { return Vec::new() };
     let Some(tasks) = &debugger.tasks else {
         app.show_hint("the tasks are still being read", now);
         return Vec::new();
@@ -358,7 +358,7 @@ fn task(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
 }
 
 fn move_by(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     debugger.steps.step(by);
     let is_last = debugger.steps.at_end() && debugger.steps.cursor() + 1 >= debugger.steps.records().len();
     if !is_last {
@@ -369,7 +369,7 @@ fn move_by(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
 
 /// The cursor leaves the newest step, and stays where it goes, whatever the run does next.
 pub fn follow_no_longer(app: &mut App, now: Millis) {
-    let has_followed = app.debugger.as_mut().is_some_and(|debugger| std::mem::take(&mut debugger.follows));
+    let has_followed = app.screen.run_mut().is_some_and(|debugger| std::mem::take(&mut debugger.follows));
     if has_followed {
         app.show_done(format!("{} follows the run again", key_for(app, Action::Bottom)), now);
     }
@@ -378,7 +378,7 @@ pub fn follow_no_longer(app: &mut App, now: Millis) {
 /// Puts the cursor on a step, wherever it is.
 pub fn go_to(app: &mut App, number: u64, now: Millis) -> Vec<Effect> {
     follow_no_longer(app, now);
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     if debugger.folds.reveal(number) {
         return folding::read(app, number);
     }
@@ -392,7 +392,7 @@ pub fn go_to(app: &mut App, number: u64, now: Millis) -> Vec<Effect> {
 /// What follows when the cursor is on another step.
 fn moved(app: &mut App) -> Vec<Effect> {
     let mut effects = look_closer(app);
-    if let Some(debugger) = &mut app.debugger
+    if let Some(debugger) = app.screen.run_mut()
         && debugger.steps.wants()
     {
         debugger.steps.is_reading = true;
@@ -412,7 +412,7 @@ fn may_write(what: &RecordKind) -> bool {
 /// Asks what the step under the cursor did, if that is not known.
 pub fn look_closer(app: &mut App) -> Vec<Effect> {
     let height = layout::steps_height(app);
-    let Some(debugger) = &mut app.debugger else { return Vec::new() };
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     debugger.steps.fit(height);
     let steps = &debugger.steps;
     let Some(record) = steps.selected() else { return Vec::new() };

@@ -34,8 +34,8 @@ pub fn areas(app: &App) -> DebuggerAreas {
     if columns >= WIDE {
         let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(body);
         let count = app
-            .debugger
-            .as_ref()
+            .screen
+            .run()
             .and_then(|debugger| debugger.tasks.as_ref())
             .map_or(0, |tasks| tasks.all().len());
         // As long as they are being read their place is kept, so that nothing jumps.

@@ -66,7 +66,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
             }
         }
         DebuggerReply::Progress(number, step) => {
-            let search = app.debugger.as_mut().and_then(|debugger| debugger.search.as_mut());
+            let search = app.screen.run_mut().and_then(|debugger| debugger.search.as_mut());
             if let Some(search) = search.filter(|search| search.number == number) {
                 search.at = Some(step);
             }
@@ -82,7 +82,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
             if finished(app, number).is_some() {
                 match report {
                     Ok(report) => {
-                        if let Some(debugger) = &mut app.debugger {
+                        if let Some(debugger) = app.screen.run_mut() {
                             debugger.report = Some(report);
                         }
                     }
@@ -100,7 +100,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
                 if start.file.value() == text {
                     start.complete(completions);
                 }
-            } else if let Some(wish) = app.debugger.as_mut().and_then(|debugger| debugger.wish.as_mut()) {
+            } else if let Some(wish) = app.screen.run_mut().and_then(|debugger| debugger.wish.as_mut()) {
                 wish.complete(&text, completions);
             }
         }
@@ -122,7 +122,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
 
 /// A search has come to its end.
 fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) -> Vec<Effect> {
-    let so_far = app.debugger.as_ref().filter(|debugger| debugger.may_go_on()).map_or("", |_| " so far");
+    let so_far = app.screen.run().filter(|debugger| debugger.may_go_on()).map_or("", |_| " so far");
     match (search.by, found) {
         (Action::FoldStep, Some(end)) => return folding::close(app, search.from, end, now),
         (Action::FoldStep, None) => app.show_hint(folding::NO_END, now),
@@ -136,7 +136,7 @@ fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) 
         // Perhaps none does at all.
         (Action::Continue(_), None) => {
             let effects = keys::try_stops(app, Action::Breaks, app.runs.breakpoints.clone(), now);
-            if let Some(next) = app.debugger.as_mut().and_then(|debugger| debugger.search.as_mut()) {
+            if let Some(next) = app.screen.run_mut().and_then(|debugger| debugger.search.as_mut()) {
                 next.what = search.what;
             }
             return effects;
@@ -177,13 +177,13 @@ fn opened(
         }
     };
     app.dialog = app.dialog.take().filter(|dialog| !matches!(dialog, Dialog::Start(_)));
-    let is_same = app.debugger.as_ref().is_some_and(|before| before.sitting.run == sitting.run);
+    let is_same = app.screen.run().is_some_and(|before| before.sitting.run == sitting.run);
     let mut effects = if is_same { Vec::new() } else { keys::leave(app) };
-    let (text, folds, prompt, wish, search, known) = match app.debugger.take() {
+    let (text, folds, prompt, wish, search, known) = match app.screen.close_run() {
         Some(before) => (before.text, before.folds, before.prompt, before.wish, before.search, before.last),
         None => Default::default(),
     };
-    app.debugger = Some(Box::new(Debugger {
+    app.screen.open_run(Box::new(Debugger {
         sitting,
         run: opened.run,
         source: RunSource::of(&opened.header),
@@ -205,7 +205,7 @@ fn opened(
     }));
     effects.extend(keys::look_closer(app));
     effects.push(Effect::Debugger(DebuggerRequest::Tasks(sitting)));
-    if app.debugger.as_ref().is_some_and(|debugger| !debugger.folds.is_empty()) {
+    if app.screen.run().is_some_and(|debugger| !debugger.folds.is_empty()) {
         effects.extend(folding::read(app, opened.at));
     }
     if let Some(other) = compare_with {
@@ -216,17 +216,17 @@ fn opened(
 
 /// The run that is open, if it is in this sitting.
 fn of(app: &mut App, sitting: DebugSessionId) -> Option<&mut Debugger> {
-    app.debugger.as_deref_mut().filter(|debugger| debugger.sitting == sitting)
+    app.screen.run_mut().filter(|debugger| debugger.sitting == sitting)
 }
 
 /// The search that has come to its end, if it is the one that is waited for.
 fn finished(app: &mut App, number: u64) -> Option<PendingSearch> {
-    app.debugger.as_mut()?.search.take_if(|search| search.number == number)
+    app.screen.run_mut()?.search.take_if(|search| search.number == number)
 }
 
 /// Something was committed: a run at work has perhaps done more.
 pub fn news(app: &mut App, now: Millis) -> Option<Effect> {
-    let debugger = app.debugger.as_mut()?;
+    let debugger = app.screen.run_mut()?;
     // Away from the end no more may be new than how the run stands: that is read again when it is due.
     let shows_end = debugger.follows || debugger.steps.at_end();
     if shows_end || debugger.looked.plus(HOLDER_REFRESH) <= now { look_again(app, now) } else { None }
@@ -235,7 +235,7 @@ pub fn news(app: &mut App, now: Millis) -> Option<Effect> {
 /// Reads again how a run stands that has not ended, and what it has done. One that is killed commits
 /// nothing.
 pub fn look_again(app: &mut App, now: Millis) -> Option<Effect> {
-    let debugger = app.debugger.as_mut()?;
+    let debugger = app.screen.run_mut()?;
     debugger.looked = now;
     if debugger.run.run.ended.is_some() || debugger.steps.is_reading {
         return None;

@@ -173,7 +173,7 @@ fn at_the_change(size: (u16, u16)) -> App {
 }
 
 fn debugger(app: &App) -> &Debugger {
-    app.debugger.as_ref().unwrap()
+    app.screen.run().unwrap()
 }
 
 /// Presses a key that looks for a step; the number of the search.
@@ -300,7 +300,7 @@ fn a_line_that_is_typed_says_what_is_wrong_with_it() {
     press(&mut app, KeyCode::Enter);
     check("debugger_prompt_with_a_mistake", &app);
     press(&mut app, KeyCode::Esc);
-    let debugger = app.debugger.as_ref().unwrap();
+    let debugger = app.screen.run().unwrap();
     assert!(debugger.prompt.is_none());
 }
 
@@ -387,7 +387,7 @@ fn what_another_database_answers_is_not_heard() {
     app.database.opening = Some(Connecting { number: 1, name: "other".into(), since: NOW });
     update(&mut app, Message::Reply(Reply::Opened(1, Ok(arrival("/other.db").into()))), NOW);
     told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
-    assert!(app.debugger.is_none());
+    assert!(app.screen.run().is_none());
     // A run of the same number there is another run.
     app.status = None;
     let there = asked(&mut app);
@@ -406,7 +406,7 @@ fn a_search_in_a_run_that_was_left_is_none_of_the_next() {
     let number = searched(&mut app, 'c');
     press(&mut app, KeyCode::Esc);
     press(&mut app, KeyCode::Esc);
-    assert!(app.debugger.is_none());
+    assert!(app.screen.run().is_none());
     let sitting = asked(&mut app);
     told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(searched(&mut app, 'c') > number);

@@ -198,7 +198,7 @@ pub fn key(app: &mut App, mut wish: WhatIfForm, key: KeyEvent) -> (Vec<Effect>, 
         KeyCode::Char('n') if is_control => wish = before(app, wish, false),
         KeyCode::Tab if wish.row() == WhatIfField::Source && wish.source.value().is_empty() => {
             // Most often it is the same file, which was changed meanwhile.
-            if let Some(debugger) = &app.debugger {
+            if let Some(debugger) = app.screen.run() {
                 wish.source = debugger.run.run.new.file.clone().into();
             }
         }
@@ -238,7 +238,7 @@ fn answered(app: &mut App, mut wish: WhatIfForm, key: KeyEvent) -> Option<WhatIf
 }
 
 fn keep(app: &mut App, wish: WhatIfForm) {
-    if let Some(debugger) = &mut app.debugger {
+    if let Some(debugger) = app.screen.run_mut() {
         debugger.wish = Some(wish);
     }
 }

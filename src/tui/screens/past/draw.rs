@@ -104,7 +104,7 @@ fn around(place: &PastPosition, width: usize) -> (Vec<&Change>, Vec<&Change>) {
 
 /// The change of the scrubber at a column of the screen.
 pub fn change_at(app: &App, column: u16) -> Option<Revision> {
-    let place = app.past_view.as_ref()?.place.as_ref()?;
+    let place = app.screen.past()?.place.as_ref()?;
     let area = app.areas().filter;
     let width = usize::from(area.width);
     let (before, after) = around(place, width);
@@ -261,7 +261,7 @@ fn detail(app: &App, past_view: &PastView, now: Millis, area: Rect, frame: &mut 
 
 /// How far the details can be scrolled.
 pub fn scroll_end(app: &App, now: Millis) -> usize {
-    let Some(past_view) = &app.past_view else { return 0 };
+    let Some(past_view) = app.screen.past() else { return 0 };
     let area = value::draw::text_area(app, app.areas().detail);
     let lines = detail_lines(app, past_view, now, usize::from(area.width));
     lines.len().saturating_sub(usize::from(area.height))

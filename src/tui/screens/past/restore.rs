@@ -23,7 +23,7 @@ pub fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
         app.show_hint(format!("nothing was marked, because of the filter: {}", mistake.text), now);
         return Vec::new();
     }
-    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    let Some(past_view) = app.screen.past_mut() else { return Vec::new() };
     // Whoever has pressed a key to go elsewhere means what differs from there.
     if past_view.is_awaiting && !matches!(past_view.goal, PastTarget::Stay(_)) {
         past_view.marks_on_arrival = true;
@@ -41,7 +41,7 @@ pub fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
 /// What is not the same now is marked, if that is still wanted.
 pub fn marked(app: &mut App, number: u64, differ: Result<Option<DiffKeys>, StoreError>, now: Millis) {
     app.requests.progress.take_if(|(under_way, _)| *under_way == number);
-    let past_view = app.past_view.as_mut().filter(|past_view| past_view.marking == Some(number));
+    let past_view = app.screen.past_mut().filter(|past_view| past_view.marking == Some(number));
     let Some(past_view) = past_view else { return };
     past_view.marking = None;
     match differ {
@@ -65,7 +65,7 @@ pub fn marked(app: &mut App, number: u64, differ: Result<Option<DiffKeys>, Store
 
 /// Gives up looking for what is to be marked.
 pub fn stop_marking(app: &mut App) -> Vec<Effect> {
-    let stopped = app.past_view.as_mut().and_then(|past_view| past_view.marking.take());
+    let stopped = app.screen.past_mut().and_then(|past_view| past_view.marking.take());
     app.requests.progress.take_if(|(number, _)| Some(*number) == stopped);
     stopped.map(Effect::Stop).into_iter().collect()
 }
@@ -76,7 +76,7 @@ pub fn ask(app: &mut App, now: Millis) {
         app.show_hint(app.why_read_only().to_string(), now);
         return;
     }
-    let Some(past_view) = &app.past_view else { return };
+    let Some(past_view) = app.screen.past() else { return };
     let Some(place) = &past_view.place else { return };
     let chosen: Vec<&DiffRow> = match past_view.marks.is_empty() {
         true => past_view.selected().into_iter().collect(),
@@ -135,7 +135,7 @@ pub fn restored(app: &mut App, restore: &RestoreRequest, done: BulkResult, now: 
         app.undo.stack.changed(UndoableChange::of(revisions, &words, now));
         hint = write_results::undo_hint(app);
     }
-    if let Some(past_view) = app.past_view.as_mut().filter(|_| ended.is_none()) {
+    if let Some(past_view) = app.screen.past_mut().filter(|_| ended.is_none()) {
         past_view.marks.clear();
     }
     news(app, now);

@@ -18,7 +18,7 @@ use crate::tui::connection::lost_database::ChangeMark;
 use crate::tui::dialogs::dialog::{Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, CopyTarget, View};
-use crate::tui::keys::command::Screen;
+use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::marks::Marks;
 use crate::tui::list::row::{Row, RowOrder};
 use crate::tui::list::sort::{Sort, SortBy};
@@ -56,8 +56,8 @@ pub fn begin_at(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
 }
 
 fn open(app: &mut App, goal: PastTarget) -> Vec<Effect> {
-    app.debugger = None;
-    if app.past_view.is_none() {
+    app.screen.close_run();
+    if app.screen.past().is_none() {
         let mut past_view = PastView::of(View::Keys);
         if let View::Keys | View::Flags | View::Counters | View::Expiring = app.list.view {
             past_view.view = app.list.view;
@@ -72,7 +72,7 @@ fn open(app: &mut App, goal: PastTarget) -> Vec<Effect> {
             Some(Row::Group(group)) => Some(group.prefix.clone()),
             _ => None,
         };
-        app.past_view = Some(Box::new(past_view));
+        app.screen.open_past(Box::new(past_view));
     }
     jump(app, goal)
 }
@@ -80,11 +80,11 @@ fn open(app: &mut App, goal: PastTarget) -> Vec<Effect> {
 /// Asks for a place, with the rows from the first that is shown on.
 pub fn go(app: &mut App, goal: PastTarget) -> Vec<Effect> {
     // An entry that is far from the beginning of the list is there again, with what follows it.
-    let is_near = app.past_view.as_ref().is_some_and(|past_view| past_view.place.is_none())
+    let is_near = app.screen.past().is_some_and(|past_view| past_view.place.is_none())
         && app.list.window.at_start
         && app.list.window.cursor() < PAGE / 2
         && app.order() == RowOrder::Name;
-    let from = app.past_view.as_ref().and_then(|past_view| {
+    let from = app.screen.past().and_then(|past_view| {
         if past_view.order().is_some() {
             return None;
         }
@@ -97,7 +97,7 @@ pub fn go(app: &mut App, goal: PastTarget) -> Vec<Effect> {
 fn ask(app: &mut App, goal: PastTarget, from: PageFrom) -> Vec<Effect> {
     app.requests.last_bulk += 1;
     let number = app.requests.last_bulk;
-    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    let Some(past_view) = app.screen.past_mut() else { return Vec::new() };
     // Other rows do not call back a step that is on its way.
     let goal = match goal {
         PastTarget::Stay(_) if past_view.is_awaiting => past_view.goal,
@@ -122,14 +122,14 @@ fn ask(app: &mut App, goal: PastTarget, from: PageFrom) -> Vec<Effect> {
 
 /// So many changes on, or back. What is asked for faster than it can be read is added up.
 fn step(app: &mut App, by: isize) -> Vec<Effect> {
-    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    let Some(past_view) = app.screen.past_mut() else { return Vec::new() };
     past_view.steps = past_view.steps.saturating_add(by);
     past_view.marks_on_arrival = false;
     if past_view.is_awaiting { Vec::new() } else { take_steps(app) }
 }
 
 fn take_steps(app: &mut App) -> Vec<Effect> {
-    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    let Some(past_view) = app.screen.past_mut() else { return Vec::new() };
     let by = std::mem::take(&mut past_view.steps);
     match &past_view.place {
         Some(place) if by != 0 => {
@@ -147,7 +147,7 @@ pub fn visited(
     visited: Result<PastPage, StoreError>,
     now: Millis,
 ) -> Vec<Effect> {
-    let Some(past_view) = app.past_view.as_mut().filter(|past_view| past_view.number == number) else {
+    let Some(past_view) = app.screen.past_mut().filter(|past_view| past_view.number == number) else {
         return Vec::new();
     };
     past_view.is_awaiting = false;
@@ -167,7 +167,7 @@ pub fn visited(
                 let is_other =
                     |mark: &ChangeMark| place.before.first().map(ChangeMark::of).as_ref() != Some(mark);
                 if past_view.expects.take().as_ref().is_some_and(is_other) {
-                    app.past_view = None;
+                    app.screen.close_past();
                     app.is_filtering = false;
                     app.show_hint("the moment that was shown is not in the database as it is now", now);
                     return Vec::new();
@@ -211,7 +211,7 @@ pub fn visited(
                 return effects;
             }
             effects.extend(take_steps(app));
-            let is_there = app.past_view.as_mut().filter(|past_view| !past_view.is_awaiting);
+            let is_there = app.screen.past_mut().filter(|past_view| !past_view.is_awaiting);
             if is_there.is_some_and(|past_view| std::mem::take(&mut past_view.marks_on_arrival)) {
                 effects.extend(restore::mark_all(app, now));
             }
@@ -226,7 +226,7 @@ pub fn visited(
             past_view.steps = 0;
             past_view.marks_on_arrival = false;
             if past_view.place.is_none() {
-                app.past_view = None;
+                app.screen.close_past();
                 app.is_filtering = false;
             }
             app.show_error(error.to_string());
@@ -242,7 +242,7 @@ fn earlier(one: Option<Millis>, other: Option<Millis>) -> Option<Millis> {
 
 /// Somebody changed something: what is shown of the present is old.
 pub fn news(app: &mut App, now: Millis) {
-    if let Some(past_view) = &mut app.past_view {
+    if let Some(past_view) = app.screen.past_mut() {
         past_view.again =
             Some(past_view.again.map_or(now.plus(past_view.rests), |at| at.min(now.plus(past_view.rests))));
         past_view.outdated.get_or_insert(now);
@@ -251,7 +251,7 @@ pub fn news(app: &mut App, now: Millis) {
 
 /// Reads again what is shown of the present.
 pub fn read_again(app: &mut App, now: Millis) -> Vec<Effect> {
-    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    let Some(past_view) = app.screen.past_mut() else { return Vec::new() };
     past_view.reading_since = Some(now);
     let goal = past_view.goal_of_what_is_shown();
     go(app, goal)
@@ -260,8 +260,8 @@ pub fn read_again(app: &mut App, now: Millis) -> Vec<Effect> {
 /// What follows from any change: more rows where the cursor comes near to an end.
 pub fn follow(app: &mut App) -> Vec<Effect> {
     let height = usize::from(app.areas().list.height);
-    let is_shown = app.screen() == Screen::Past;
-    let Some(past_view) = app.past_view.as_mut().filter(|_| is_shown) else { return Vec::new() };
+    let is_shown = app.screen_kind() == ScreenKind::Past;
+    let Some(past_view) = app.screen.past_mut().filter(|_| is_shown) else { return Vec::new() };
     past_view.window.fit(height);
     let Some(place) = past_view.place.as_ref().filter(|_| !past_view.is_awaiting) else { return Vec::new() };
     let moment = place.moment;
@@ -273,12 +273,12 @@ pub fn follow(app: &mut App) -> Vec<Effect> {
 
 /// Does what an action asks for in the past; `None` if it means there what it means everywhere.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
-    if app.screen() == Screen::Run {
+    if app.screen_kind() == ScreenKind::Run {
         return None;
     }
     let page = isize::try_from(app.areas().list.height).unwrap_or(isize::MAX).max(2);
     let stop = bulk::update::stop(app);
-    let past_view = app.past_view.as_mut()?;
+    let past_view = app.screen.past_mut()?;
     match action {
         Action::Move(by) => past_view.step(by),
         Action::Page(halves) => past_view.step(halves * page / 2),
@@ -287,7 +287,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
         Action::Bottom => past_view.step(isize::MAX),
         Action::ScrollDetail(by) => {
             let end = past::draw::scroll_end(app, now);
-            let past_view = app.past_view.as_mut()?;
+            let past_view = app.screen.past_mut()?;
             past_view.scroll = past_view.scroll.min(end).saturating_add_signed(by).min(end);
         }
         Action::Wander(by) => return Some(step(app, by)),
@@ -337,7 +337,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
         }
         Action::Back | Action::Present => {
             let effects = restore::stop_marking(app);
-            app.past_view = None;
+            app.screen.close_past();
             return Some(effects);
         }
         _ => return None,
@@ -347,7 +347,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
 
 /// Reads the list anew, from its first row on.
 fn from_the_first(app: &mut App) -> Vec<Effect> {
-    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    let Some(past_view) = app.screen.past_mut() else { return Vec::new() };
     past_view.window.clear();
     past_view.step(isize::MIN);
     // Where the first answer is still awaited there is nowhere to stay.
@@ -358,7 +358,7 @@ fn from_the_first(app: &mut App) -> Vec<Effect> {
 /// Sorts the list, by what its entries were; with none it is in its usual order again. The cursor stays
 /// on its entry.
 pub fn sort(app: &mut App, sort: Option<Sort>) -> Vec<Effect> {
-    let Some(past_view) = &mut app.past_view else { return Vec::new() };
+    let Some(past_view) = app.screen.past_mut() else { return Vec::new() };
     past_view.seeks = past_view.selected().map(|row| row.key.clone()).or(past_view.seeks.take());
     (past_view.sort, past_view.is_too_long) = (sort, false);
     past_view.window.clear();
@@ -368,7 +368,7 @@ pub fn sort(app: &mut App, sort: Option<Sort>) -> Vec<Effect> {
 
 /// The filter means something else: reads the list anew.
 pub fn filtered(app: &mut App) -> Vec<Effect> {
-    if let Some(past_view) = &mut app.past_view {
+    if let Some(past_view) = app.screen.past_mut() {
         past_view.is_too_long = false;
     }
     from_the_first(app)
@@ -376,7 +376,7 @@ pub fn filtered(app: &mut App) -> Vec<Effect> {
 
 /// Offers a part of the entry under the cursor, as it was.
 fn copy(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
-    let Some(row) = app.past_view.as_ref().and_then(|past_view| past_view.selected()) else {
+    let Some(row) = app.screen.past().and_then(|past_view| past_view.selected()) else {
         return Vec::new();
     };
     let entry = match part {
@@ -394,7 +394,7 @@ fn copy(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
 
 /// Shows the entry under the cursor on the whole screen, as it was; more of its value is read.
 fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
-    let Some(past_view) = &app.past_view else { return Vec::new() };
+    let Some(past_view) = app.screen.past() else { return Vec::new() };
     let Some((row, place)) = past_view.selected().zip(past_view.place.as_ref()) else { return Vec::new() };
     let Some(then) = row.then.clone() else {
         app.show_hint("it was not there then", now);
@@ -404,14 +404,14 @@ fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
     app.requests.last_bulk += 1;
     let number = app.requests.last_bulk;
     let then = Some(Box::new(PastEntry::new(number, moment, then)));
-    app.viewer = Some(Box::new(Viewer { then, ..Viewer::default() }));
+    app.screen.open_value(Box::new(Viewer { then, ..Viewer::default() }));
     app.details.scroll = 0;
     vec![Effect::LookBack(number, key, moment)]
 }
 
 /// More of the value of an entry as it was.
 pub fn looked_back(app: &mut App, number: u64, found: Result<Option<Box<Detail>>, StoreError>) {
-    let viewer = app.viewer.as_mut();
+    let viewer = app.screen.value_mut();
     let then = viewer.and_then(|viewer| viewer.then.as_mut()).filter(|then| then.number == number);
     match (then, found) {
         (Some(then), Ok(Some(mut detail))) => {
@@ -430,7 +430,7 @@ pub fn jump_to(app: &mut App, revision: Revision) -> Vec<Effect> {
 
 /// To a place, whatever steps were asked for before.
 fn jump(app: &mut App, goal: PastTarget) -> Vec<Effect> {
-    if let Some(past_view) = &mut app.past_view {
+    if let Some(past_view) = app.screen.past_mut() {
         past_view.steps = 0;
         past_view.marks_on_arrival = false;
     }

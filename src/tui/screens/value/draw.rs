@@ -130,7 +130,7 @@ pub fn columns_of_text(app: &App) -> usize {
 
 /// Where the details are shown.
 fn shown_in(app: &App) -> Rect {
-    match app.viewer {
+    match app.screen.value() {
         Some(_) => whole(app.size),
         None => text_area(app, app.areas().detail),
     }
@@ -203,7 +203,7 @@ fn draw_lines(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     let text = text(app, now, width);
     let last = text.len().saturating_sub(usize::from(area.height));
     let top = app.details.scroll.min(last);
-    let has_cursor = app.viewer.is_some();
+    let has_cursor = app.screen.value().is_some();
     for (place, y) in (top..text.len()).zip(area.y..area.bottom()) {
         frame.render_widget(text.line(app, place, width, has_cursor), Rect { y, height: 1, ..area });
     }

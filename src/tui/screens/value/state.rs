@@ -40,7 +40,7 @@ impl PastEntry {
 impl App {
     /// The entry as it was, while its value fills the screen.
     pub fn then(&self) -> Option<&PastEntry> {
-        self.viewer.as_ref()?.then.as_deref()
+        self.screen.value()?.then.as_deref()
     }
 
     /// The row whose details are shown.
@@ -68,7 +68,7 @@ impl App {
     }
 
     fn detail_mut(&mut self) -> Option<&mut Detail> {
-        let then = self.viewer.as_mut().and_then(|viewer| viewer.then.as_mut());
+        let then = self.screen.value_mut().and_then(|viewer| viewer.then.as_mut());
         match then {
             Some(then) => Some(&mut then.detail),
             None => self.details.row.as_mut(),
@@ -87,7 +87,7 @@ impl App {
 
     /// What is looked for in the value that is on the whole screen.
     pub fn find_in_value(&self) -> Option<Needle> {
-        let text = self.viewer.as_ref()?.find.value();
+        let text = self.screen.value()?.find.value();
         (!text.is_empty()).then(|| Needle::new(text))
     }
 

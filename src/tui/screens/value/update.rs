@@ -43,17 +43,17 @@ pub fn change_format(app: &mut App) {
 /// Opens the details of the row under the cursor on the whole screen.
 pub fn open(app: &mut App) {
     app.details.scroll = 0;
-    app.viewer = Some(Box::default());
+    app.screen.open_value(Box::default());
 }
 
 fn close(app: &mut App) {
     app.details.scroll = 0;
-    app.viewer = None;
+    app.screen.close_value();
 }
 
 /// Gives a key to the line in which it is typed what is looked for; `None` if it is not open.
 pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
-    let viewer = app.viewer.as_mut().filter(|viewer| viewer.is_finding)?;
+    let viewer = app.screen.value_mut().filter(|viewer| viewer.is_finding)?;
     match key.code {
         KeyCode::Esc => {
             viewer.is_finding = false;
@@ -74,7 +74,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
 /// means everywhere.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
     let page = isize::try_from(app.size.1.saturating_sub(3)).unwrap_or(isize::MAX).max(2);
-    let viewer = app.viewer.as_mut()?;
+    let viewer = app.screen.value_mut()?;
     match action {
         Action::Back if !viewer.find.value().is_empty() => viewer.find.reset(),
         Action::Back | Action::CloseValue => close(app),

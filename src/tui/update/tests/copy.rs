@@ -71,7 +71,7 @@ fn two_clicks_open_the_details_and_the_wheel_moves_in_a_dialog() {
     mouse(&mut app, click, first + 1, NOW.plus(Duration::from_secs(1)));
     assert!(app.dialog.is_none(), "too late");
     mouse(&mut app, click, first + 1, NOW.plus(Duration::from_millis(1200)));
-    assert!(app.viewer.is_some());
+    assert!(app.screen.value().is_some());
     press(&mut app, KeyCode::Esc);
     press(&mut app, KeyCode::Char('?'));
     mouse(&mut app, MouseEventKind::ScrollDown, 5, NOW);

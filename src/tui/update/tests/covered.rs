@@ -18,7 +18,7 @@ fn news(name: &str) -> Reply {
 fn over(view: View) -> App {
     let opened = debugger::tests::opened(SIZE);
     let mut app = sample(view, SIZE);
-    app.debugger = opened.debugger;
+    app.screen = opened.screen;
     app
 }
 
@@ -60,7 +60,7 @@ fn a_list_behind_a_run_is_not_read_and_nothing_is_drawn_for_it() {
 #[test]
 fn a_run_that_goes_on_is_followed_and_the_list_behind_it_is_not() {
     let mut app = over(View::Keys);
-    let debugger = app.debugger.as_mut().unwrap();
+    let debugger = app.screen.run_mut().unwrap();
     debugger.run.run.ended = None;
     debugger.run.is_alive = true;
     assert!(app.follows_commits());

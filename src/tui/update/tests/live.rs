@@ -137,7 +137,7 @@ impl Live {
                     // What nobody says yes to changes nothing.
                     Some(Dialog::Confirm(_)) => "yyn",
                     // Elsewhere R starts a process.
-                    None if self.app.past_view.is_some() => "R*mdjk[]{}()@uUp",
+                    None if self.app.screen.past().is_some() => "R*mdjk[]{}()@uUp",
                     _ => LETTERS,
                 };
                 let letters: Vec<char> = letters.chars().collect();

@@ -89,7 +89,7 @@ fn the_past_begins_with_the_cursor_on_what_it_was_on() {
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('p')));
     assert_eq!(asked.from, PageFrom::From(None));
     arrive(&mut app, number, 41);
-    let under = |app: &App| app.past_view.as_ref().unwrap().selected().unwrap().key.to_text();
+    let under = |app: &App| app.screen.past().unwrap().selected().unwrap().key.to_text();
     assert_eq!(under(&app), "feature:dark_mode");
     // What is far from the beginning of the list is read from there on.
     let mut app = at("feature:dark_mode");
@@ -119,7 +119,7 @@ fn steps_that_are_asked_for_while_one_is_read_are_added_up() {
     // What is no answer to the last question is dropped.
     let (number, _) = visit(&press(&mut app, KeyCode::Home));
     arrive(&mut app, number - 1, 35);
-    assert_eq!(app.past_view.as_ref().unwrap().place.as_ref().unwrap().moment.revision, Revision(29));
+    assert_eq!(app.screen.past().unwrap().place.as_ref().unwrap().moment.revision, Revision(29));
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn what_is_pruned_is_said_and_the_oldest_is_shown() {
     answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited))));
     assert!(status(&app).contains("revision 12"), "{}", status(&app));
     press(&mut app, KeyCode::Esc);
-    assert!(app.past_view.is_none());
+    assert!(app.screen.past().is_none());
 }
 
 /// Presses a key together with the control key.
@@ -206,7 +206,7 @@ fn control(app: &mut App, letter: char) -> Vec<Effect> {
 }
 
 fn cursor(app: &App) -> String {
-    app.past_view.as_ref().unwrap().selected().unwrap().key.to_text()
+    app.screen.past().unwrap().selected().unwrap().key.to_text()
 }
 
 fn patched(app: &mut App, text: &str) {
@@ -227,7 +227,7 @@ fn a_users_own_keys_work_in_the_past() {
     assert_eq!(visit(&press(&mut app, KeyCode::F(5))).1.goal, PastTarget::Steps(Revision(41), -1));
     // In the list those of the past mean something else.
     press(&mut app, KeyCode::Esc);
-    assert!(app.past_view.is_none());
+    assert!(app.screen.past().is_none());
     assert_eq!(press(&mut app, KeyCode::F(5)), []);
 }
 
@@ -238,7 +238,7 @@ fn help_and_palette_lie_over_the_past_and_lead_back_to_it() {
         press(&mut app, KeyCode::Char(key));
         assert!(app.dialog.is_some(), "{key}");
         press(&mut app, KeyCode::Esc);
-        assert!(app.dialog.is_none() && app.past_view.is_some(), "{key}");
+        assert!(app.dialog.is_none() && app.screen.past().is_some(), "{key}");
     }
     type_text(&mut app, ":at 10m");
     let (_, asked) = visit(&press(&mut app, KeyCode::Enter));
@@ -246,10 +246,10 @@ fn help_and_palette_lie_over_the_past_and_lead_back_to_it() {
     // What there is only now is not among the commands.
     type_text(&mut app, ":delete");
     press(&mut app, KeyCode::Enter);
-    assert!(app.dialog.is_none() && app.past_view.is_some());
+    assert!(app.dialog.is_none() && app.screen.past().is_some());
     type_text(&mut app, ":present");
     press(&mut app, KeyCode::Enter);
-    assert!(app.past_view.is_none());
+    assert!(app.screen.past().is_none());
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn half_pages_the_first_row_and_the_last() {
     type_text(&mut app, "g");
     assert_eq!(cursor(&app), "config");
     // What is not in memory is read.
-    app.past_view.as_mut().unwrap().window.at_start = false;
+    app.screen.past_mut().unwrap().window.at_start = false;
     assert_eq!(visit(&press(&mut app, KeyCode::Char('g'))).1.from, PageFrom::From(None));
 }
 
@@ -276,15 +276,15 @@ fn the_past_is_filtered_as_one_types_and_the_list_is_not() {
     assert!(matches!(asked.goal, PastTarget::Stay(moment) if moment.revision == Revision(38)), "{asked:?}");
     assert_eq!((asked.from, asked.filter), (PageFrom::From(None), Filter::parse("s").unwrap()));
     let effects = type_text(&mut app, " ttl:x");
-    assert!(app.past_view.as_ref().unwrap().filter_line.mistake().is_some());
+    assert!(app.screen.past().unwrap().filter_line.mistake().is_some());
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
     press(&mut app, KeyCode::Enter);
     assert!(!app.is_filtering && app.list.filter_line.text().is_empty());
     // Back leads out step by step.
     press(&mut app, KeyCode::Esc);
-    assert_eq!(app.past_view.as_ref().unwrap().filter_line.text(), "");
+    assert_eq!(app.screen.past().unwrap().filter_line.text(), "");
     press(&mut app, KeyCode::Esc);
-    assert!(app.past_view.is_none());
+    assert!(app.screen.past().is_none());
 }
 
 #[test]
@@ -313,10 +313,10 @@ fn what_was_is_copied_and_shown_on_the_whole_screen() {
     assert_eq!(type_text(&mut app, "Y"), [Effect::Copy(b"{\"a\":{\"b\":1}}".to_vec())]);
     assert_eq!(type_text(&mut app, "R"), [], "nothing is restored from there");
     press(&mut app, KeyCode::Esc);
-    assert!(app.viewer.is_none() && app.past_view.is_some());
+    assert!(app.screen.value().is_none() && app.screen.past().is_some());
     // What was not there has no value.
     type_text(&mut app, "jv");
-    assert!(app.viewer.is_none() && status(&app).contains("not there"), "{}", status(&app));
+    assert!(app.screen.value().is_none() && status(&app).contains("not there"), "{}", status(&app));
     assert_eq!(type_text(&mut app, "Y"), []);
     assert_eq!(type_text(&mut app, "y"), [Effect::Copy(b"new:key".to_vec())]);
 }
@@ -337,7 +337,7 @@ fn the_mouse_leads_to_the_same_in_the_past() {
     let effects = mouse(&mut app, click, (3, areas.list.y + 1));
     assert!(matches!(effects[..], [Effect::LookBack(..)]), "{effects:?}");
     mouse(&mut app, MouseEventKind::ScrollDown, (3, 3));
-    assert!(app.viewer.is_some(), "the wheel scrolls in it");
+    assert!(app.screen.value().is_some(), "the wheel scrolls in it");
     press(&mut app, KeyCode::Char('q'));
     let mut columns = areas.filter.x..areas.filter.right();
     let of_a_change = |column: &u16| crate::tui::screens::past::draw::change_at(&app, *column).is_some();
@@ -358,7 +358,7 @@ fn a_key_that_does_nothing_in_the_past_says_why() {
 }
 
 fn marked(app: &App) -> usize {
-    app.past_view.as_ref().unwrap().marks.len()
+    app.screen.past().unwrap().marks.len()
 }
 
 #[test]
@@ -369,14 +369,14 @@ fn all_that_differs_is_marked_whatever_was_read_of_it() {
     press(&mut app, KeyCode::Enter);
     arrive(&mut app, number, 38);
     let (number, asked) = differing(&press(&mut app, KeyCode::Char('*')));
-    let moment = app.past_view.as_ref().unwrap().place.as_ref().unwrap().moment;
+    let moment = app.screen.past().unwrap().place.as_ref().unwrap().moment;
     let expected = DiffRequest { moment, view: View::Keys, filter: Filter::parse("e").unwrap() };
     assert_eq!(asked, expected);
     answer(&mut app, Reply::Bulk(number, Box::new(differ(true))));
     assert_eq!(marked(&app), 3);
     assert!(status(&app).contains("there are more"), "{}", status(&app));
     // Of those that are marked no row need be in memory for the question to count them.
-    app.past_view.as_mut().unwrap().window.clear();
+    app.screen.past_mut().unwrap().window.clear();
     press(&mut app, KeyCode::Char('R'));
     let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
     assert_eq!(confirm.lines, ["Make 3 entries again what they were at revision 38?", "  and 3 more"]);
@@ -390,7 +390,7 @@ fn looking_for_what_differs_is_given_up_with_escape_or_by_going_elsewhere() {
     let progress = || BulkReply::Progress(BulkProgress { words: words.clone() });
     answer(&mut app, Reply::Bulk(number, Box::new(progress())));
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
-    assert!(app.requests.progress.is_none() && app.past_view.is_some());
+    assert!(app.requests.progress.is_none() && app.screen.past().is_some());
     // What was on its way by then marks nothing, and leaves nothing that seems to be under way.
     answer(&mut app, Reply::Bulk(number, Box::new(progress())));
     answer(&mut app, Reply::Bulk(number, Box::new(differ(false))));
@@ -404,7 +404,7 @@ fn looking_for_what_differs_is_given_up_with_escape_or_by_going_elsewhere() {
     let (marking, _) = differing(&press(&mut app, KeyCode::Char('*')));
     assert_eq!(press(&mut app, KeyCode::Char('p')), [Effect::Stop(marking)]);
     answer(&mut app, Reply::Bulk(marking, Box::new(differ(false))));
-    assert!(app.past_view.is_none() && app.list.marks.is_empty());
+    assert!(app.screen.past().is_none() && app.list.marks.is_empty());
 }
 
 #[test]
@@ -426,7 +426,7 @@ fn what_differs_is_looked_for_where_a_step_that_is_on_its_way_leads_to() {
 fn a_value_of_the_past_is_scrolled_with_the_keys_of_the_details_too() {
     let mut app = travelled(38);
     type_text(&mut app, "jv");
-    let Some(then) = app.viewer.as_mut().and_then(|viewer| viewer.then.as_mut()) else { panic!() };
+    let Some(then) = app.screen.value_mut().and_then(|viewer| viewer.then.as_mut()) else { panic!() };
     let long = "word\n".repeat(60);
     let entry = Entry { stored: long.clone().into(), size: long.len() as u64, ..entry("long", "", None) };
     then.detail = Detail::new(Row::Entry(entry), 0);
@@ -458,7 +458,7 @@ fn a_past_that_takes_long_to_read_is_not_read_over_and_over() {
     update(&mut app, read, seconds(2));
     let asks = |effects: Vec<Effect>| effects.iter().any(|effect| matches!(effect, Effect::ReadPast(..)));
     assert!(!asks(pass(&mut app, seconds(5))));
-    assert_eq!(app.past_view.as_ref().unwrap().again, Some(seconds(6)));
+    assert_eq!(app.screen.past().unwrap().again, Some(seconds(6)));
     assert!(asks(pass(&mut app, seconds(6))));
 }
 
@@ -500,10 +500,10 @@ fn rows_that_differ_do_not_pile_up_while_one_goes_through_them() {
         assert_eq!(asked.from, PageFrom::After(key(&format!("k{:05}", read - 1))));
         answer_page(&mut app, number, asked.from, many(read..read + PAGE), false);
         read += PAGE;
-        assert!(app.past_view.as_ref().unwrap().window.rows().len() <= CAPACITY + PAGE);
+        assert!(app.screen.past().unwrap().window.rows().len() <= CAPACITY + PAGE);
     }
     // A step reads no more than is there, from the first row that is.
-    let first = app.past_view.as_ref().unwrap().window.rows()[0].key.clone();
+    let first = app.screen.past().unwrap().window.rows()[0].key.clone();
     let (_, asked) = visit(&press(&mut app, KeyCode::Left));
     assert_eq!((asked.from, asked.only_different), (PageFrom::From(Some(first)), true));
     assert!(asked.limit <= CAPACITY + PAGE);
@@ -514,11 +514,11 @@ fn rows_that_differ_are_read_again_on_the_way_back() {
     let mut app = travelled(38);
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('d')));
     answer_page(&mut app, number, asked.from, many(0..PAGE), false);
-    app.past_view.as_mut().unwrap().window.at_start = false;
+    app.screen.past_mut().unwrap().window.at_start = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Up));
     assert_eq!(asked.from, PageFrom::Before(key("k00000")));
     answer_page(&mut app, number, asked.from, Vec::new(), true);
-    assert!(app.past_view.as_ref().unwrap().window.at_start);
+    assert!(app.screen.past().unwrap().window.at_start);
 }
 
 #[test]
@@ -588,7 +588,7 @@ fn a_past_with_too_many_rows_to_be_sorted_is_in_the_order_of_its_keys() {
 fn more_rows_do_not_make_what_is_shown_of_the_present_new() {
     let mut app = travelled(41);
     answer(&mut app, Reply::Changed(CommitNotice::Anything));
-    let past_view = app.past_view.as_mut().unwrap();
+    let past_view = app.screen.past_mut().unwrap();
     past_view.window.at_end = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('j')));
     assert!(matches!((asked.goal, &asked.from), (PastTarget::Stay(_), PageFrom::After(_))), "{asked:?}");
@@ -596,15 +596,15 @@ fn more_rows_do_not_make_what_is_shown_of_the_present_new() {
     answer(&mut app, Reply::PastPage(number, Box::new(Ok(more))));
     // Until it is read again, the screen tells how old it is.
     let later = |millis| NOW.plus(Duration::from_millis(millis));
-    assert_eq!(app.past_view.as_ref().unwrap().age(later(1_200)), Some(Duration::from_millis(1_200)));
+    assert_eq!(app.screen.past().unwrap().age(later(1_200)), Some(Duration::from_millis(1_200)));
     let (number, asked) = visit(&pass(&mut app, later(1_200)));
     assert_eq!(asked.goal, PastTarget::Newest);
     update(&mut app, Message::Reply(Reply::Changed(CommitNotice::Anything)), later(1_300));
-    assert_eq!(app.past_view.as_ref().unwrap().age(later(2_000)), Some(Duration::from_millis(2_000)));
+    assert_eq!(app.screen.past().unwrap().age(later(2_000)), Some(Duration::from_millis(2_000)));
     arrive(&mut app, number, 41);
     // What came while it was read may not be in it.
-    assert_eq!(app.past_view.as_ref().unwrap().age(later(2_300)), Some(Duration::from_millis(1_000)));
-    assert_eq!(app.past_view.as_ref().unwrap().age(later(2_299)), None);
+    assert_eq!(app.screen.past().unwrap().age(later(2_300)), Some(Duration::from_millis(1_000)));
+    assert_eq!(app.screen.past().unwrap().age(later(2_299)), None);
 }
 
 #[test]
@@ -637,6 +637,6 @@ fn a_past_that_cannot_be_read_again_because_it_is_locked_stays_and_is_as_old_as_
         ErrorKind::Busy { waited: Duration::from_secs(10), is_write: false }.at(std::path::Path::new("s.db"));
     update(&mut app, Message::Reply(Reply::PastPage(number, Box::new(Err(busy)))), later);
     assert_eq!(status(&app), "");
-    assert_eq!(app.past_view.as_ref().unwrap().age(later), Some(Duration::from_secs(1)));
+    assert_eq!(app.screen.past().unwrap().age(later), Some(Duration::from_secs(1)));
     visit(&pass(&mut app, later.plus(Duration::from_secs(1))));
 }

@@ -95,7 +95,7 @@ fn a_group_that_changed_while_it_was_not_shown_is_counted_again() {
 #[test]
 fn a_long_search_in_a_run_does_not_spin() {
     let mut app = debugger::tests::opened(SIZE);
-    let debugger = app.debugger.as_mut().unwrap();
+    let debugger = app.screen.run_mut().unwrap();
     debugger.search = Some(PendingSearch {
         number: 1,
         by: Action::WhatIf,

@@ -42,7 +42,7 @@ fn a_tree_is_walked_through_with_the_keys_of_the_list() {
     for key in ['q', 'v'] {
         let mut app = viewing(TABLE);
         assert_eq!(press(&mut app, KeyCode::Char(key)), []);
-        assert!(app.viewer.is_none(), "{key}");
+        assert!(app.screen.value().is_none(), "{key}");
     }
 }
 
@@ -70,7 +70,7 @@ fn a_users_own_keys_work_in_a_value_too() {
     press(&mut app, KeyCode::Backspace);
     assert_eq!(path(&app), ".zones");
     assert_eq!(type_text(&mut app, "Z"), []);
-    assert!(app.viewer.is_none());
+    assert!(app.screen.value().is_none());
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_text_is_scrolled_and_enter_closes_it() {
     type_text(&mut app, "y");
     assert!(status(&app).starts_with("the key was sent"), "{}", status(&app));
     press(&mut app, KeyCode::Enter);
-    assert!(app.viewer.is_none() && app.details.scroll == 0);
+    assert!(app.screen.value().is_none() && app.details.scroll == 0);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn what_is_looked_for_is_typed_and_escape_leads_out_step_by_step() {
     assert!(status(&app).contains("nothing was looked for"), "{}", status(&app));
     // What is typed is no command.
     type_text(&mut app, "/q?b");
-    assert!(app.viewer.as_ref().is_some_and(|viewer| viewer.is_finding) && app.dialog.is_none());
+    assert!(app.screen.value().is_some_and(|viewer| viewer.is_finding) && app.dialog.is_none());
     press(&mut app, KeyCode::Esc);
     type_text(&mut app, "/");
     update(&mut app, Message::Input(Event::Paste("west".into())), NOW);
@@ -122,13 +122,13 @@ fn what_is_looked_for_is_typed_and_escape_leads_out_step_by_step() {
         press(&mut app, KeyCode::Char(key));
         assert!(app.dialog.is_some());
         press(&mut app, KeyCode::Esc);
-        assert!(app.dialog.is_none() && app.viewer.is_some());
+        assert!(app.dialog.is_none() && app.screen.value().is_some());
     }
     press(&mut app, KeyCode::Esc);
     assert_eq!(app.find_in_value().map(|needle| needle.text().to_string()), None);
-    assert!(app.viewer.is_some());
+    assert!(app.screen.value().is_some());
     press(&mut app, KeyCode::Esc);
-    assert!(app.viewer.is_none());
+    assert!(app.screen.value().is_none());
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn no_question_comes_between_a_user_and_what_is_being_typed() {
 fn a_key_of_the_list_does_nothing_behind_a_value_and_says_so() {
     let mut app = viewing(TABLE);
     assert_eq!(type_text(&mut app, "dea0"), []);
-    assert!(app.dialog.is_none() && app.viewer.is_some());
+    assert!(app.dialog.is_none() && app.screen.value().is_some());
     assert_eq!(status(&app), "reset: not while a value fills the screen");
 }
 
