@@ -12,6 +12,7 @@ use crate::tui::dialogs;
 use crate::tui::list;
 use crate::tui::screens::debugger;
 use crate::tui::screens::past;
+use crate::tui::screens::screen::Screen;
 use crate::tui::screens::value;
 use crate::tui::widgets::format;
 use crate::tui::widgets::line;
@@ -47,27 +48,24 @@ pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
 }
 
 fn picture(app: &App, now: Millis, frame: &mut Frame<'_>) {
-    if let Some(viewer) = app.screen.value() {
-        value::draw::draw_whole(app, viewer, now, frame);
-        return dialogs::draw::draw(app, now, frame);
-    }
-    if let Some(debugger) = app.screen.run() {
-        debugger::draw::draw(app, debugger, now, frame);
-        return dialogs::draw::draw(app, now, frame);
-    }
     let areas = app.areas();
-    mark(app, areas.frame, frame);
-    if let Some(past) = app.screen.past() {
-        past::draw::draw(app, past, now, frame);
-        dialogs::draw::draw(app, now, frame);
-        return;
+    match &app.screen {
+        Screen::Value { viewer, .. } => value::draw::draw_whole(app, viewer, now, frame),
+        Screen::Run(run) => debugger::draw::draw(app, run, now, frame),
+        Screen::Past(past) => {
+            mark(app, areas.frame, frame);
+            past::draw::draw(app, past, now, frame);
+        }
+        Screen::List => {
+            mark(app, areas.frame, frame);
+            tabs::draw(app, areas.tabs, frame);
+            filter_line(app, areas.filter, frame);
+            list::draw::heading(app, areas.heading, frame);
+            list::draw::draw(app, now, areas.list, frame);
+            value::draw::draw(app, now, areas.detail, frame);
+            status::draw(app, now, areas.hints, frame);
+        }
     }
-    tabs::draw(app, areas.tabs, frame);
-    filter_line(app, areas.filter, frame);
-    list::draw::heading(app, areas.heading, frame);
-    list::draw::draw(app, now, areas.list, frame);
-    value::draw::draw(app, now, areas.detail, frame);
-    status::draw(app, now, areas.hints, frame);
     dialogs::draw::draw(app, now, frame);
 }
 
