@@ -18,6 +18,7 @@ use std::rc::Rc;
 use self::base::Base;
 use self::locks::Tokens;
 use crate::store::edit::Planned;
+use crate::store::transaction::last_writes;
 use crate::store::{
     Condition, Entry, Expiry, Image, Key, KeyRange, Locks, Moment, Operation, PAGE, Revision, Scan, Store,
     StoreError, Token, Transaction, entry_pages,
@@ -52,6 +53,8 @@ struct OverlayBuffer {
     /// What there is now of each key that was written, and what there was below.
     written: BTreeMap<Key, BeforeAfter>,
     operations: Vec<Operation>,
+    /// The ranges that were deleted, and where that stands among the operations.
+    deleted: Vec<(usize, KeyRange)>,
     /// What stood in `written` before each change of it, to take changes back.
     journal: Vec<(Key, Option<BeforeAfter>)>,
     /// The revision below when the first write was made, and how many were made since.
@@ -128,8 +131,9 @@ impl Overlay {
         self.last_writes().into_iter().map(result_of).collect()
     }
 
+    /// An edit that was carried out here does not fail: what it found is a condition.
     fn last_writes(&self) -> Vec<Operation> {
-        Transaction::of_last_writes(self.kept.borrow().operations.clone()).operations
+        last_writes(self.kept.borrow().operations.clone(), false)
     }
 
     /// Everything that was read and written, to be committed below.
@@ -154,6 +158,7 @@ impl Overlay {
     pub fn roll_back(&self, checkpoint: Checkpoint) {
         let mut kept = self.kept.borrow_mut();
         kept.operations.truncate(checkpoint.operations);
+        kept.deleted.retain(|(place, _)| *place < checkpoint.operations);
         kept.locks.truncate(checkpoint.locks);
         while kept.journal.len() > checkpoint.journal {
             match kept.journal.pop() {
@@ -279,7 +284,7 @@ impl Overlay {
                         return Ok(0);
                     }
                     entry.expires_at = expires_at;
-                    entry.version += 1;
+                    (entry.version, entry.created_at) = self.version_over(key, Some(&entry), now);
                     let expiry = fixed(entry.expires_at);
                     self.keep(key, Some(entry))?;
                     self.record(Operation::SetExpiry { key: key.clone(), expiry });
@@ -296,7 +301,10 @@ impl Overlay {
             },
             Operation::DeleteRange(range) => {
                 let gone = self.delete_range(range)?;
-                self.record(operation.clone());
+                let mut kept = self.kept.borrow_mut();
+                let place = kept.operations.len();
+                kept.deleted.push((place, range.clone()));
+                kept.operations.push(operation.clone());
                 Ok(gone)
             }
         }
@@ -306,20 +314,38 @@ impl Overlay {
         let now = self.now();
         let bytes = image.stored.len() as u64;
         self.capabilities().check_value(key, bytes)?;
+        let (version, created_at) = self.version_over(key, found.as_ref(), now);
         let entry = Entry {
             key: key.clone(),
             size: bytes,
             stored: image.stored,
             stored_type: image.stored_type,
             expires_at: image.expires_at,
-            version: found.as_ref().map_or(1, |entry| entry.version + 1),
+            version,
             revision: Revision::default(),
             kind: found.as_ref().and_then(|entry| entry.kind),
-            created_at: found.map_or(Some(now), |entry| entry.created_at),
+            created_at,
             modified_at: Some(now),
             actor: None,
         };
         self.keep(key, Some(entry))
+    }
+
+    /// The version and the time of creation of an entry that is written at `now` over `found`. What is
+    /// committed is one write of a key, over the entry below, however often it is written here.
+    fn version_over(&self, key: &Key, found: Option<&Entry>, now: Millis) -> (u64, Option<Millis>) {
+        let kept = self.kept.borrow();
+        let below = || match kept.written.get(key) {
+            Some(rewritten) => rewritten.old.as_ref(),
+            None => kept.read.get(key)?.as_ref(),
+        };
+        let replaced = match self.is_to_commit {
+            false => found,
+            // The deletion of a range is committed as one, before what is written after it.
+            true if kept.deleted.iter().any(|(_, range)| range.contains(key)) => None,
+            true => below().filter(|entry| !entry.is_expired(now)),
+        };
+        replaced.map_or((1, Some(now)), |entry| (entry.version + 1, entry.created_at))
     }
 
     fn delete_range(&self, range: &KeyRange) -> Result<u64, StoreError> {

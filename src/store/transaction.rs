@@ -189,27 +189,11 @@ impl Transaction {
 
     /// A transaction in which the last write of a key wins: operations that a later one overrides are left
     /// out. Some engines refuse a transaction that writes a key twice.
+    ///
+    /// An edit stays, with what it depends on: whether it fails, and the transaction with it, is known only
+    /// when it is carried out.
     pub fn of_last_writes(operations: Vec<Operation>) -> Transaction {
-        let mut overridden = HashSet::new();
-        let mut deleted: Vec<KeyRange> = Vec::new();
-        let mut last: Vec<Operation> = Vec::with_capacity(operations.len());
-        for operation in operations.into_iter().rev() {
-            match operation.key() {
-                Some(key) if overridden.contains(key) || deleted.iter().any(|range| range.contains(key)) => {
-                    continue;
-                }
-                Some(key) if operation.overrides() => {
-                    overridden.insert(key.clone());
-                }
-                _ => {}
-            }
-            if let Operation::DeleteRange(range) = &operation {
-                deleted.push(range.clone());
-            }
-            last.push(operation);
-        }
-        last.reverse();
-        Transaction::all(last)
+        Transaction::all(last_writes(operations, true))
     }
 
     /// A transaction that changes one entry depending on its value.
@@ -233,6 +217,40 @@ impl Transaction {
         self.conditions.push(condition);
         self
     }
+}
+
+/// The operations without those that a later one overrides. With `keep_edits` an edit is not left out, and
+/// neither is what it depends on.
+pub(super) fn last_writes(operations: Vec<Operation>, keep_edits: bool) -> Vec<Operation> {
+    let mut overridden = HashSet::new();
+    let mut deleted: Vec<KeyRange> = Vec::new();
+    // The keys of edits that were kept though their results are overridden.
+    let mut edited: HashSet<Key> = HashSet::new();
+    let mut last: Vec<Operation> = Vec::with_capacity(operations.len());
+    for operation in operations.into_iter().rev() {
+        if let Some(key) = operation.key() {
+            let is_hidden = !edited.contains(key)
+                && (overridden.contains(key) || deleted.iter().any(|range| range.contains(key)));
+            match &operation {
+                Operation::Edit { .. } if is_hidden && keep_edits => {
+                    edited.insert(key.clone());
+                }
+                _ if is_hidden => continue,
+                operation if operation.overrides() => {
+                    edited.remove(key);
+                    overridden.insert(key.clone());
+                }
+                _ => {}
+            }
+        }
+        if let Operation::DeleteRange(range) = &operation {
+            edited.retain(|key| !range.contains(key));
+            deleted.push(range.clone());
+        }
+        last.push(operation);
+    }
+    last.reverse();
+    last
 }
 
 /// What became of a transaction.
@@ -283,12 +301,23 @@ mod tests {
         let of = |operations: &[Operation]| Transaction::of_last_writes(operations.to_vec()).operations;
         let twice = [put("a", 1, cleared), put("b", 1, cleared), put("a", 2, cleared)];
         assert_eq!(of(&twice), [put("b", 1, cleared), put("a", 2, cleared)]);
-        let gone = [increment("a"), put("a", 1, kept), Operation::Delete(key("a"))];
+        let gone = [put("a", 1, kept), Operation::Delete(key("a"))];
         assert_eq!(of(&gone), [Operation::Delete(key("a"))]);
         let dependent = [put("a", 1, cleared), increment("a"), put("a", 2, kept)];
         assert_eq!(of(&dependent), dependent, "each depends on the one before");
         let range = Operation::DeleteRange(KeyRange::prefix("a"));
         let ranged = [put("a", 1, cleared), put("b", 1, cleared), range.clone(), put("a", 2, kept)];
-        assert_eq!(of(&ranged), [put("b", 1, cleared), range, put("a", 2, kept)]);
+        assert_eq!(of(&ranged), [put("b", 1, cleared), range.clone(), put("a", 2, kept)]);
+        // An edit may fail, and depends on what was written before it.
+        let edited =
+            [put("a", 0, cleared), put("a", 1, cleared), increment("a"), Operation::Delete(key("a"))];
+        assert_eq!(of(&edited), edited[1..]);
+        assert_eq!(last_writes(edited.to_vec(), false), edited[3..]);
+        let ranged = [put("a", 0, cleared), range.clone(), increment("a"), put("b", 1, kept), range];
+        assert_eq!(of(&ranged), ranged[1..]);
+        assert_eq!(
+            last_writes(ranged.to_vec(), false),
+            [ranged[1].clone(), ranged[3].clone(), ranged[4].clone()]
+        );
     }
 }

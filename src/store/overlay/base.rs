@@ -53,7 +53,10 @@ impl Base {
 
     pub(super) fn count(&self, range: &KeyRange) -> Result<u64, StoreError> {
         match self.moment {
-            Some(_) => self.each_page(range, |page| page.len() as u64),
+            Some(_) => {
+                let scan = Scan { value_limit: 0, ..Scan::new(range.clone(), PAGE) };
+                self.each_page(scan, |page| page.len() as u64)
+            }
             None => self.store.count(range),
         }
     }
@@ -71,7 +74,8 @@ impl Base {
         let mut expiring: Vec<Entry> = Vec::new();
         let place = |entry: &Entry| Some((entry.expires_at?, entry.key.clone()));
         let after = after.map(|(at, key)| (at, key.clone()));
-        self.each_page(&KeyRange::all(), |page| {
+        let scan = Scan { value_limit, ..Scan::new(KeyRange::all(), PAGE) };
+        self.each_page(scan, |page| {
             expiring.extend(page.into_iter().filter(|entry| place(entry).is_some_and(|at| Some(at) > after)));
             expiring.sort_by_key(place);
             expiring.truncate(limit);
@@ -80,14 +84,9 @@ impl Base {
         Ok(expiring)
     }
 
-    /// Reads a range page by page; the sum of what is made of each.
-    fn each_page(
-        &self,
-        range: &KeyRange,
-        mut count: impl FnMut(Vec<Entry>) -> u64,
-    ) -> Result<u64, StoreError> {
+    /// Reads page by page; the sum of what is made of each.
+    fn each_page(&self, scan: Scan, mut count: impl FnMut(Vec<Entry>) -> u64) -> Result<u64, StoreError> {
         let mut sum = 0;
-        let scan = Scan::new(range.clone(), PAGE);
         for page in pages_by_key(scan, |scan| self.scan(scan), |entry: &Entry| &entry.key) {
             sum += count(page?);
         }
