@@ -1,6 +1,7 @@
 //! The state of the interface: plain data, changed by `update` and drawn by `views`.
 
 use crate::tui::connection::Connecting;
+use crate::tui::focus::Focus;
 use crate::tui::list::state::{ListReading, ListState};
 use crate::tui::screens::screen::Screen;
 use crate::tui::widgets::format;
@@ -10,7 +11,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crossterm::event::KeyCode;
-use tui_input::Input;
 
 use crate::config::Context;
 use crate::store::secret_keys::{MASK, Secrets, masked_change, masked_entry};
@@ -68,8 +68,6 @@ pub struct App {
     pub undo: UndoState,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
-    /// Whether the filter line takes the keys.
-    pub is_filtering: bool,
     /// Whether the picture on the screen may differ from what is to be shown.
     pub needs_drawing: bool,
     /// When time was last let pass.
@@ -80,15 +78,13 @@ pub struct App {
     pub status: Option<StatusMessage>,
     /// What fills the screen.
     pub screen: Screen,
-    /// What is open over the list.
-    pub dialog: Option<Dialog>,
+    /// What takes the keys.
+    pub focus: Focus,
     /// What is to be asked once nothing else is open: no question comes between a user and what
     /// is being typed, because the next letter would be taken for the answer.
-    pub questions: VecDeque<Dialog>,
+    pub pending_dialogs: VecDeque<Dialog>,
     /// The user wants to leave once they are done.
     pub is_leaving: bool,
-    /// What is typed in answer to a question that `y` is not enough for.
-    pub answer: Input,
     /// The key that was pressed last.
     pub last_key: Option<KeyCode>,
     /// The dialog that a key has just closed to change something: it is open again if the change is
@@ -323,16 +319,14 @@ impl App {
             requests: Requests { last_asked: 0, last_bulk: 0, progress: None, writing: Vec::new() },
             undo: UndoState { stack: UndoStack::default(), others: HashMap::new() },
             size,
-            is_filtering: false,
             needs_drawing: true,
             passed: Millis(i64::MIN),
             messages: Messages::default(),
             status: None,
             screen: Screen::default(),
-            dialog: None,
-            questions: VecDeque::new(),
+            focus: Focus::default(),
+            pending_dialogs: VecDeque::new(),
             is_leaving: false,
-            answer: Input::default(),
             last_key: None,
             closed: None,
         }
@@ -462,7 +456,7 @@ impl App {
     pub fn takes_all_keys(&self) -> bool {
         let is_finding = self.screen.value().is_some_and(|viewer| viewer.is_finding);
         let in_run = self.screen.run().is_some_and(|debugger| debugger.takes_all_keys());
-        self.dialog.is_some() || self.is_filtering || is_finding || in_run
+        !matches!(self.focus, Focus::Screen) || is_finding || in_run
     }
 
     /// The name of the database, if a mistake there is felt by others.
@@ -525,7 +519,7 @@ impl App {
 
     /// Opens a dialog, at once or as soon as nothing else takes the keys.
     pub fn open(&mut self, dialog: Dialog) {
-        self.questions.push_back(dialog);
+        self.pending_dialogs.push_back(dialog);
         self.open_next();
     }
 
@@ -533,8 +527,8 @@ impl App {
     pub fn open_next(&mut self) {
         let is_finding = self.screen.value().is_some_and(|viewer| viewer.is_finding);
         let is_typed_in_run = self.screen.run().is_some_and(|debugger| debugger.is_typed_into());
-        if self.dialog.is_none() && !self.is_filtering && !is_finding && !is_typed_in_run {
-            self.dialog = self.questions.pop_front();
+        if matches!(self.focus, Focus::Screen) && !is_finding && !is_typed_in_run {
+            self.focus = Focus::from(self.pending_dialogs.pop_front());
         }
     }
 

@@ -17,6 +17,7 @@ mod draw;
 mod effect;
 mod error;
 mod event_loop;
+mod focus;
 mod keys;
 mod layout;
 mod list;

@@ -1,5 +1,6 @@
 //! Marking, and what is done with all that is marked.
 
+use crate::tui::focus::Focus;
 use crate::tui::screens::past;
 use crate::tui::screens::past::restore;
 use crate::tui::update::write_results;
@@ -40,11 +41,12 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
         Action::Unmark => unmark(app),
         Action::Export => {
             let marks = if is_marked { app.list.marks.clone() } else { Marks::of(selected(app)?) };
-            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::File, marks)));
+            app.focus = Focus::Dialog(Dialog::Ask(InputDialog::new(InputPurpose::File, marks)));
             Vec::new()
         }
         Action::TimeToLive if is_marked => {
-            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::Expiry, app.list.marks.clone())));
+            app.focus =
+                Focus::Dialog(Dialog::Ask(InputDialog::new(InputPurpose::Expiry, app.list.marks.clone())));
             Vec::new()
         }
         Action::Toggle if is_marked => preview(app, app.list.marks.clone(), BulkOperation::Toggle),
@@ -132,7 +134,7 @@ fn preview(app: &mut App, marks: Marks, deed: BulkOperation) -> Vec<Effect> {
     let number = next(app);
     let bulk = Bulk { marks, deed };
     let asked = BulkRequest::Preview(bulk.clone());
-    app.dialog = Some(Dialog::Counting(BulkCounting {
+    app.focus = Focus::Dialog(Dialog::Counting(BulkCounting {
         number,
         bulk,
         tally: BulkCounts::default(),
@@ -146,7 +148,7 @@ pub fn while_counting(app: &mut App, counting: BulkCounting, key: KeyEvent) -> V
     if matches!(key.code, KeyCode::Esc | KeyCode::Char('n' | 'q')) {
         return vec![Effect::Stop(counting.number)];
     }
-    app.dialog = Some(Dialog::Counting(counting));
+    app.focus = Focus::Dialog(Dialog::Counting(counting));
     Vec::new()
 }
 
@@ -158,13 +160,13 @@ pub fn in_ask(app: &mut App, mut ask: InputDialog, key: KeyEvent, now: Millis) -
     if key.code != KeyCode::Enter {
         ask.input.handle_event(&Event::Key(key));
         ask.problem = deed(&ask).err().filter(|_| !ask.input.value().is_empty());
-        app.dialog = Some(Dialog::Ask(ask));
+        app.focus = Focus::Dialog(Dialog::Ask(ask));
         return Vec::new();
     }
     match deed(&ask) {
         Err(problem) => {
             ask.problem = Some(problem);
-            app.dialog = Some(Dialog::Ask(ask));
+            app.focus = Focus::Dialog(Dialog::Ask(ask));
             Vec::new()
         }
         Ok(deed @ BulkOperation::Export(_)) => {
@@ -193,14 +195,14 @@ pub fn told(app: &mut App, number: u64, told: BulkReply, now: Millis) {
         BulkReply::Selected(selected) => selected_all(app, number, selected, now),
         BulkReply::Progress(progress) => app.requests.progress = Some((number, progress)),
         BulkReply::Previewed { tally, complete, history_keeps } => {
-            let Some(Dialog::Counting(counting)) = &mut app.dialog else { return };
+            let Some(Dialog::Counting(counting)) = app.focus.dialog_mut() else { return };
             if counting.number != number {
                 return;
             }
             counting.tally = tally;
             if complete {
                 let counting = counting.clone();
-                app.dialog = None;
+                app.focus = Focus::Screen;
                 ask_to_do(app, counting, history_keeps, now);
             }
         }
@@ -229,7 +231,8 @@ fn ask_to_do(app: &mut App, counting: BulkCounting, history_keeps: Option<u64>, 
     let done = bulk.deed.done(tally.done);
     let write = Effect::Write(Write { what: WriteKind::Bulk(number, Box::new(bulk)), done });
     let is_reversible = history_keeps.is_none();
-    app.dialog = Some(Dialog::Confirm(Confirm { is_reversible, asked_by, ..Confirm::new(lines, write) }));
+    app.focus =
+        Focus::Dialog(Dialog::Confirm(Confirm { is_reversible, asked_by, ..Confirm::new(lines, write) }));
 }
 
 /// All that was marked was changed, as far as that was possible.

@@ -1,6 +1,7 @@
 //! A database that is no longer the one that was opened: nothing of it is shown any more, and it is
 //! opened again.
 
+use crate::tui::focus::Focus;
 use crate::tui::screens::debugger;
 use crate::tui::screens::past;
 use std::collections::HashSet;
@@ -67,8 +68,10 @@ fn forget(app: &mut App) {
     app.list.pending_cursor = None;
     // What would be confirmed is about what was seen.
     let is_about_rows = |dialog: &Dialog| matches!(dialog, Dialog::Confirm(_));
-    app.dialog = app.dialog.take().filter(|dialog| !is_about_rows(dialog));
-    app.questions.retain(|dialog| !is_about_rows(dialog));
+    if app.focus.dialog().is_some_and(is_about_rows) {
+        app.focus = Focus::Screen;
+    }
+    app.pending_dialogs.retain(|dialog| !is_about_rows(dialog));
 }
 
 /// Opens the database again.

@@ -109,7 +109,7 @@ pub fn opened(
 
 /// Whether a change is being typed, or asked about.
 fn is_typing(app: &App) -> bool {
-    match &app.dialog {
+    match app.focus.dialog() {
         Some(
             Dialog::Form(_)
             | Dialog::Conflict(_)

@@ -1,6 +1,7 @@
 //! The one place that every effect passes before it is carried out: what changes something is asked
 //! about first, where the context or the file wants that.
 
+use crate::tui::focus::Focus;
 use crate::tui::undo;
 use crate::tui::widgets::format;
 use crossterm::event::KeyEvent;
@@ -51,7 +52,7 @@ pub fn gate(app: &mut App, effects: Vec<Effect>, now: Millis) -> Vec<Effect> {
 /// A question that has just been opened is not answered by the key that led to it.
 pub fn remember_key(app: &mut App) {
     let last = app.last_key;
-    if let Some(Dialog::Confirm(confirm)) = &mut app.dialog {
+    if let Some(Dialog::Confirm(confirm)) = app.focus.dialog_mut() {
         confirm.asked_by = confirm.asked_by.or(last);
     }
 }
@@ -62,11 +63,12 @@ fn asks(app: &App, effect: &Effect) -> bool {
 }
 
 /// A key while a question is open.
-pub fn key(app: &mut App, confirm: Confirm, key: KeyEvent) -> Vec<Effect> {
-    match answer(app, key, reply(app, &confirm)) {
+pub fn key(app: &mut App, mut confirm: Confirm, key: KeyEvent) -> Vec<Effect> {
+    let reply = reply(app, &confirm);
+    match answer(app, &mut confirm.typed, key, reply) {
         Some(true) => return vec![Effect::Approved(confirm.effect)],
         Some(false) => refused(app, confirm),
-        None => app.dialog = Some(Dialog::Confirm(confirm)),
+        None => app.focus = Focus::Dialog(Dialog::Confirm(confirm)),
     }
     Vec::new()
 }
@@ -93,7 +95,7 @@ fn refused(app: &mut App, confirm: Confirm) {
         _ => {}
     }
     if let Some(back) = back {
-        app.dialog = Some(*back);
+        app.focus = Focus::Dialog(*back);
     }
 }
 

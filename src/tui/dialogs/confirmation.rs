@@ -1,6 +1,7 @@
 //! What confirms a change: a key, or the name of the context.
 
 use crossterm::event::{Event, KeyCode, KeyEvent};
+use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use crate::text::escape::escape;
@@ -43,26 +44,22 @@ pub fn reply(app: &App, confirm: &Confirm) -> ConfirmReply {
 }
 
 /// What a key answers to a question; `None` if it is no answer.
-pub fn answer(app: &mut App, key: KeyEvent, reply: ConfirmReply) -> Option<bool> {
+pub fn answer(app: &App, typed: &mut Input, key: KeyEvent, reply: ConfirmReply) -> Option<bool> {
     let is_yes = |yes: KeyCode| match (yes, key.code) {
         (KeyCode::Char(yes), KeyCode::Char(pressed)) => yes.eq_ignore_ascii_case(&pressed),
         (yes, pressed) => yes == pressed,
     };
-    let answer = match (reply, key.code) {
+    match (reply, key.code) {
         (_, KeyCode::Esc) => Some(false),
         (ConfirmReply::Name, KeyCode::Enter) => {
-            (app.production() == Some(app.answer.value().trim())).then_some(true)
+            (app.production() == Some(typed.value().trim())).then_some(true)
         }
         (ConfirmReply::Name, _) => {
-            app.answer.handle_event(&Event::Key(key));
+            typed.handle_event(&Event::Key(key));
             None
         }
         (ConfirmReply::Key(yes), _) if is_yes(yes) => Some(true),
         (ConfirmReply::Key(_), KeyCode::Char('n' | 'N' | 'q')) => Some(false),
         (ConfirmReply::Key(_), _) => None,
-    };
-    if answer.is_some() {
-        app.answer.reset();
     }
-    answer
 }

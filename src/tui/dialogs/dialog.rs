@@ -94,7 +94,9 @@ pub struct Confirm {
     pub is_reversible: bool,
     /// What is open again on no.
     pub back: Option<Box<Dialog>>,
-    /// The key that led to the question, which is no answer to it.
+    /// What is typed where a key is not enough for a yes.
+    pub typed: Input,
+    /// The key that led to the question, which is not an answer to it.
     pub asked_by: Option<KeyCode>,
 }
 
@@ -102,7 +104,14 @@ impl Confirm {
     /// A question about a change.
     pub fn new(lines: Vec<String>, effect: Effect) -> Confirm {
         let is_reversible = effect.change().is_none_or(|change| change.is_reversible);
-        Confirm { lines, effect: Box::new(effect), is_reversible, back: None, asked_by: None }
+        Confirm {
+            lines,
+            effect: Box::new(effect),
+            is_reversible,
+            back: None,
+            typed: Input::default(),
+            asked_by: None,
+        }
     }
 
     /// The key that says yes: another one than that which asked.

@@ -33,7 +33,7 @@ pub const LINE: usize = 64;
 
 /// Draws the dialog that is open, if one is.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
-    match &app.dialog {
+    match app.focus.dialog() {
         None => {}
         Some(Dialog::Help(top)) => help::draw(app, *top, frame),
         Some(Dialog::Undos(chosen)) => undo::draw::draw(app, *chosen, now, frame),
@@ -179,7 +179,7 @@ pub fn place_cursor(inner: Rect, line: usize, column: usize, frame: &mut Frame<'
 fn draw_confirm(app: &App, confirm: &Confirm, frame: &mut Frame<'_>) {
     let mut lines = confirm.lines.clone();
     lines.extend(about_adoption(app, confirm));
-    question(app, &lines, reply(app, confirm), frame);
+    question(app, &lines, reply(app, confirm), &confirm.typed, frame);
 }
 
 /// Which database it is, if it has a name.
@@ -195,7 +195,7 @@ pub fn database(app: &App) -> Option<Line<'static>> {
 
 /// A question. Where the database has a name it is named; for what nothing takes back where mistakes are
 /// felt by others, a letter is not enough.
-pub fn question(app: &App, lines: &[String], reply: ConfirmReply, frame: &mut Frame<'_>) {
+pub fn question(app: &App, lines: &[String], reply: ConfirmReply, typed: &Input, frame: &mut Frame<'_>) {
     let mut lines: Vec<_> =
         lines.iter().map(|line| Line::styled(line.clone(), app.settings.theme.text)).collect();
     lines.extend(database(app));
@@ -211,13 +211,13 @@ pub fn question(app: &App, lines: &[String], reply: ConfirmReply, frame: &mut Fr
     const KEYS: &[KeyHint] = &[("enter", "do it"), ("esc", "leave it")];
     let (width, _) = room(app.size, LINE, KEYS);
     let label = format!("type {} to do it: ", format::cut(&escape(name.as_bytes()), width / 2));
-    let (line, column) = input_line(app, label, &app.answer, width);
+    let (line, column) = input_line(app, label, typed, width);
     // What is typed stands first, so that it is seen however small the screen is.
     let before = lines.drain(..).flat_map(|line| wrapped(&line, width)).collect::<Vec<_>>();
     let (_, height) = room(app.size, LINE, KEYS);
     let shown = before.into_iter().take(height.saturating_sub(2)).chain([line]).collect::<Vec<_>>();
     let at = shown.len() - 1;
-    let typed = app.answer.value().trim();
+    let typed = typed.value().trim();
     let is_wrong = !name.starts_with(typed);
     let problem = is_wrong.then(|| Line::styled("✗ that is not its name", app.settings.theme.bad));
     let shown = shown.into_iter().chain(problem).collect();

@@ -8,6 +8,7 @@ use crate::tui::dialogs::help;
 use crate::tui::dialogs::messages;
 use crate::tui::dialogs::palette;
 use crate::tui::dialogs::run_dialog;
+use crate::tui::focus::Focus;
 use crate::tui::undo;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
@@ -20,7 +21,7 @@ use crate::tui::keys::scroll::scrolled;
 
 /// Gives a key to the dialog that is open.
 pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
-    let Some(dialog) = app.dialog.take() else { return Vec::new() };
+    let Some(dialog) = app.focus.take_dialog() else { return Vec::new() };
     if let Dialog::Counting(counting) = dialog {
         return bulk::update::while_counting(app, counting, key);
     }
@@ -30,7 +31,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     // Escape and a letter in quick succession arrive as one key: that is no answer.
     let is_chord = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
     if is_chord && matches!(dialog, Dialog::Confirm(_) | Dialog::Conflict(_) | Dialog::Invalid(_)) {
-        app.dialog = Some(dialog);
+        app.focus = Focus::Dialog(dialog);
         return Vec::new();
     }
     match dialog {
@@ -38,7 +39,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         Dialog::Ask(ask) => bulk::update::in_ask(app, ask, key, now),
         Dialog::Start(start) => run_dialog::state::key(app, start, key),
         Dialog::Help(top) => {
-            app.dialog = help(app, top, key);
+            app.focus = Focus::from(help(app, top, key));
             Vec::new()
         }
         Dialog::Undos(chosen) => undo::update::key(app, chosen, key, now),
@@ -53,7 +54,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
                 form::update::edit_again(app, entry.map(|entry| *entry), &key, draft)
             }
             _ => {
-                app.dialog = Some(Dialog::Invalid(invalid));
+                app.focus = Focus::Dialog(Dialog::Invalid(invalid));
                 Vec::new()
             }
         },
@@ -62,7 +63,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
 
 /// Gives pasted text to the dialog that is open, if it takes text.
 pub fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) {
-    match &mut app.dialog {
+    match app.focus.dialog_mut() {
         Some(Dialog::Palette(palette)) => type_into(&mut palette.input),
         Some(Dialog::Ask(ask)) => type_into(&mut ask.input),
         Some(Dialog::Start(start)) => type_into(start.field()),

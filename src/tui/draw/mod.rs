@@ -99,7 +99,7 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let theme = &app.settings.theme;
     let (aside, style) = match app.list.filter_line.mistake() {
         // While it is typed, the line at the bottom says what is wrong with it.
-        Some(_) if app.is_filtering => (String::new(), theme.bad),
+        Some(_) if app.focus.is_filter_line() => (String::new(), theme.bad),
         Some(problem) => (format!("  {}", problem.text), theme.bad),
         None if app.list.reading.from.is_some() && app.list.reading.scanned > 0 => {
             let of = app.database.count.map_or(String::new(), |count| format!(" of {}", thousands(count)));
@@ -128,16 +128,16 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let mut spans = vec![
         Span::styled(mark, theme.production),
         Span::styled(scope, theme.title),
-        Span::styled("/ ", if app.is_filtering { theme.key } else { theme.faint }),
+        Span::styled("/ ", if app.focus.is_filter_line() { theme.key } else { theme.faint }),
     ];
-    if text.is_empty() && !app.is_filtering {
+    if text.is_empty() && !app.focus.is_filter_line() {
         spans.push(Span::styled("no filter", theme.faint));
     } else {
         spans.extend(line_with_mistake(app, &app.list.filter_line, text));
     }
     spans.push(Span::styled(aside, style));
     frame.render_widget(Line::from(spans), area);
-    if app.is_filtering && app.dialog.is_none() {
+    if app.focus.is_filter_line() && app.focus.dialog().is_none() {
         let column = columns(column + before);
         frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
     }

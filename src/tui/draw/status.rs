@@ -61,7 +61,7 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
         }
         return Some((text, theme.warning));
     }
-    if let Some(mistake) = app.shown_filter().mistake().filter(|_| app.is_filtering) {
+    if let Some(mistake) = app.shown_filter().mistake().filter(|_| app.focus.is_filter_line()) {
         return Some((format!("✗ {}", escape(mistake.text.as_bytes())), theme.bad));
     }
     if let Some(unresponsive_for) = app.unresponsive_for(now) {

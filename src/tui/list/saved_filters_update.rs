@@ -3,6 +3,7 @@
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::focus::Focus;
 use crate::tui::keys::action::Action;
 use crate::tui::keys::command;
 use crate::tui::update::{filter_with, show};
@@ -26,7 +27,7 @@ pub fn ask(app: &mut App, action: Action, now: Millis) {
             let key = key.map_or(":save-filter", String::as_str);
             app.show_hint(format!("no filter is saved; {key} saves the one of the list"), now);
         }
-        _ => app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette),
+        _ => app.focus = Focus::from(command::of(action).map(Palette::of).map(Dialog::Palette)),
     }
 }
 

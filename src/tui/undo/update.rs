@@ -1,5 +1,6 @@
 //! Taking changes back, and doing them again.
 
+use crate::tui::focus::Focus;
 use crate::tui::update::replies;
 use crate::tui::widgets::format;
 use crossterm::event::{KeyCode, KeyEvent};
@@ -54,7 +55,7 @@ pub fn list(app: &mut App, now: Millis) {
     if app.undo.stack.done.is_empty() {
         app.show_hint(NOTHING, now);
     } else {
-        app.dialog = Some(Dialog::Undos(0));
+        app.focus = Focus::Dialog(Dialog::Undos(0));
     }
 }
 
@@ -77,7 +78,8 @@ pub fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> Vec<Effe
     }
     let by = scrolled(key, usize::from(app.size.1));
     let last = count.saturating_sub(1);
-    app.dialog = (count > 0).then(|| Dialog::Undos(chosen.min(last).saturating_add_signed(by).min(last)));
+    app.focus =
+        Focus::from((count > 0).then(|| Dialog::Undos(chosen.min(last).saturating_add_signed(by).min(last))));
     Vec::new()
 }
 
@@ -118,7 +120,7 @@ pub fn ask(app: &mut App, change: &Change, now: Millis) {
     // The session knows a transaction by its last revision.
     let change = UndoableChange::of(vec![last], &words, change.at);
     let what = WriteKind::Undo { change, chosen: UndoSource::FromHistory, force: false };
-    app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what, done }))));
+    app.focus = Focus::Dialog(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what, done }))));
 }
 
 /// The revision that took a change back, if the list shows that it counts. One that was itself taken

@@ -10,6 +10,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::bulk;
 use crate::tui::dialogs::form;
+use crate::tui::focus::Focus;
 use crate::tui::keys::action::Action;
 use crate::tui::keys::command;
 use crate::tui::keys::command::ScreenKind;
@@ -90,7 +91,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Show(view) => return update::show(app, view, now),
         Action::StepView(by) => return update::show(app, app.list.view.step(by), now),
         Action::Past => return past::update::begin(app),
-        Action::Filter => app.is_filtering = true,
+        Action::Filter => app.focus = Focus::FilterLine,
         Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
             saved_filters_update::ask(app, action, now);
         }
@@ -121,18 +122,18 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 None => {}
             }
         }
-        Action::Palette => app.dialog = Some(Dialog::Palette(Palette::default())),
+        Action::Palette => app.focus = Focus::Dialog(Dialog::Palette(Palette::default())),
         Action::Copy(part) => return copy::row(app, part, now),
-        Action::Messages => app.dialog = Some(Dialog::Messages(0)),
+        Action::Messages => app.focus = Focus::Dialog(Dialog::Messages(0)),
         Action::Context if app.settings.contexts.is_empty() => {
             app.show_hint("no database has a name: config.toml gives them theirs, in [contexts.NAME]", now);
         }
         Action::Context | Action::Theme => {
-            app.dialog = command::of(action).map(Palette::of).map(Dialog::Palette)
+            app.focus = Focus::from(command::of(action).map(Palette::of).map(Dialog::Palette))
         }
         Action::Details => value::update::open(app),
         Action::Format => value::update::change_format(app),
-        Action::Help => app.dialog = Some(Dialog::Help(0)),
+        Action::Help => app.focus = Focus::Dialog(Dialog::Help(0)),
         Action::Reload => {
             app.database.counting.outdate();
             return vec![app.reload(now)];
@@ -165,10 +166,12 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         },
         Action::Undos => undo::update::list(app, now),
         Action::Redo => return undo::update::step(app, true, now),
-        Action::Add => app.dialog = Some(Dialog::Form(Box::new(Form::add()))),
+        Action::Add => app.focus = Focus::Dialog(Dialog::Form(Box::new(Form::add()))),
         Action::ClearLock => match app.list.window.selected().cloned() {
-            Some(Row::Lock(row)) => app.dialog = Some(Dialog::Confirm(clear_lock(&row, now))),
-            Some(Row::Entry(entry)) => app.dialog = Some(Dialog::Confirm(clear_key(app, &entry, now))),
+            Some(Row::Lock(row)) => app.focus = Focus::Dialog(Dialog::Confirm(clear_lock(&row, now))),
+            Some(Row::Entry(entry)) => {
+                app.focus = Focus::Dialog(Dialog::Confirm(clear_key(app, &entry, now)))
+            }
             Some(Row::Change(_) | Row::Group(_) | Row::Run(_)) | None => {}
         },
         Action::StopRun => {
@@ -177,7 +180,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 (None, Some(Row::Run(row))) => Some(&**row),
                 (None, _) => None,
             };
-            app.dialog = row.and_then(|row| stop_run(row, now)).map(Dialog::Confirm);
+            app.focus = Focus::from(row.and_then(|row| stop_run(row, now)).map(Dialog::Confirm));
         }
         Action::OpenRun => {
             if let Some(Row::Run(row)) = app.list.window.selected() {
@@ -225,7 +228,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         Action::StartRun => {
-            app.dialog = Some(Dialog::Start(RunDialog::default()));
+            app.focus = Focus::Dialog(Dialog::Start(RunDialog::default()));
             return vec![Effect::Debugger(DebuggerRequest::Suggestions)];
         }
         Action::Over(_)
@@ -303,7 +306,8 @@ fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
             let lines = vec![format!("Set {} to 0? It is {} now.", entry.key, app.value_in(&entry, 40))];
             let zero = if entry.value_type() == Type::Number { Value::integer(0) } else { Value::text("0") };
             let done = format!("set {} to 0", entry.key);
-            app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(put(entry, zero, done)))));
+            app.focus =
+                Focus::Dialog(Dialog::Confirm(Confirm::new(lines, Effect::Write(put(entry, zero, done)))));
         }
         Action::Edit => return form::update::edit(app, entry, Field::Value),
         Action::ChangeType => return form::update::edit(app, entry, Field::Type),
@@ -317,7 +321,7 @@ fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
             if kind == Kind::Lock {
                 lines.push("It is used as a lock: whoever holds it may be at work.".into());
             }
-            app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(delete(entry)))));
+            app.focus = Focus::Dialog(Dialog::Confirm(Confirm::new(lines, Effect::Write(delete(entry)))));
         }
         _ => {}
     }

@@ -257,13 +257,13 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if app.status.as_ref().is_some_and(|status| status.until.is_none()) {
         app.status = None;
     }
-    if app.dialog.is_some() {
+    if app.focus.dialog().is_some() {
         return dialogs::update::key(app, key, now);
     }
     if let Some(effects) = value::update::key(app, key, now) {
         return effects;
     }
-    if app.is_filtering {
+    if app.focus.is_filter_line() {
         return filtering(app, key, now);
     }
     if app.screen.value().is_none()
@@ -316,11 +316,11 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
 fn filtering(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     match key.code {
         KeyCode::Enter => {
-            app.is_filtering = false;
+            app.focus.leave_filter_line();
             Vec::new()
         }
         KeyCode::Esc => {
-            app.is_filtering = false;
+            app.focus.leave_filter_line();
             filter_with(app, |line| line.set(""), now)
         }
         KeyCode::Down | KeyCode::Up => {
@@ -368,7 +368,7 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
         );
         return Vec::new();
     }
-    if let Some(Dialog::Form(form)) = &mut app.dialog
+    if let Some(Dialog::Form(form)) = app.focus.dialog_mut()
         && form.focus() == Field::Value
     {
         // Terminals send a line break as a carriage return.
@@ -378,7 +378,7 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
     }
     let line: String = text.chars().filter(|character| !character.is_control()).collect();
     let type_into = |input: &mut Input| insert(input, &line);
-    if app.dialog.is_some() {
+    if app.focus.dialog().is_some() {
         dialogs::update::paste(app, type_into);
         return Vec::new();
     }
@@ -392,7 +392,7 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
         debugger::paste(app, type_into);
         return Vec::new();
     }
-    if app.is_filtering {
+    if app.focus.is_filter_line() {
         return filter_with(app, |line| line.type_into(type_into), now);
     }
     // Pasted text is never taken for commands.

@@ -37,7 +37,7 @@ pub(super) fn toggle(app: &mut App, now: Millis) -> Vec<Effect> {
 
 /// Takes in what the mouse did.
 pub(super) fn take(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
-    if app.dialog.is_some() {
+    if app.focus.dialog().is_some() {
         return over_dialog(app, mouse, now);
     }
     match app.screen_kind() {
@@ -66,7 +66,7 @@ fn wheel(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
 fn over_dialog(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     let Some(by) = turned(mouse) else { return Vec::new() };
     let code = if by > 0 { KeyCode::Down } else { KeyCode::Up };
-    match app.dialog {
+    match app.focus.dialog() {
         Some(Dialog::Help(_) | Dialog::Palette(_) | Dialog::Messages(_)) => {
             (0..WHEEL).flat_map(|_| dialogs::update::key(app, code.into(), now)).collect()
         }
@@ -147,7 +147,9 @@ fn in_past(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
             }
             Vec::new()
         }
-        MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) && !app.is_filtering => {
+        MouseEventKind::Down(MouseButton::Left)
+            if areas.filter.contains(at) && !app.focus.is_filter_line() =>
+        {
             match past::draw::change_at(app, mouse.column) {
                 Some(revision) => past::update::jump_to(app, revision),
                 None => Vec::new(),

@@ -169,8 +169,8 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             }
             // Whoever wants to leave stays for a question, or for an error.
             let is_settled = app.status.as_ref().is_none_or(|status| status.tone != MessageLevel::Error)
-                && app.dialog.is_none()
-                && app.questions.is_empty();
+                && app.focus.dialog().is_none()
+                && app.pending_dialogs.is_empty();
             app.is_leaving &= is_settled;
             let effects = undo::update::next_step(app, is_settled, now);
             if app.is_leaving && app.requests.writing.is_empty() { vec![Effect::Quit] } else { effects }
@@ -243,7 +243,7 @@ fn take_detail(app: &mut App, detail: Option<Detail>, now: Millis) {
     if let (Some(detail), Some(earlier)) = (&mut app.details.row, &earlier) {
         detail.follow(earlier);
     }
-    if let (Some(Dialog::Form(form)), Some(detail)) = (&mut app.dialog, &app.details.row) {
+    if let (Some(Dialog::Form(form)), Some(detail)) = (app.focus.dialog_mut(), &app.details.row) {
         form.learn(detail);
     }
     // An entry as it was is not scrolled by what comes of the list behind it.

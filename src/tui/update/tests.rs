@@ -89,7 +89,7 @@ fn put(name: &str, value: Value) -> Vec<Operation> {
 
 /// The form that is open.
 fn form(app: &App) -> &Form {
-    match &app.dialog {
+    match app.focus.dialog() {
         Some(Dialog::Form(form)) => form,
         other => panic!("no form: {other:?}"),
     }
@@ -131,12 +131,12 @@ fn an_edit_keeps_the_type_and_refuses_what_is_none() {
     press(&mut app, KeyCode::Enter);
     type_text(&mut app, "x");
     assert_eq!(press(&mut app, KeyCode::Enter), []);
-    assert!(wrong(&app, Field::Value).contains("number"), "{:?}", app.dialog);
+    assert!(wrong(&app, Field::Value).contains("number"), "{:?}", app.focus.dialog());
     press(&mut app, KeyCode::Backspace);
     type_text(&mut app, "5");
     let effects = press(&mut app, KeyCode::Enter);
     assert_eq!(guarded(&effects).operations, put("deploys:total", Value::integer(12_075)));
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
 }
 
 #[test]
@@ -190,18 +190,18 @@ fn a_confirmation_is_not_given_by_the_key_that_asked() {
         assert_eq!(press(&mut app, KeyCode::Char(asks)), []);
         for code in [KeyCode::Char(asks), KeyCode::Enter, KeyCode::Char(' ')] {
             assert_eq!(press(&mut app, code), [], "{asks}");
-            assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{asks}");
+            assert!(matches!(app.focus.dialog(), Some(Dialog::Confirm(_))), "{asks}");
         }
         for modifiers in [KeyModifiers::ALT, KeyModifiers::CONTROL] {
             let chord = KeyEvent::new(KeyCode::Char('y'), modifiers);
             assert_eq!(update(&mut app, Message::Input(Event::Key(chord)), NOW), []);
-            assert!(app.dialog.is_some());
+            assert!(app.focus.dialog().is_some());
         }
         guarded(&press(&mut app, KeyCode::Char('y')));
-        assert!(app.dialog.is_none());
+        assert!(app.focus.dialog().is_none());
         press(&mut app, KeyCode::Char(asks));
         assert_eq!(press(&mut app, KeyCode::Char('n')), []);
-        assert!(app.dialog.is_none());
+        assert!(app.focus.dialog().is_none());
     }
 }
 
@@ -249,7 +249,7 @@ fn a_lock_is_cleared_only_as_it_was_seen_and_the_question_says_whose_it_is() {
         app.list.view = View::Locks;
         answer_rows(&mut app, vec![Row::Lock(row.clone())]);
         press(&mut app, KeyCode::Char('x'));
-        let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
+        let Some(Dialog::Confirm(confirm)) = app.focus.dialog() else { panic!("{:?}", app.focus.dialog()) };
         let words = confirm.lines.join(" ");
         let effects = press(&mut app, KeyCode::Char('y'));
         assert_eq!(written(&effects).what, WriteKind::ClearLock(Box::new(row.lock)));
@@ -281,7 +281,7 @@ fn refused(app: &mut App) -> Entry {
     let write = written(&effects).clone();
     let theirs = Entry { revision: Revision(99), ..entry("version", "theirs", Some(Type::String)) };
     assert_eq!(answer(app, refusal(write, Some(theirs.clone()))), []);
-    assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "{:?}", app.dialog);
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Conflict(_))), "{:?}", app.focus.dialog());
     theirs
 }
 
@@ -303,10 +303,10 @@ fn a_conflict_has_three_ways_out() {
     refused(&mut app);
     for harmless in [KeyCode::Enter, KeyCode::Char('y'), KeyCode::Char(' ')] {
         assert_eq!(press(&mut app, harmless), []);
-        assert!(app.dialog.is_some());
+        assert!(app.focus.dialog().is_some());
     }
     assert_eq!(press(&mut app, KeyCode::Esc), []);
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
 }
 
 #[test]
@@ -318,11 +318,11 @@ fn a_conflict_never_comes_between_the_user_and_what_is_being_typed() {
     // The next letter that is typed would be taken for an answer.
     press(&mut app, KeyCode::Char('/'));
     answer(&mut app, refusal());
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
     type_text(&mut app, "o");
     assert_eq!(app.list.filter_line.text(), "o");
     press(&mut app, KeyCode::Enter);
-    assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "{:?}", app.dialog);
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Conflict(_))), "{:?}", app.focus.dialog());
     press(&mut app, KeyCode::Esc);
 
     press(&mut app, KeyCode::Char('a'));
@@ -331,7 +331,7 @@ fn a_conflict_never_comes_between_the_user_and_what_is_being_typed() {
     type_text(&mut app, "y");
     assert_eq!(typed(&app, Field::Key), "half a key");
     press(&mut app, KeyCode::Esc);
-    assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "it was lost");
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Conflict(_))), "it was lost");
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn what_was_typed_is_offered_again_when_a_write_fails() {
     let error = || StoreError::from(ErrorKind::Contended { key: key("version"), attempts: 3 });
     answer(&mut app, Reply::Written(write, Err(error())));
     assert!(app.requests.writing.is_empty());
-    assert!(matches!(&app.dialog, Some(Dialog::Invalid(_))), "{:?}", app.dialog);
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Invalid(_))), "{:?}", app.focus.dialog());
     press(&mut app, KeyCode::Char('e'));
     assert_eq!((typed(&app, Field::Value), typed(&app, Field::Expiry)), ("v1.14.2-mine", "1h"));
     press(&mut app, KeyCode::Esc);
@@ -410,12 +410,12 @@ fn read_only_refuses_every_key_that_writes_and_says_so() {
         for code in [' ', 't', 'e', 'E', 'a', '+', '=', '-', '0', 'T', 'd', 'x'] {
             app.status = None;
             assert_eq!(press(&mut app, KeyCode::Char(code)), [], "{code}");
-            assert!(app.dialog.is_none(), "{code}");
+            assert!(app.focus.dialog().is_none(), "{code}");
             assert!(status(&app).contains("looking only"), "{code}: {}", status(&app));
         }
         for code in [KeyCode::Enter, KeyCode::Delete] {
             assert_eq!(press(&mut app, code), []);
-            assert!(app.dialog.is_none());
+            assert!(app.focus.dialog().is_none());
         }
         // Where the user did not ask for it, it is said why.
         app.database.unwritable = Some("its permissions do not allow it".into());
@@ -439,7 +439,7 @@ fn the_filter_works_as_it_is_typed_and_mistakes_are_explained() {
     type_text(&mut app, "g");
     assert_eq!(app.list.filter_line.mistake(), None);
     press(&mut app, KeyCode::Enter);
-    assert!(!app.is_filtering);
+    assert!(!app.focus.is_filter_line());
     let effects = press(&mut app, KeyCode::Esc);
     assert!(matches!(&effects[..], [Effect::Load(load)] if load.filter.is_empty()), "{effects:?}");
 }
@@ -638,7 +638,7 @@ fn pasted_text_is_never_taken_for_commands() {
     assert_eq!(paste(&mut app), []);
     press(&mut app, KeyCode::Char('d'));
     assert_eq!(paste(&mut app), []);
-    assert!(matches!(app.dialog, Some(Dialog::Confirm(_))));
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Confirm(_))));
     press(&mut app, KeyCode::Esc);
     press(&mut app, KeyCode::Char('/'));
     paste(&mut app);
@@ -660,7 +660,7 @@ fn the_mouse_chooses_tabs_rows_and_the_filter() {
     assert_eq!(selected(&app), "deploy_lock");
     mouse(&mut app, MouseEventKind::ScrollDown, 5, first);
     mouse(&mut app, click, 10, 1);
-    assert!(app.is_filtering);
+    assert!(app.focus.is_filter_line());
     mouse(&mut app, click, 10, 0);
     assert_eq!(app.list.view, View::Flags);
 }
@@ -687,7 +687,7 @@ fn what_scrolls_does_not_run_on_beyond_its_end() {
     for _ in 0..200 {
         press(&mut app, KeyCode::Char('j'));
     }
-    assert!(matches!(app.dialog, Some(Dialog::Help(top)) if top < 100), "{:?}", app.dialog);
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Help(top)) if *top < 100), "{:?}", app.focus.dialog());
 }
 
 /// The history, with the cursor on the newest change.
@@ -757,7 +757,7 @@ fn a_change_of_the_history_is_taken_back_only_after_a_yes_and_a_lock_never() {
 
     on(&mut app, "deploy");
     assert_eq!(press(&mut app, KeyCode::Char('u')), []);
-    assert!(app.dialog.is_none() && status(&app).contains("cleared"), "{}", status(&app));
+    assert!(app.focus.dialog().is_none() && status(&app).contains("cleared"), "{}", status(&app));
 }
 
 #[test]
@@ -768,13 +768,13 @@ fn what_the_list_shows_as_taken_back_is_not_asked_about() {
     answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![taking_back.clone()])));
     on(&mut app, "feature:dark_mode");
     assert_eq!(press(&mut app, KeyCode::Char('u')), []);
-    assert!(app.dialog.is_none() && status(&app).contains("already"), "{}", status(&app));
+    assert!(app.focus.dialog().is_none() && status(&app).contains("already"), "{}", status(&app));
     // The taking back was taken back: the change counts again.
     let again = Change { undone_by: Some(Revision(78)), ..taking_back };
     answer(&mut app, Reply::Changed(CommitNotice::Changes(vec![again])));
     on(&mut app, "feature:dark_mode");
     press(&mut app, KeyCode::Char('u'));
-    assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{:?}", app.dialog);
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Confirm(_))), "{:?}", app.focus.dialog());
 }
 
 #[test]

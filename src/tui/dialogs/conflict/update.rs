@@ -1,6 +1,7 @@
 //! Keys while a change that was refused is shown beside what somebody else has made of the entry.
 
 use crate::tui::dialogs::form;
+use crate::tui::focus::Focus;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::tui::app::App;
@@ -20,7 +21,7 @@ pub fn key(app: &mut App, conflict: Box<Conflict>, key: KeyEvent) -> Vec<Effect>
             form::update::edit_again(app, conflict.theirs, &key, draft)
         }
         _ => {
-            app.dialog = Some(Dialog::Conflict(conflict));
+            app.focus = Focus::Dialog(Dialog::Conflict(conflict));
             Vec::new()
         }
     }

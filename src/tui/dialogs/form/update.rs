@@ -1,5 +1,6 @@
 //! Keys while an entry is edited or added in the form, and what it writes.
 
+use crate::tui::focus::Focus;
 use crate::tui::update::actions;
 use crate::tui::widgets::format;
 use crossterm::event::{Event, KeyCode, KeyEvent};
@@ -23,7 +24,7 @@ pub fn edit(app: &mut App, entry: Entry, field: Field) -> Vec<Effect> {
     if let Some(detail) = &app.details.row {
         form.learn(detail);
     }
-    app.dialog = Some(Dialog::Form(Box::new(form)));
+    app.focus = Focus::Dialog(Dialog::Form(Box::new(form)));
     Vec::new()
 }
 
@@ -34,7 +35,7 @@ pub fn edit_again(app: &mut App, entry: Option<Entry>, key: &Key, draft: Draft) 
         (Draft::Outside(_), None) => {}
         (Draft::Form { text, value_type, expiry }, entry) => {
             let form = Form::again(entry, key, text, value_type, expiry);
-            app.dialog = Some(Dialog::Form(Box::new(form)));
+            app.focus = Focus::Dialog(Dialog::Form(Box::new(form)));
         }
     }
     Vec::new()
@@ -58,7 +59,7 @@ pub fn key(app: &mut App, mut form: Box<Form>, key: KeyEvent, now: Millis) -> Ve
             input.handle_event(&Event::Key(key));
         }),
     }
-    app.dialog = Some(Dialog::Form(form));
+    app.focus = Focus::Dialog(Dialog::Form(form));
     Vec::new()
 }
 

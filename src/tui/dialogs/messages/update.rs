@@ -1,5 +1,6 @@
 //! Keys while the messages are shown.
 
+use crate::tui::focus::Focus;
 use crate::tui::update::copy;
 use crossterm::event::{KeyCode, KeyEvent};
 
@@ -32,6 +33,6 @@ pub fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> Vec<Effe
     };
     // That something was sent is a message too, before the one that has the cursor.
     let chosen = chosen + app.messages.len().saturating_sub(last + 1);
-    app.dialog = Some(Dialog::Messages(chosen));
+    app.focus = Focus::Dialog(Dialog::Messages(chosen));
     effects
 }

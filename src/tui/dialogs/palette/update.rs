@@ -1,6 +1,7 @@
 //! Keys while the palette is open, and what a command does with what it is called with.
 
 use crate::tui::connection::switch;
+use crate::tui::focus::Focus;
 use crate::tui::list::saved_filters_update;
 use crate::tui::screens::past;
 use crate::tui::update;
@@ -29,7 +30,7 @@ pub fn key(app: &mut App, mut palette: Palette, key: KeyEvent, now: Millis) -> V
             let moment = choice.argument.as_deref().filter(|_| choice.command.argument == Argument::Moment);
             if let Some(Err(problem)) = moment.map(past::update::point) {
                 app.show_error(problem);
-                app.dialog = Some(Dialog::Palette(palette));
+                app.focus = Focus::Dialog(Dialog::Palette(palette));
                 return Vec::new();
             }
             return call(app, choice.command, choice.argument.as_deref(), now);
@@ -49,7 +50,7 @@ pub fn key(app: &mut App, mut palette: Palette, key: KeyEvent, now: Millis) -> V
             palette.chosen = 0;
         }
     }
-    app.dialog = Some(Dialog::Palette(palette));
+    app.focus = Focus::Dialog(Dialog::Palette(palette));
     Vec::new()
 }
 

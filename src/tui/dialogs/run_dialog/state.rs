@@ -1,5 +1,6 @@
 //! Starting a workflow: its file, and what it is given.
 
+use crate::tui::focus::Focus;
 use crate::tui::screens::debugger::requests;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
@@ -115,7 +116,7 @@ pub fn key(app: &mut App, mut start: RunDialog, key: KeyEvent) -> Vec<Effect> {
             start.problem = None;
         }
     }
-    app.dialog = Some(Dialog::Start(start));
+    app.focus = Focus::Dialog(Dialog::Start(start));
     effects
 }
 

@@ -5,6 +5,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::Effect;
+use crate::tui::focus::Focus;
 use crate::tui::keys::action::Action;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::folding;
@@ -91,12 +92,12 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
             }
         }
         DebuggerReply::Suggestions(offers) => {
-            if let Some(Dialog::Start(start)) = &mut app.dialog {
+            if let Some(Dialog::Start(start)) = app.focus.dialog_mut() {
                 start.offers = offers;
             }
         }
         DebuggerReply::Completions(text, completions) => {
-            if let Some(Dialog::Start(start)) = &mut app.dialog {
+            if let Some(Dialog::Start(start)) = app.focus.dialog_mut() {
                 if start.file.value() == text {
                     start.complete(completions);
                 }
@@ -176,7 +177,9 @@ fn opened(
             return Vec::new();
         }
     };
-    app.dialog = app.dialog.take().filter(|dialog| !matches!(dialog, Dialog::Start(_)));
+    if matches!(app.focus.dialog(), Some(Dialog::Start(_))) {
+        app.focus = Focus::Screen;
+    }
     let is_same = app.screen.run().is_some_and(|before| before.sitting.run == sitting.run);
     let mut effects = if is_same { Vec::new() } else { keys::leave(app) };
     let (text, folds, prompt, wish, search, known) = match app.screen.close_run() {

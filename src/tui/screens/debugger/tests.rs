@@ -475,7 +475,7 @@ fn commands_are_run_in_truth_only_for_whoever_says_yes() {
     // The key that asked is no answer, and whoever says no can go on.
     assert_eq!(press(&mut app, KeyCode::Enter), []);
     type_text(&mut app, "n");
-    assert!(debugger(&app).wish.as_ref().is_some_and(|wish| wish.live && !wish.asks));
+    assert!(debugger(&app).wish.as_ref().is_some_and(|wish| wish.live && wish.asks.is_none()));
     press(&mut app, KeyCode::Enter);
     let effects = type_text(&mut app, "y");
     assert!(tried(&effects).0.live);
@@ -650,9 +650,9 @@ fn no_question_comes_between_a_user_and_a_line_that_is_typed_in_a_run() {
         type_text(&mut app, keys);
         app.open(Dialog::Help(0));
         press(&mut app, KeyCode::Char('y'));
-        assert!(app.dialog.is_none(), "{keys}");
+        assert!(app.focus.dialog().is_none(), "{keys}");
         press(&mut app, KeyCode::Esc);
-        assert!(app.dialog.is_some(), "{keys}");
+        assert!(app.focus.dialog().is_some(), "{keys}");
     }
 }
 

@@ -32,8 +32,8 @@ pub struct WhatIfForm {
     pub completions: Vec<String>,
     /// What is wrong.
     pub problem: Option<String>,
-    /// Whether it is asked if commands are to be run in truth.
-    pub asks: bool,
+    /// What is typed in answer to whether commands are really run; `None` unless that is asked.
+    pub asks: Option<Input>,
     /// Which of what was tried before was taken, counted from the last.
     taken: Option<usize>,
 }
@@ -64,7 +64,7 @@ impl WhatIfForm {
             focus: 0,
             completions: Vec::new(),
             problem: None,
-            asks: false,
+            asks: None,
             taken: None,
         }
     }
@@ -102,7 +102,7 @@ impl WhatIfForm {
     /// What takes a text that is typed.
     pub fn field(&mut self) -> Option<&mut Input> {
         match self.row() {
-            _ if self.asks => None,
+            _ if self.asks.is_some() => None,
             WhatIfField::Entry(place) => self.entries.get_mut(place),
             WhatIfField::Source => Some(&mut self.source),
             WhatIfField::ExecStub(place) => self.stubs.get_mut(place),
@@ -179,7 +179,7 @@ impl WhatIfForm {
 
 /// A key while it is typed; what is to be tried, once it is to be.
 pub fn key(app: &mut App, mut wish: WhatIfForm, key: KeyEvent) -> (Vec<Effect>, Option<WhatIfInput>) {
-    if wish.asks {
+    if wish.asks.is_some() {
         return (Vec::new(), answered(app, wish, key));
     }
     let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
@@ -187,7 +187,7 @@ pub fn key(app: &mut App, mut wish: WhatIfForm, key: KeyEvent) -> (Vec<Effect>, 
     match key.code {
         KeyCode::Esc => return (effects, None),
         KeyCode::Enter => match wish.read() {
-            Ok(trying) if trying.live => wish.asks = true,
+            Ok(trying) if trying.live => wish.asks = Some(Input::default()),
             Ok(trying) => {
                 app.runs.tried.push(wish);
                 return (effects, Some(trying));
@@ -227,8 +227,9 @@ pub fn key(app: &mut App, mut wish: WhatIfForm, key: KeyEvent) -> (Vec<Effect>, 
 fn answered(app: &mut App, mut wish: WhatIfForm, key: KeyEvent) -> Option<WhatIfInput> {
     // Escape and a letter in quick succession arrive as one key: that is no answer.
     let is_chord = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-    let answer = if is_chord { None } else { answer(app, key, WhatIfForm::reply(app)) };
-    wish.asks = answer.is_none();
+    let mut typed = wish.asks.take().unwrap_or_default();
+    let answer = if is_chord { None } else { answer(app, &mut typed, key, WhatIfForm::reply(app)) };
+    wish.asks = answer.is_none().then_some(typed);
     let trying = wish.read().ok().filter(|_| answer == Some(true));
     match &trying {
         Some(_) => app.runs.tried.push(wish),

@@ -26,7 +26,7 @@ use crate::tui::theme::Theme;
 pub fn draw(app: &App, past_view: &PastView, now: Millis, frame: &mut Frame<'_>) {
     let areas = app.areas();
     title(app, past_view, now, areas.tabs, frame);
-    match app.is_filtering {
+    match app.focus.is_filter_line() {
         true => filter_line(app, past_view, areas.filter, frame),
         false => scrubber(app, past_view, areas.filter, frame),
     }
@@ -45,7 +45,7 @@ fn filter_line(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_
     let mut line = Line::styled("/ ", app.settings.theme.key);
     line.extend(line_with_mistake(app, &past_view.filter_line, text));
     frame.render_widget(line, area);
-    if app.dialog.is_none() {
+    if app.focus.dialog().is_none() {
         let column = u16::try_from(column + 2).unwrap_or(u16::MAX).min(area.width - 1);
         frame.set_cursor_position((area.x + column, area.y));
     }
@@ -70,7 +70,7 @@ fn title(app: &App, past_view: &PastView, now: Millis, area: Rect, frame: &mut F
             };
             let filter = match past_view.filter_line.text() {
                 "" => String::new(),
-                _ if app.is_filtering => String::new(),
+                _ if app.focus.is_filter_line() => String::new(),
                 filter => format!("  /{}", format::cut(&escape(filter.as_bytes()), 24)),
             };
             // What is marked and what passes is to be seen on a narrow screen too.

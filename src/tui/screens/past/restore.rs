@@ -7,6 +7,7 @@ use crate::tui::app::App;
 use crate::tui::bulk::{BulkRequest, BulkResult, BulkStop, entries};
 use crate::tui::dialogs::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Effect, Write, WriteKind};
+use crate::tui::focus::Focus;
 use crate::tui::screens::past::state::{
     DiffKeys, DiffKind, DiffRequest, DiffRow, PastTarget, RestoreRequest,
 };
@@ -119,7 +120,7 @@ pub fn ask(app: &mut App, now: Millis) {
     let done = format!("restored {} from revision {revision}", entries(count));
     let restore = RestoreRequest { moment: place.moment, entries: list };
     let what = WriteKind::Restore(Box::new(restore));
-    app.dialog = Some(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what, done }))));
+    app.focus = Focus::Dialog(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what, done }))));
 }
 
 /// What was is again, as far as that was possible.

@@ -1,6 +1,7 @@
 //! Going through the past.
 
 use crate::tui::bulk;
+use crate::tui::focus::Focus;
 use crate::tui::screens::past;
 use crate::tui::screens::past::restore;
 use crate::tui::undo;
@@ -168,7 +169,7 @@ pub fn visited(
                     |mark: &ChangeMark| place.before.first().map(ChangeMark::of).as_ref() != Some(mark);
                 if past_view.expects.take().as_ref().is_some_and(is_other) {
                     app.screen.close_past();
-                    app.is_filtering = false;
+                    app.focus.leave_filter_line();
                     app.show_hint("the moment that was shown is not in the database as it is now", now);
                     return Vec::new();
                 }
@@ -227,7 +228,7 @@ pub fn visited(
             past_view.marks_on_arrival = false;
             if past_view.place.is_none() {
                 app.screen.close_past();
-                app.is_filtering = false;
+                app.focus.leave_filter_line();
             }
             app.show_error(error.to_string());
             Vec::new()
@@ -298,14 +299,14 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
             return Some(go(app, goal));
         }
         Action::Past => {
-            app.dialog = Some(Dialog::Ask(InputDialog::new(InputPurpose::Moment, Marks::default())))
+            app.focus = Focus::Dialog(Dialog::Ask(InputDialog::new(InputPurpose::Moment, Marks::default())))
         }
         Action::Differing => {
             past_view.only_different = !past_view.only_different;
             past_view.is_too_long = false;
             return Some(from_the_first(app));
         }
-        Action::Filter => app.is_filtering = true,
+        Action::Filter => app.focus = Focus::FilterLine,
         Action::Sort => {
             let next = SortBy::after(past_view.sort);
             return Some(sort(app, next));

@@ -159,7 +159,7 @@ proptest! {
         for _ in 0..80 {
             update(&mut app, pressed(KeyCode::Esc), now);
         }
-        prop_assert!(app.dialog.is_none() && !app.is_filtering);
+        prop_assert!(app.focus.dialog().is_none() && !app.focus.is_filter_line());
         app.requests.writing.clear();
         prop_assert_eq!(update(&mut app, pressed(KeyCode::Char('q')), now), [Effect::Quit]);
     }

@@ -36,7 +36,7 @@ fn changes_of(effects: &[Effect]) -> Vec<EffectImpact> {
 }
 
 fn question(app: &App) -> &Confirm {
-    match &app.dialog {
+    match app.focus.dialog() {
         Some(Dialog::Confirm(confirm)) => confirm,
         other => panic!("no question: {other:?}"),
     }
@@ -44,6 +44,13 @@ fn question(app: &App) -> &Confirm {
 
 fn lines(app: &App) -> String {
     question(app).lines.join("\n")
+}
+
+/// Takes out what was typed in answer to the question that is open.
+fn clear_answer(app: &mut App) {
+    if let Some(Dialog::Confirm(confirm)) = app.focus.dialog_mut() {
+        confirm.typed.reset();
+    }
 }
 
 /// Says yes to the question that is open: by a key, or by the name.
@@ -124,7 +131,7 @@ fn drive(app: &mut App, command: &Command) -> Vec<EffectImpact> {
         if !changes_of(&effects).is_empty() {
             break;
         }
-        effects = match &app.dialog {
+        effects = match app.focus.dialog() {
             Some(Dialog::Form(form)) if form.entry.is_none() => type_text(app, "new\tv"),
             Some(Dialog::Form(form)) => match form.focus() {
                 Field::Type => press(app, KeyCode::Right),
@@ -152,14 +159,14 @@ fn every_command_that_writes_asks_in_production_and_no_other_does() {
             }
             let changed = drive(&mut app, command);
             assert_eq!(changed, [], "{} changed something without a question", command.name);
-            let Some(Dialog::Confirm(_)) = &app.dialog else { continue };
+            let Some(Dialog::Confirm(_)) = app.focus.dialog() else { continue };
             assert!(command.writes, "{} asks: {}", command.name, lines(&app));
             asked.insert(command.name);
             // The key that led here, and most others, are no answer.
             for key in [KeyCode::Enter, KeyCode::Char(' '), KeyCode::Char('d')] {
                 assert_eq!(changes_of(&press(&mut app, key)), [], "{}: {key:?}", command.name);
             }
-            app.answer.reset();
+            clear_answer(&mut app);
             let is_reversible = question(&app).is_reversible;
             let effects = say_yes(&mut app);
             let [change] = changes_of(&effects)[..] else { panic!("{}: {effects:?}", command.name) };
@@ -192,7 +199,7 @@ fn no_leaves_everything_as_it_was() {
     press(&mut app, KeyCode::Enter);
     assert!(lines(&app).contains("Change version: "), "{}", lines(&app));
     assert_eq!(press(&mut app, KeyCode::Char('n')), []);
-    let Some(Dialog::Form(form)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    let Some(Dialog::Form(form)) = app.focus.dialog() else { panic!("{:?}", app.focus.dialog()) };
     assert!(form.value().is_ok_and(|value| value.is_some()), "it is still changed");
     // What came from the editor can be edited on.
     let mut app = production(at("config"));
@@ -222,7 +229,7 @@ fn no_leaves_everything_as_it_was() {
     assert_eq!(press(&mut app, KeyCode::Enter), []);
     assert!(lines(&app).contains("Start w.lua?"));
     press(&mut app, KeyCode::Esc);
-    assert!(matches!(&app.dialog, Some(Dialog::Start(start)) if start.file.value() == "w.lua"));
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Start(start)) if start.file.value() == "w.lua"));
     assert_eq!(app.runs.starting, None);
     assert!(app.requests.writing.is_empty());
 }
@@ -239,9 +246,9 @@ fn a_key_that_asks_is_no_answer_whatever_it_is_bound_to() {
         };
         let effects = press(&mut app, code);
         assert_eq!(effects, [], "{key}");
-        assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{key}: {:?}", app.dialog);
+        assert!(matches!(app.focus.dialog(), Some(Dialog::Confirm(_))), "{key}: {:?}", app.focus.dialog());
         assert_eq!(changes_of(&press(&mut app, code)), [], "{key}");
-        if let Some(Dialog::Confirm(_)) = app.dialog {
+        if let Some(Dialog::Confirm(_)) = app.focus.dialog() {
             assert_eq!(changes_of(&say_yes(&mut app)).len(), 1, "{key}");
         }
     }
@@ -269,13 +276,13 @@ fn without_the_wish_for_it_harmless_changes_ask_nothing() {
         app.database.known = known.clone();
         let effects = press(&mut app, KeyCode::Char(' '));
         assert_eq!(effects.is_empty(), asks, "{known:?}");
-        assert_eq!(matches!(app.dialog, Some(Dialog::Confirm(_))), asks, "{known:?}");
+        assert_eq!(matches!(app.focus.dialog(), Some(Dialog::Confirm(_))), asks, "{known:?}");
         // Deleting asks everywhere, and once.
         let mut app = at("version");
         app.database.known = known.clone();
         press(&mut app, KeyCode::Char('d'));
         assert_eq!(press(&mut app, KeyCode::Char('y')).len(), 1, "{known:?}");
-        assert!(app.dialog.is_none());
+        assert!(app.focus.dialog().is_none());
     }
 }
 
@@ -311,8 +318,8 @@ fn the_first_write_to_a_file_of_sloth_runner_asks_and_says_what_it_does() {
     app.database.adopts = true;
     press(&mut app, KeyCode::Char(' '));
     assert_eq!(press(&mut app, KeyCode::Char('y')), []);
-    assert!(matches!(app.dialog, Some(Dialog::Confirm(_))));
-    app.answer.reset();
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Confirm(_))));
+    clear_answer(&mut app);
     assert_eq!(changes_of(&say_yes(&mut app)).len(), 1);
     // A question that is asked anyhow says it as well, and is the only one.
     let mut app = at("version");
@@ -333,9 +340,9 @@ fn another_database_does_not_open_behind_a_question() {
     press(&mut app, KeyCode::Char('+'));
     type_text(&mut app, " ");
     press(&mut app, KeyCode::Char('d'));
-    assert!(matches!(app.dialog, Some(Dialog::Confirm(_))));
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Confirm(_))));
     assert_eq!(answer(&mut app, Reply::Opened(number, Ok(arrival("/other.db").into()))), []);
-    assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "the question is about this database");
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Confirm(_))), "the question is about this database");
 }
 
 #[test]
@@ -384,7 +391,7 @@ fn no_key_changes_anything_without_a_question_before_it() {
     for round in 0..40 {
         let mut app = production(with_session(&situations[round * 3 % situations.len()]));
         for _ in 0..150 {
-            let asked = matches!(app.dialog, Some(Dialog::Confirm(_)));
+            let asked = matches!(app.focus.dialog(), Some(Dialog::Confirm(_)));
             let effects = update(&mut app, pressed(keys[random.usize(0..keys.len())]), NOW);
             assert!(asked || changes_of(&effects).is_empty(), "{effects:?}");
         }

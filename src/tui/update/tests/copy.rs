@@ -46,14 +46,14 @@ fn messages_are_kept_with_their_times_and_can_be_copied() {
     press(&mut app, KeyCode::Char('j'));
     assert_eq!(status(&app), "", "a key takes the message away");
     press(&mut app, KeyCode::Char('M'));
-    assert!(matches!(app.dialog, Some(Dialog::Messages(0))));
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Messages(0))));
     assert_eq!(copied(&press(&mut app, KeyCode::Char('y'))), "the disk is gone");
-    assert!(matches!(app.dialog, Some(Dialog::Messages(1))), "the cursor stays on its message");
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Messages(1))), "the cursor stays on its message");
     let said: Vec<&LogEntry> = app.messages.newest_first().collect();
     assert_eq!((said.len(), said[1].at), (2, Some(NOW)));
     assert!(copied(&press(&mut app, KeyCode::Char('Y'))).contains("the disk is gone"));
     press(&mut app, KeyCode::Esc);
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
 }
 
 #[test]
@@ -67,13 +67,13 @@ fn two_clicks_open_the_details_and_the_wheel_moves_in_a_dialog() {
     let first = app.areas().list.y;
     mouse(&mut app, click, first, NOW);
     mouse(&mut app, click, first + 1, NOW);
-    assert!(app.dialog.is_none(), "two rows");
+    assert!(app.focus.dialog().is_none(), "two rows");
     mouse(&mut app, click, first + 1, NOW.plus(Duration::from_secs(1)));
-    assert!(app.dialog.is_none(), "too late");
+    assert!(app.focus.dialog().is_none(), "too late");
     mouse(&mut app, click, first + 1, NOW.plus(Duration::from_millis(1200)));
     assert!(app.screen.value().is_some());
     press(&mut app, KeyCode::Esc);
     press(&mut app, KeyCode::Char('?'));
     mouse(&mut app, MouseEventKind::ScrollDown, 5, NOW);
-    assert!(matches!(app.dialog, Some(Dialog::Help(top)) if top > 0));
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Help(top)) if *top > 0));
 }

@@ -47,7 +47,7 @@ fn what_was_left_as_it_is_is_not_written() {
     for (name, keys) in [("version", "e"), ("version", "T"), ("version", "Tnever"), ("version", "e\t    ")] {
         let (effects, app) = entered(name, keys);
         assert_eq!(effects, [], "{keys}");
-        assert!(app.dialog.is_none() && app.requests.writing.is_empty(), "{keys}");
+        assert!(app.focus.dialog().is_none() && app.requests.writing.is_empty(), "{keys}");
         assert_eq!(status(&app), "version was left as it is", "{keys}");
     }
 }
@@ -106,7 +106,7 @@ fn a_new_entry_is_guessed_as_little_as_on_the_command_line() {
         ("[1]", "table", "added k as a table"),
     ] {
         let (effects, app) = entered("version", &format!("ak\t{text}"));
-        assert!(app.dialog.is_none(), "{text}");
+        assert!(app.focus.dialog().is_none(), "{text}");
         assert_eq!(written(&effects).done, done, "{text}");
         let WriteKind::Guarded { transaction, .. } = &written(&effects).what else { panic!("{effects:?}") };
         let expected = TypedInput::guess(text.as_bytes()).put(key("k"), Expiry::Clear);
@@ -176,7 +176,7 @@ fn a_value_that_was_read_in_part_gets_another_type_once_it_was_read() {
 /// A write that was refused because the entry is `found` by now.
 fn refuse(app: &mut App, effects: &[Effect], found: Option<Entry>) {
     answer(app, refusal(written(effects).clone(), found));
-    assert!(matches!(app.dialog, Some(Dialog::Conflict(_))), "{:?}", app.dialog);
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Conflict(_))), "{:?}", app.focus.dialog());
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn what_was_refused_is_done_all_the_same_where_there_is_still_something_to_do() 
     refuse(&mut app, &effects, None);
     for code in ['o', 'e'] {
         assert_eq!(press(&mut app, KeyCode::Char(code)), []);
-        assert!(matches!(app.dialog, Some(Dialog::Conflict(_))));
+        assert!(matches!(app.focus.dialog(), Some(Dialog::Conflict(_))));
     }
     // A value is written anew, if nobody else does.
     let (effects, mut app) = entered("version", "e1");

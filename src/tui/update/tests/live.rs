@@ -133,7 +133,7 @@ impl Live {
         let modifiers = if random.u8(0..20) == 0 { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
         let code = match random.u8(0..100) {
             0..60 => {
-                let letters = match &self.app.dialog {
+                let letters = match &self.app.focus.dialog() {
                     // What nobody says yes to changes nothing.
                     Some(Dialog::Confirm(_)) => "yyn",
                     // Elsewhere R starts a process.
@@ -204,21 +204,28 @@ fn random_keys_leave_nothing_that_cannot_be_taken_back() {
         if number % 7 == 0 {
             live.draw();
         }
-        assert!(live.app.list.flashes.len() < 1_000 && live.app.questions.len() < 100, "something piles up");
+        assert!(
+            live.app.list.flashes.len() < 1_000 && live.app.pending_dialogs.len() < 100,
+            "something piles up"
+        );
     }
     // Back to the list of keys, whatever is open; then everything is taken back.
     live.app.size = SIZE;
     for _ in 0..50 {
         live.press(KeyCode::Esc);
     }
-    assert!(live.app.dialog.is_none());
+    assert!(live.app.focus.dialog().is_none());
     live.press(KeyCode::Char('1'));
     live.take_in(true);
     let mut steps = 0;
     while !live.app.undo.stack.done.is_empty() {
         live.press(KeyCode::Char('u'));
         live.take_in(true);
-        assert!(live.app.dialog.is_none(), "nobody else changed anything: {:?}", live.app.dialog);
+        assert!(
+            live.app.focus.dialog().is_none(),
+            "nobody else changed anything: {:?}",
+            live.app.focus.dialog()
+        );
         let status = status(&live.app);
         assert!(status.starts_with("took back") || status.starts_with("did again"), "{status}");
         steps += 1;

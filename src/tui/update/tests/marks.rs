@@ -115,7 +115,7 @@ fn what_would_be_done_is_shown_before_it_is_done_and_another_key_answers() {
     previewed(&mut app, number, &["a"], false);
     assert_eq!(press(&mut app, KeyCode::Char('y')), []);
     previewed(&mut app, number, &["a", "b"], true);
-    let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    let Some(Dialog::Confirm(confirm)) = app.focus.dialog() else { panic!("{:?}", app.focus.dialog()) };
     assert_eq!(confirm.lines, ["Delete 2 entries?", "  a: v", "  b: v"]);
     assert_eq!(press(&mut app, KeyCode::Char('d')), [], "the key that asked is no answer");
     let effects = press(&mut app, KeyCode::Char('y'));
@@ -129,7 +129,7 @@ fn a_preview_that_was_left_asks_nothing_later() {
     let (number, _) = asked(&press(&mut app, KeyCode::Char('d')));
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
     previewed(&mut app, number, &["a"], true);
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
     assert_eq!(app.list.marks.count(), 3, "they stay marked");
 }
 
@@ -163,7 +163,7 @@ fn one_key_takes_back_all_transactions_of_a_change() {
     answer(&mut app, Reply::Written(written(&effects).clone(), Ok(half)));
     assert_eq!(app.undo.stack.done.last().unwrap().revisions, [Revision(50)]);
     assert_eq!(app.undo.stack.undone.last().unwrap().revisions, [Revision(70)]);
-    assert!(matches!(app.dialog, Some(Dialog::Confirm(_))), "{:?}", app.dialog);
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Confirm(_))), "{:?}", app.focus.dialog());
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn an_expiry_for_all_is_typed_and_a_file_to_write_to_never_overwritten() {
     let [Effect::Bulk(number, BulkRequest::Export(bulk))] = &effects[..] else { panic!("{effects:?}") };
     let exists = ErrorKind::Exists.at(std::path::Path::new("out.jsonl"));
     answer(&mut app, Reply::Bulk(*number, Box::new(BulkReply::Exported(bulk.clone(), Err(exists)))));
-    let Some(Dialog::Ask(ask)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    let Some(Dialog::Ask(ask)) = app.focus.dialog() else { panic!("{:?}", app.focus.dialog()) };
     assert!(ask.input.value() == "out.jsonl" && ask.problem.as_ref().unwrap().contains("not overwritten"));
 }
 
@@ -215,7 +215,7 @@ fn without_the_right_to_write_marks_are_only_written_to_files() {
     press(&mut app, KeyCode::Char('m'));
     assert!(!app.list.marks.is_empty());
     assert_eq!(type_text(&mut app, "dT "), []);
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
     press(&mut app, KeyCode::Char('W'));
-    assert!(matches!(app.dialog, Some(Dialog::Ask(_))));
+    assert!(matches!(app.focus.dialog(), Some(Dialog::Ask(_))));
 }

@@ -28,7 +28,7 @@ fn ctrl_c_leaves_what_is_open_as_esc_does_and_not_the_program() {
         let effects = control(&mut app, 'c');
         assert_eq!(effects, press(&mut other, KeyCode::Esc), "{keys}");
         assert!(!effects.contains(&Effect::Quit), "{keys}");
-        assert!(!app.takes_all_keys(), "{keys}: {:?}", app.dialog);
+        assert!(!app.takes_all_keys(), "{keys}: {:?}", app.focus.dialog());
         assert_eq!(app.list.filter_line.text(), other.list.filter_line.text());
         assert_eq!(control(&mut app, 'c'), [Effect::Quit], "{keys}: then it leaves the program");
     }
@@ -45,9 +45,9 @@ fn ctrl_c_leaves_the_program_where_nothing_is_open() {
 fn ctrl_z_suspends_whatever_is_open_and_changes_nothing_of_it() {
     for keys in ["", "v", "p"].into_iter().chain(OPEN) {
         let mut app = opened(keys);
-        let before = format!("{:?} {:?}", app.dialog, app.list.filter_line.text());
+        let before = format!("{:?} {:?}", app.focus.dialog(), app.list.filter_line.text());
         assert_eq!(control(&mut app, 'z'), [Effect::Suspend], "{keys}");
-        assert_eq!(format!("{:?} {:?}", app.dialog, app.list.filter_line.text()), before, "{keys}");
+        assert_eq!(format!("{:?} {:?}", app.focus.dialog(), app.list.filter_line.text()), before, "{keys}");
         let effects = update(&mut app, Message::Suspend, NOW);
         assert_eq!(effects, [Effect::Suspend], "{keys}");
     }

@@ -4,7 +4,7 @@ use crate::tui::theme::Theme;
 use crate::tui::update::tests::*;
 
 fn palette(app: &App) -> &str {
-    match &app.dialog {
+    match app.focus.dialog() {
         Some(Dialog::Palette(palette)) => palette.input.value(),
         other => panic!("no palette: {other:?}"),
     }
@@ -35,7 +35,7 @@ fn a_theme_is_chosen_by_its_name() {
     type_text(&mut app, "lig");
     press(&mut app, KeyCode::Enter);
     assert_eq!(app.settings.theme, Theme::light());
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
 }
 
 #[test]
@@ -47,5 +47,5 @@ fn tab_writes_out_and_then_moves_on() {
     press(&mut app, KeyCode::Tab);
     assert_eq!(palette(&app), "theme auto");
     press(&mut app, KeyCode::Esc);
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
 }

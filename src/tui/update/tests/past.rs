@@ -52,13 +52,13 @@ fn a_moment_that_cannot_be_read_stays_to_be_mended() {
             }
         }
         press(&mut app, KeyCode::Enter);
-        assert!(app.dialog.is_some(), "{keys}");
+        assert!(app.focus.dialog().is_some(), "{keys}");
         for _ in 0.."25:99".len() {
             press(&mut app, KeyCode::Backspace);
         }
         type_text(&mut app, "10m");
         let effects = press(&mut app, KeyCode::Enter);
-        assert!(app.dialog.is_none(), "{keys}");
+        assert!(app.focus.dialog().is_none(), "{keys}");
         visit(&effects);
     }
 }
@@ -128,7 +128,7 @@ fn a_moment_is_written_as_on_the_command_line() {
     press(&mut app, KeyCode::Char('@'));
     type_text(&mut app, "soon");
     assert_eq!(press(&mut app, KeyCode::Enter), []);
-    let Some(Dialog::Ask(ask)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    let Some(Dialog::Ask(ask)) = app.focus.dialog() else { panic!("{:?}", app.focus.dialog()) };
     assert!(ask.problem.as_ref().is_some_and(|problem| problem.contains("how long ago")), "{ask:?}");
     press(&mut app, KeyCode::Esc);
     press(&mut app, KeyCode::Char('@'));
@@ -141,13 +141,13 @@ fn a_moment_is_written_as_on_the_command_line() {
 fn no_key_changes_anything_in_the_past_but_restoring_which_asks() {
     let mut app = travelled(38);
     assert_eq!(type_text(&mut app, "aeET+-0x"), []);
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
     // The first row is the same now.
     press(&mut app, KeyCode::Char('R'));
-    assert!(app.dialog.is_none() && status(&app).contains("nothing to restore"), "{}", status(&app));
+    assert!(app.focus.dialog().is_none() && status(&app).contains("nothing to restore"), "{}", status(&app));
     mark_different(&mut app, false);
     press(&mut app, KeyCode::Char('R'));
-    let Some(Dialog::Confirm(_)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    let Some(Dialog::Confirm(_)) = app.focus.dialog() else { panic!("{:?}", app.focus.dialog()) };
     assert_eq!(press(&mut app, KeyCode::Char('R')), []);
     let effects = press(&mut app, KeyCode::Char('y'));
     let WriteKind::Restore(restore) = &written(&effects).what else { panic!("{effects:?}") };
@@ -161,7 +161,7 @@ fn read_only_restores_nothing() {
     let mut app = travelled(38);
     app.database.read_only = true;
     type_text(&mut app, "*R");
-    assert!(app.dialog.is_none() && status(&app).contains("looking only"), "{}", status(&app));
+    assert!(app.focus.dialog().is_none() && status(&app).contains("looking only"), "{}", status(&app));
 }
 
 #[test]
@@ -236,9 +236,9 @@ fn help_and_palette_lie_over_the_past_and_lead_back_to_it() {
     let mut app = travelled(38);
     for key in ['?', ':', 'M'] {
         press(&mut app, KeyCode::Char(key));
-        assert!(app.dialog.is_some(), "{key}");
+        assert!(app.focus.dialog().is_some(), "{key}");
         press(&mut app, KeyCode::Esc);
-        assert!(app.dialog.is_none() && app.screen.past().is_some(), "{key}");
+        assert!(app.focus.dialog().is_none() && app.screen.past().is_some(), "{key}");
     }
     type_text(&mut app, ":at 10m");
     let (_, asked) = visit(&press(&mut app, KeyCode::Enter));
@@ -246,7 +246,7 @@ fn help_and_palette_lie_over_the_past_and_lead_back_to_it() {
     // What there is only now is not among the commands.
     type_text(&mut app, ":delete");
     press(&mut app, KeyCode::Enter);
-    assert!(app.dialog.is_none() && app.screen.past().is_some());
+    assert!(app.focus.dialog().is_none() && app.screen.past().is_some());
     type_text(&mut app, ":present");
     press(&mut app, KeyCode::Enter);
     assert!(app.screen.past().is_none());
@@ -279,7 +279,7 @@ fn the_past_is_filtered_as_one_types_and_the_list_is_not() {
     assert!(app.screen.past().unwrap().filter_line.mistake().is_some());
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
     press(&mut app, KeyCode::Enter);
-    assert!(!app.is_filtering && app.list.filter_line.text().is_empty());
+    assert!(!app.focus.is_filter_line() && app.list.filter_line.text().is_empty());
     // Back leads out step by step.
     press(&mut app, KeyCode::Esc);
     assert_eq!(app.screen.past().unwrap().filter_line.text(), "");
@@ -354,7 +354,7 @@ fn a_key_that_does_nothing_in_the_past_says_why() {
     app.database.read_only = true;
     type_text(&mut app, "R");
     assert_eq!(status(&app), "restore: this database is opened for looking only");
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
 }
 
 fn marked(app: &App) -> usize {
@@ -378,7 +378,7 @@ fn all_that_differs_is_marked_whatever_was_read_of_it() {
     // Of those that are marked no row need be in memory for the question to count them.
     app.screen.past_mut().unwrap().window.clear();
     press(&mut app, KeyCode::Char('R'));
-    let Some(Dialog::Confirm(confirm)) = &app.dialog else { panic!("{:?}", app.dialog) };
+    let Some(Dialog::Confirm(confirm)) = app.focus.dialog() else { panic!("{:?}", app.focus.dialog()) };
     assert_eq!(confirm.lines, ["Make 3 entries again what they were at revision 38?", "  and 3 more"]);
 }
 

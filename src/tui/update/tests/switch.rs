@@ -113,15 +113,16 @@ fn what_undo_cannot_take_back_in_production_is_answered_with_its_name() {
     for wrong in ["y", "yes", "liv"] {
         type_text(&mut app, wrong);
         assert_eq!(press(&mut app, KeyCode::Enter), [], "{wrong}");
-        assert!(matches!(app.dialog, Some(Dialog::Confirm(_))));
+        assert!(matches!(app.focus.dialog(), Some(Dialog::Confirm(_))));
         press(&mut app, KeyCode::Esc);
         press(&mut app, KeyCode::Char('x'));
-        assert_eq!(app.answer.value(), "", "nothing is left of the answer before");
+        let Some(Dialog::Confirm(confirm)) = app.focus.dialog() else { panic!() };
+        assert_eq!(confirm.typed.value(), "", "nothing is left of the answer before");
     }
     type_text(&mut app, "live");
     let effects = press(&mut app, KeyCode::Enter);
     assert!(matches!(written(&effects).what, WriteKind::ClearLock(_)));
-    assert!(app.dialog.is_none() && app.answer.value().is_empty());
+    assert!(app.focus.dialog().is_none());
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn what_is_looked_for_is_typed_and_escape_leads_out_step_by_step() {
     assert!(status(&app).contains("nothing was looked for"), "{}", status(&app));
     // What is typed is no command.
     type_text(&mut app, "/q?b");
-    assert!(app.screen.value().is_some_and(|viewer| viewer.is_finding) && app.dialog.is_none());
+    assert!(app.screen.value().is_some_and(|viewer| viewer.is_finding) && app.focus.dialog().is_none());
     press(&mut app, KeyCode::Esc);
     type_text(&mut app, "/");
     update(&mut app, Message::Input(Event::Paste("west".into())), NOW);
@@ -120,9 +120,9 @@ fn what_is_looked_for_is_typed_and_escape_leads_out_step_by_step() {
     // Help and palette lie over the value.
     for key in ['?', ':'] {
         press(&mut app, KeyCode::Char(key));
-        assert!(app.dialog.is_some());
+        assert!(app.focus.dialog().is_some());
         press(&mut app, KeyCode::Esc);
-        assert!(app.dialog.is_none() && app.screen.value().is_some());
+        assert!(app.focus.dialog().is_none() && app.screen.value().is_some());
     }
     press(&mut app, KeyCode::Esc);
     assert_eq!(app.find_in_value().map(|needle| needle.text().to_string()), None);
@@ -136,16 +136,16 @@ fn no_question_comes_between_a_user_and_what_is_being_typed() {
     let mut app = viewing(TABLE);
     type_text(&mut app, "/ye");
     app.open(Dialog::Help(0));
-    assert!(app.dialog.is_none());
+    assert!(app.focus.dialog().is_none());
     press(&mut app, KeyCode::Enter);
-    assert!(app.dialog.is_some());
+    assert!(app.focus.dialog().is_some());
 }
 
 #[test]
 fn a_key_of_the_list_does_nothing_behind_a_value_and_says_so() {
     let mut app = viewing(TABLE);
     assert_eq!(type_text(&mut app, "dea0"), []);
-    assert!(app.dialog.is_none() && app.screen.value().is_some());
+    assert!(app.focus.dialog().is_none() && app.screen.value().is_some());
     assert_eq!(status(&app), "reset: not while a value fills the screen");
 }
 

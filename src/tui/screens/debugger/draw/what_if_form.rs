@@ -21,8 +21,8 @@ const LABEL: usize = 11;
 
 /// Draws what is typed, or the question whether commands are to be run in truth.
 pub fn draw(app: &App, wish: &WhatIfForm, frame: &mut Frame<'_>) {
-    if wish.asks {
-        return question(app, &QUESTION.map(String::from), WhatIfForm::reply(app), frame);
+    if let Some(typed) = &wish.asks {
+        return question(app, &QUESTION.map(String::from), WhatIfForm::reply(app), typed, frame);
     }
     let theme = &app.settings.theme;
     let (width, height) = room(app.size, WIDTH, KEYS);
