@@ -9,11 +9,11 @@ use super::{NamedFile, folder_of, leftovers};
 use crate::input_file;
 
 /// How long somebody else who changes the file is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest file that is changed, in bytes.
-const LARGEST: u64 = 16 * 1024 * 1024;
+const MAX_SIZE: u64 = 16 * 1024 * 1024;
 /// How often it is looked whether the other is done.
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// How often the edit is repeated because a program without the lock wrote the file.
 const ATTEMPTS: u32 = 100;
 
@@ -59,7 +59,7 @@ pub fn change(
 }
 
 fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
-    input_file::read_regular(file, LARGEST)
+    input_file::read_regular(file, MAX_SIZE)
 }
 
 /// Waits until nobody else changes a file of the folder, and keeps others from it. It is the folder that is
@@ -69,7 +69,9 @@ fn lock(folder: &Path) -> io::Result<File> {
     let since = Instant::now();
     loop {
         match lock.try_lock() {
-            Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => std::thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) if since.elapsed() < LOCK_TIMEOUT => {
+                std::thread::sleep(POLL_INTERVAL)
+            }
             Err(TryLockError::WouldBlock) => {
                 let words = format!("another program has had {} locked for seconds", folder.display());
                 return Err(io::Error::new(io::ErrorKind::WouldBlock, words));

@@ -56,7 +56,7 @@ pub fn put_image(object: &mut Object, name: &str, image: Option<&Image>, is_mask
 /// One line per change, escaped and in columns; long values are truncated.
 pub fn changes_to_lines(changes: &[Change], secrets: &Secrets) -> Vec<String> {
     /// A longer key shifts the rest of its own line only.
-    const KEY: usize = 40;
+    const KEY_WIDTH: usize = 40;
     let subject = |change: &Change| match change.subject {
         Subject::Entry => change.key.to_string(),
         Subject::Lock => format!("lock {}", change.key),
@@ -64,7 +64,7 @@ pub fn changes_to_lines(changes: &[Change], secrets: &Secrets) -> Vec<String> {
     };
     let most = |width: &dyn Fn(&Change) -> usize| changes.iter().map(width).max().unwrap_or_default();
     let revisions = most(&|change| change.revision.to_string().len());
-    let keys = most(&|change| subject(change).width()).min(KEY);
+    let keys = most(&|change| subject(change).width()).min(KEY_WIDTH);
     let line = |change: &Change| {
         let (revision, subject) = (change.revision.to_string(), subject(change));
         let undone = change.undone_by.map_or(String::new(), |by| format!("  (undone by {by})"));
@@ -103,9 +103,9 @@ pub fn show_step(old: Option<&Image>, new: Option<&Image>, is_masked: bool) -> S
 
 fn show_image(image: &Image) -> String {
     /// Longer values are truncated; `get --at` prints all of it.
-    const LONGEST: usize = 60;
+    const MAX_SHOWN: usize = 60;
     let text = escape_data(&image.stored);
-    match text.char_indices().nth(LONGEST) {
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((cut, _)) => format!("{}… ({} bytes)", &text[..cut], image.stored.len()),
         None if text.is_empty() => "\"\"".into(),
         None => text,

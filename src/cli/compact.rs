@@ -86,14 +86,14 @@ fn refuse(plan: &CompactionPlan, running: &[Run]) -> Result<(), CliError> {
         if running.len() > NAMED {
             names.push("…".into());
         }
-        return Err(CliError::No(format!(
+        return Err(CliError::Failed(format!(
             "not compacted: {} may be running, and could not write meanwhile: {}; wait, or use --force",
             if running.len() == 1 { "1 run".into() } else { format!("{} runs", running.len()) },
             names.join(", ")
         )));
     }
     match plan.short.first() {
-        Some((folder, room, need)) => Err(CliError::No(format!(
+        Some((folder, room, need)) => Err(CliError::Failed(format!(
             "not compacted: {} has {} free, and {} may be needed there; free some space, name another folder \
              for temporary files in $SQLITE_TMPDIR, or use --force",
             escape(folder.as_os_str().as_encoded_bytes()),
@@ -125,7 +125,7 @@ fn show_plan(
     let (bytes, free) = (show_size(plan.bytes), show_size(plan.free));
     output::line(format!("{name}: {bytes}, {free} free; {}", estimate(plan)).as_bytes())?;
     match refuse(plan, running) {
-        Err(CliError::No(why)) => {
+        Err(CliError::Failed(why)) => {
             output::line(why.replacen("not compacted", "would be refused", 1).as_bytes())
         }
         other => other,

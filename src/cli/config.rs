@@ -41,8 +41,8 @@ pub fn config(database: &Database, arguments: &ConfigArguments) -> Result<(), Cl
     output::unless_unread(print_problems(database, &problems, arguments.json))?;
     match problems.len() {
         0 => Ok(()),
-        1 => Err(CliError::No("1 entry is wrong and was left out".into())),
-        count => Err(CliError::No(format!("{count} entries are wrong and were left out"))),
+        1 => Err(CliError::Failed("1 entry is wrong and was left out".into())),
+        count => Err(CliError::Failed(format!("{count} entries are wrong and were left out"))),
     }
 }
 

@@ -19,7 +19,7 @@ pub enum Reversible {
 /// a terminal. In production, an irreversible change requires the name of the context as the answer.
 ///
 /// # Errors
-/// [`CliError::No`] unless the answer is yes.
+/// [`CliError::Failed`] unless the answer is yes.
 pub fn confirm(
     database: &Database,
     question: &str,
@@ -67,6 +67,6 @@ pub fn ask(database: &Database, question: &str, reversible: Reversible) -> Resul
     };
     match is_yes {
         true => Ok(()),
-        false => Err(CliError::No("not confirmed: nothing was changed".into())),
+        false => Err(CliError::Failed("not confirmed: nothing was changed".into())),
     }
 }

@@ -15,11 +15,11 @@ use crate::tui::TuiError;
 
 /// Under what the help of every command has the options that all commands take, so that those of its
 /// own stand together.
-pub const OF_ALL_COMMANDS: &str = "Options of every command";
+pub const COMMON_OPTIONS: &str = "Options of every command";
 
 /// Which database, and how it is opened.
 #[derive(clap::Args, Clone, Debug)]
-#[command(next_help_heading = OF_ALL_COMMANDS)]
+#[command(next_help_heading = COMMON_OPTIONS)]
 pub struct Database {
     /// The state database [env: SLOTHSTATE_DB] [default: ~/.sloth-runner/state.db]
     #[arg(long, value_name = "FILE", global = true)]

@@ -160,7 +160,7 @@ struct Worker {
 }
 
 impl Worker {
-    const TICK: Duration = Duration::from_millis(20);
+    const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
     fn run_until_stopped(&self) {
         while !self.is_stopped() {
@@ -211,14 +211,14 @@ impl Worker {
                 }
                 _ => {}
             }
-            std::thread::sleep(Self::TICK);
+            std::thread::sleep(Self::POLL_INTERVAL);
         }
     }
 
     fn rest(&self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end && !self.is_stopped() {
-            std::thread::sleep(Self::TICK);
+            std::thread::sleep(Self::POLL_INTERVAL);
         }
     }
 }

@@ -30,9 +30,11 @@ pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), Cl
     let (problems, warnings) = (health.count(Level::Problem), health.count(Level::Warning));
     match health.unusable {
         Some(error) => Err(error.into()),
-        None if problems + warnings > 0 => {
-            Err(CliError::No(format!("{}, {}", counted(problems, "problem"), counted(warnings, "warning"))))
-        }
+        None if problems + warnings > 0 => Err(CliError::Failed(format!(
+            "{}, {}",
+            counted(problems, "problem"),
+            counted(warnings, "warning")
+        ))),
         None => Ok(()),
     }
 }

@@ -44,7 +44,7 @@ pub fn get(database: &Database, arguments: &GetArguments) -> Result<(), CliError
     };
     let entry = found.ok_or(match arguments.at {
         None => CliError::from(StoreError::from(ErrorKind::NoSuchEntry { key: key.clone() })),
-        Some(_) => CliError::No(format!("there was no key {key} then")),
+        Some(_) => CliError::Failed(format!("there was no key {key} then")),
     })?;
     if arguments.json {
         let mut object = output::entry_to_json(&entry, now);
@@ -140,7 +140,7 @@ pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), CliError
                     Some(entry) => format!("it has version {}, not {version}", entry.version),
                     None => format!("there is no such key, so none of version {version}"),
                 };
-                return Err(CliError::No(format!("{key} was not changed: {why}")));
+                return Err(CliError::Failed(format!("{key} was not changed: {why}")));
             }
             Outcome::Refused { .. } => {}
         }
@@ -155,7 +155,7 @@ fn value_text(argument: &str, largest: u64) -> Result<Vec<u8>, CliError> {
         return Ok(argument.as_bytes().to_vec());
     }
     let mut text = input_file::read(Path::new(STANDARD_INPUT), Accept::Pipes, largest.saturating_mul(2))
-        .map_err(|error| CliError::No(format!("standard input: {error}")))?;
+        .map_err(|error| CliError::Failed(format!("standard input: {error}")))?;
     // What an editor or echo adds at the end is not part of the value.
     if text.last() == Some(&b'\n') {
         text.pop();
@@ -172,8 +172,13 @@ fn inferred(key: &Key, type_name: &str) -> String {
 }
 
 /// The text with the given type or the type of the entry; the type of a new entry is inferred.
-fn typed(key: &Key, text: &[u8], asked: Option<Type>, found: Option<&Entry>) -> Result<TypedInput, CliError> {
-    if let Some(value_type) = asked {
+fn typed(
+    key: &Key,
+    text: &[u8],
+    requested: Option<Type>,
+    found: Option<&Entry>,
+) -> Result<TypedInput, CliError> {
+    if let Some(value_type) = requested {
         let value = Value::parse(text, value_type).map_err(|error| CliError::Usage(error.to_string()))?;
         return Ok(TypedInput::Value(value));
     }
@@ -213,12 +218,12 @@ pub fn del(database: &Database, arguments: &DelArguments) -> Result<(), CliError
     if arguments.json {
         output::json(&json!({ "deleted": deleted }))?;
     }
-    let asked = arguments.keys.len() as u64;
+    let requested = arguments.keys.len() as u64;
     match deleted {
-        0 if asked == 1 => {
+        0 if requested == 1 => {
             Err(StoreError::from(ErrorKind::NoSuchEntry { key: Key::new(&arguments.keys[0])? }).into())
         }
-        0 => Err(CliError::No("there is none of these keys".into())),
+        0 => Err(CliError::Failed("there is none of these keys".into())),
         _ => Ok(()),
     }
 }
@@ -266,7 +271,7 @@ pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), Cl
         && kind_inference::infer(&entry).0 != Kind::Flag
         && kind_inference::toggled(&entry.value()).is_some()
     {
-        return Err(CliError::No(format!(
+        return Err(CliError::Failed(format!(
             "{key} is not a flag: only true and false are flags under any key; to make it one, add \"{key}\" = \"flag\" under [kinds] in config.toml",
             key = entry.key,
         )));
@@ -314,7 +319,9 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError
             (_, Some(more)) => match found.expires_at {
                 Some(at) => Expiry::At(at.plus(parse_duration(more).map_err(CliError::Usage)?)),
                 None => {
-                    return Err(CliError::No(format!("{key} does not expire: there is nothing to add to")));
+                    return Err(CliError::Failed(format!(
+                        "{key} does not expire: there is nothing to add to"
+                    )));
                 }
             },
             (span, None) => match parse_duration(span).map_err(CliError::Usage)? {
@@ -334,7 +341,7 @@ pub fn ttl(database: &Database, arguments: &TtlArguments) -> Result<(), CliError
         print_notices(&*store);
         match outcome {
             Outcome::Refused { found: Some(_), .. } => {
-                return Err(CliError::No(format!("{key} was changed in the meantime; try again")));
+                return Err(CliError::Failed(format!("{key} was changed in the meantime; try again")));
             }
             Outcome::Refused { found: None, .. } => return Err(missing().into()),
             Outcome::Committed { .. } => {}

@@ -17,10 +17,10 @@ pub enum CliError {
     NoContext(String),
     /// A negative answer without a message.
     #[error("no")]
-    Told,
+    Negative,
     /// A negative answer with a message.
     #[error("{0}")]
-    No(String),
+    Failed(String),
     /// Wrong usage.
     #[error("{0}")]
     Usage(String),
@@ -76,8 +76,8 @@ impl CliError {
             }
             // Whoever reads no more has what it wanted.
             CliError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
-            CliError::Told
-            | CliError::No(_)
+            CliError::Negative
+            | CliError::Failed(_)
             | CliError::Tui(_)
             | CliError::Output(_)
             | CliError::System { .. } => 1,

@@ -34,9 +34,9 @@ pub struct HistoryArguments {
 /// Shows changes, newest first.
 pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), CliError> {
     const PAGE: usize = 500;
-    const NEWEST: usize = 100;
+    const DEFAULT_LIMIT: usize = 100;
     /// The most bytes of a value that a line shows.
-    const VALUE: u64 = 4096;
+    const VALUE_LIMIT: u64 = 4096;
     let store = database.open()?;
     let now = store.clock().now();
     let span = store.history_span()?.ok_or_else(|| store.not_recorded())?;
@@ -48,16 +48,16 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
         Some(until) => Bound::Included(store.moment(until.when(now))?.revision),
         None => Bound::Unbounded,
     };
-    let all = if arguments.since.is_some() { usize::MAX } else { NEWEST };
-    let mut left = arguments.limit.unwrap_or(all);
+    let all = if arguments.since.is_some() { usize::MAX } else { DEFAULT_LIMIT };
+    let mut remaining = arguments.limit.unwrap_or(all);
     // One more than is printed tells whether there are more.
-    let most = left.saturating_add(1);
+    let most = remaining.saturating_add(1);
     let page_size = most.div_ceil(most.div_ceil(PAGE));
     let scan = HistoryScan {
         key: arguments.key.as_deref().map(Key::new).transpose()?,
         from: Bound::Excluded(after),
         to,
-        value_limit: if arguments.json { u64::MAX } else { VALUE },
+        value_limit: if arguments.json { u64::MAX } else { VALUE_LIMIT },
         ..HistoryScan::newest(page_size)
     };
     let mut lines = Lines::new();
@@ -66,15 +66,15 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     let key = scan.key.clone();
     for page in change_pages(&*store, scan) {
         let page = page?;
-        cut = page.len() > left;
-        let shown = &page[..page.len().min(left)];
+        cut = page.len() > remaining;
+        let shown = &page[..page.len().min(remaining)];
         is_empty = false;
         if arguments.json {
             shown.iter().try_for_each(|change| lines.json(&change_to_json(change, &secrets)))?;
         } else {
             changes_to_lines(shown, &secrets).iter().try_for_each(|line| lines.line(line.as_bytes()))?;
         }
-        left = left.saturating_sub(page.len());
+        remaining = remaining.saturating_sub(page.len());
         if cut {
             break;
         }
@@ -88,7 +88,7 @@ pub fn history(database: &Database, arguments: &HistoryArguments) -> Result<(), 
     }
     if cut && arguments.limit.is_none() {
         output::print_notice(format_args!(
-            "these are the newest {NEWEST}; --limit NUMBER or --since WHEN shows more"
+            "these are the newest {DEFAULT_LIMIT}; --limit NUMBER or --since WHEN shows more"
         ));
     } else if !cut && !span.reaches(after) {
         output::print_notice(format_args!(

@@ -42,7 +42,7 @@ fn parse_kind(name: &str) -> Result<Kind, String> {
 pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliError> {
     const PAGE: usize = 2000;
     /// The bytes of a value that its type and kind are inferred from.
-    const VALUE: u64 = 64 * 1024;
+    const VALUE_LIMIT: u64 = 64 * 1024;
     let store = database.open()?;
     let text = arguments.pattern.as_deref().unwrap_or("");
     let pattern = Pattern::new(text).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -52,7 +52,7 @@ pub fn keys(database: &Database, arguments: &KeysArguments) -> Result<(), CliErr
     let needs_value = arguments.json || arguments.kind.is_some() || arguments.value_type.is_some();
     let mut left = arguments.limit.unwrap_or(usize::MAX);
     let range = if arguments.prefix.is_empty() { pattern.range() } else { prefix.clone() };
-    let scan = Scan { value_limit: if needs_value { VALUE } else { 0 }, ..Scan::new(range, PAGE) };
+    let scan = Scan { value_limit: if needs_value { VALUE_LIMIT } else { 0 }, ..Scan::new(range, PAGE) };
     let mut lines = output::Lines::new();
     let read = |scan: &Scan| {
         Ok(match moment {

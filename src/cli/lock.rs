@@ -27,7 +27,7 @@ use crate::time::BootInstant;
 use crate::time::Millis;
 
 /// How long a command may take to end after a termination signal was forwarded to it.
-const GRACE: Duration = Duration::from_secs(10);
+const TERMINATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Arguments of `lock`.
 #[derive(clap::Args, Debug)]
@@ -60,8 +60,8 @@ pub struct LockArguments {
 
 /// Parses a lease that is long enough to be renewed in time.
 fn lease(text: &str) -> Result<Duration, String> {
-    const SHORTEST: Duration = Duration::from_millis(100);
-    parse_duration(text).and_then(|time| match time < SHORTEST {
+    const MIN_LEASE: Duration = Duration::from_millis(100);
+    parse_duration(text).and_then(|time| match time < MIN_LEASE {
         true => Err("a lease lasts 100ms or longer".into()),
         false => Ok(time),
     })
@@ -71,7 +71,7 @@ fn lease(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// [`CliError::Exit`] with the code of the command, or if the lock was not acquired in time;
-/// [`CliError::No`] if it was lost.
+/// [`CliError::Failed`] if it was lost.
 pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliError> {
     let signals = SignalForwarder::listen()?;
     let store: Rc<dyn Store> = Rc::from(database.open_or_create()?);
@@ -98,7 +98,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
     if matches!(ended, Err(StartError::Killed)) {
         // Something of the command may still run: the lease has to run out.
         std::mem::forget(locks);
-        return Err(CliError::No("the supervisor of the command was killed; the lock is held on".into()));
+        return Err(CliError::Failed("the supervisor of the command was killed; the lock is held on".into()));
     }
     if let Err(error) = locks.release(&arguments.name, None) {
         output::print_notice(format_args!(
@@ -117,7 +117,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
             Err(CliError::Stopped { signal: usize::try_from(signal).unwrap_or_default() })
         }
         Err(StartError::Command(error)) => Err(not_started(&arguments.command[0], &error)),
-        Err(error) => Err(CliError::No(error.to_string())),
+        Err(error) => Err(CliError::Failed(error.to_string())),
     }
 }
 
@@ -197,26 +197,27 @@ fn state(lock: &Lock, now: Millis) -> String {
 #[derive(Default)]
 struct HolderNotices {
     looked: Option<Instant>,
-    told: Option<String>,
+    notice: Option<String>,
 }
 
 impl HolderNotices {
     fn print_notices(&mut self, store: &dyn Store, name: &str) {
-        const LOOK: Duration = Duration::from_millis(500);
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+        const POLL_INTERVAL: Duration = Duration::from_millis(500);
+        if self.looked.is_some_and(|looked| looked.elapsed() < POLL_INTERVAL) {
             return;
         }
         self.looked = Some(Instant::now());
         // It is only to be told, and the next look may succeed.
         let Ok(found) = store.lock(name) else { return };
-        let told = found.as_ref().map(|lock| format!("{} {}", lock.token, state(lock, store.clock().now())));
+        let notice =
+            found.as_ref().map(|lock| format!("{} {}", lock.token, state(lock, store.clock().now())));
         if let Some(lock) = found
-            && told != self.told
+            && notice != self.notice
         {
             let name = escape(name.as_bytes());
             output::print_notice(format_args!("waiting for lock {name}: {}", describe(store, &lock)));
         }
-        self.told = told;
+        self.notice = notice;
     }
 }
 
@@ -246,7 +247,7 @@ fn supervise(
     locks: &HeldLocks,
     signals: &SignalForwarder,
 ) -> Result<CommandEnd, StartError> {
-    const LOOK: Duration = Duration::from_millis(100);
+    const POLL_INTERVAL: Duration = Duration::from_millis(100);
     let streams = || -> std::io::Result<[OwnedFd; 3]> {
         Ok([
             std::io::stdin().as_fd().try_clone_to_owned()?,
@@ -258,7 +259,7 @@ fn supervise(
     let mut supervised = Supervised::start(spec, streams().map_err(StartError::Supervisor)?)?;
     let _feeding = locks.feed(supervised.control());
     loop {
-        match supervised.wait(LOOK)? {
+        match supervised.wait(POLL_INTERVAL)? {
             // Before that the terminal's signals did not reach it.
             Some(SupervisorReport::Started(_)) => signals.pass_to(supervised.control()),
             Some(SupervisorReport::Ended(end)) => {
@@ -271,7 +272,7 @@ fn supervise(
         }
         // It gives up a lock that was not renewed in time, and so ends the command.
         locks.losses().next();
-        if signals.is_overdue(GRACE) {
+        if signals.is_overdue(TERMINATION_TIMEOUT) {
             supervised.control().kill();
         }
     }
@@ -291,7 +292,7 @@ fn verdict(name: &str, end: &CommandEnd, lost: Option<LostLock>) -> Result<(), C
             EndCause::Itself => "the command ran on without it",
             _ => "the command was ended",
         };
-        return Err(CliError::No(format!("{lost}; {what}")));
+        return Err(CliError::Failed(format!("{lost}; {what}")));
     }
     let code = match end.status {
         Some(ExitStatus::Exited(0)) => return Ok(()),

@@ -61,11 +61,11 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
 fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, CliError> {
     const PAGE: usize = 5000;
     /// The bytes of a value that are searched for a holder.
-    const VALUE: u64 = 4096;
+    const VALUE_LIMIT: u64 = 4096;
     let mut found = Vec::new();
     for page in key_pages(store, Scan::new(KeyRange::all(), PAGE)) {
         for key in page?.iter().filter(|key| store.kinds().may_be_lock(key)) {
-            found.extend(store.get_prefix(key, VALUE)?.filter(kind_inference::is_used_as_lock));
+            found.extend(store.get_prefix(key, VALUE_LIMIT)?.filter(kind_inference::is_used_as_lock));
         }
     }
     Ok(found)
@@ -178,14 +178,14 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
     if let Some(token) = arguments.token
         && token != lock.token.0.0
     {
-        return Err(CliError::No(format!(
+        return Err(CliError::Failed(format!(
             "lock {name} was not cleared: it has token {} by now, not {token}; {holder} holds it",
             lock.token
         )));
     }
     let state = lock.liveness(&here);
     if !arguments.force && !lock.is_stale(&here, now) {
-        return Err(CliError::No(format!(
+        return Err(CliError::Failed(format!(
             "lock {name} was not cleared: its holder {holder} {}; --force clears it anyway",
             refusal(&lock, state)
         )));
@@ -196,7 +196,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
     }
     let clearing = store.clear_lock(&lock)?;
     print_notices(&*store);
-    let told = match clearing {
+    let message = match clearing {
         ClearOutcome::Cleared => {
             let held =
                 lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
@@ -209,14 +209,14 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
         }
         ClearOutcome::AlreadyGone => format!("lock {name} was released by its holder in the meantime"),
         ClearOutcome::Changed(new) => {
-            return Err(CliError::No(format!(
+            return Err(CliError::Failed(format!(
                 "lock {name} was not cleared: {} has taken it in the meantime (token {})",
                 escape(new.holder.as_bytes()),
                 new.token
             )));
         }
     };
-    report(arguments, &lock.holder, &told)
+    report(arguments, &lock.holder, &message)
 }
 
 /// Why a lock must not be cleared without `--force`: the predicate of a sentence about its holder.
@@ -233,11 +233,11 @@ fn refusal(lock: &Lock, state: Liveness) -> &'static str {
 
 fn unlock_key(database: &Database, store: &dyn Store, arguments: &UnlockArguments) -> Result<(), CliError> {
     let name = escape(arguments.name.as_bytes());
-    let none = || CliError::No(format!("there is no lock {name}"));
+    let none = || CliError::Failed(format!("there is no lock {name}"));
     let of_stack =
         sloth_runner_stacks::unlock(database, store, &arguments.name, arguments.force, arguments.yes)?;
-    if let Some((lock, told)) = of_stack {
-        return report(arguments, &lock.who, &told);
+    if let Some((lock, message)) = of_stack {
+        return report(arguments, &lock.who, &message);
     }
     let key = Key::new(&arguments.name).map_err(|_| none())?;
     let entry = store.get(&key)?.filter(kind_inference::is_used_as_lock).ok_or_else(none)?;
@@ -247,7 +247,7 @@ fn unlock_key(database: &Database, store: &dyn Store, arguments: &UnlockArgument
     };
     let shown = escape(holder.as_bytes());
     if !arguments.force {
-        return Err(CliError::No(format!(
+        return Err(CliError::Failed(format!(
             "{name} is a key used as a lock, and whether {shown} lives cannot be told; --force deletes the key"
         )));
     }
@@ -257,14 +257,14 @@ fn unlock_key(database: &Database, store: &dyn Store, arguments: &UnlockArgument
     let outcome = store.commit(&delete)?;
     print_notices(store);
     if !outcome.is_committed() {
-        return Err(CliError::No(format!("{name} was not deleted: it has changed in the meantime")));
+        return Err(CliError::Failed(format!("{name} was not deleted: it has changed in the meantime")));
     }
     report(arguments, &holder, &format!("deleted key {name}, used as a lock: {shown} had held it"))
 }
 
-fn report(arguments: &UnlockArguments, holder: &str, told: &str) -> Result<(), CliError> {
+fn report(arguments: &UnlockArguments, holder: &str, message: &str) -> Result<(), CliError> {
     if arguments.json {
-        return output::json(&json!({ "name": arguments.name, "holder": holder, "done": told }));
+        return output::json(&json!({ "name": arguments.name, "holder": holder, "done": message }));
     }
-    output::line(told.as_bytes())
+    output::line(message.as_bytes())
 }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::CliError;
-use super::database::OF_ALL_COMMANDS;
+use super::database::COMMON_OPTIONS;
 
 /// Where the log goes, and how much of it there is.
 #[derive(clap::Args, Debug)]
-#[command(next_help_heading = OF_ALL_COMMANDS)]
+#[command(next_help_heading = COMMON_OPTIONS)]
 pub struct LogArguments {
     /// Write what the program does to this file, at its end: no values, and keys only in errors
     #[arg(long, value_name = "FILE", global = true, env = "SLOTHSTATE_LOG", hide_env_values = true)]

@@ -166,7 +166,7 @@ pub fn main() -> ExitCode {
 /// Prints an error on standard error; nothing for a closed pipe.
 fn report(error: &CliError) {
     match error {
-        CliError::Told => {}
+        CliError::Negative => {}
         CliError::Exit { message, .. } if message.is_empty() => {}
         CliError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         CliError::Tui(TuiError::Store(StoreError { kind: ErrorKind::NotFound, .. })) => {

@@ -144,9 +144,9 @@ impl Lines {
 /// [`CliError::Output`] on a write error; [`CliError::Stopped`] once `signal` holds the number of a signal.
 pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), CliError> {
     /// The most bytes that a write to a pipe transfers atomically (PIPE_BUF, pipe(7)).
-    const PIECE: usize = 4096;
+    const ATOMIC_WRITE: usize = 4096;
     /// A signal that comes right before the wait is seen after it.
-    const LOOK: u16 = 200;
+    const POLL_INTERVAL_MS: u16 = 200;
     let output = std::io::stdout().lock();
     let mut rest = lines;
     while !rest.is_empty() {
@@ -154,12 +154,12 @@ pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), Cli
             0 => {}
             signal => return Err(CliError::Stopped { signal }),
         }
-        let mut looked = [PollFd::new(output.as_fd(), PollFlags::POLLOUT)];
+        let mut descriptors = [PollFd::new(output.as_fd(), PollFlags::POLLOUT)];
         // A signal interrupts the wait; what has no such wait, such as a file, is always ready.
-        if !matches!(poll(&mut looked, PollTimeout::from(LOOK)), Ok(1..)) {
+        if !matches!(poll(&mut descriptors, PollTimeout::from(POLL_INTERVAL_MS)), Ok(1..)) {
             continue;
         }
-        let piece = &rest[..rest.len().min(PIECE)];
+        let piece = &rest[..rest.len().min(ATOMIC_WRITE)];
         let end = if piece.len() < rest.len() { memchr::memrchr(b'\n', piece) } else { None };
         let piece = end.map_or(piece, |end| &piece[..=end]);
         match nix::unistd::write(output.as_fd(), piece) {

@@ -25,7 +25,7 @@ pub(super) fn find_with_store(
             Ok((Recording::of_store(&store, number)?, Some(store)))
         }
         Err(_) if run == STANDARD_INPUT || Path::new(run).exists() => {
-            let failed = |error| CliError::No(format!("{}: {error}", escape(run.as_bytes())));
+            let failed = |error| CliError::Failed(format!("{}: {error}", escape(run.as_bytes())));
             Ok((read_file(Path::new(run)).map_err(failed)?.0, None))
         }
         Err(_) => Err(CliError::Usage(format!(

@@ -52,7 +52,7 @@ pub struct ReplayArguments {
 /// Replays a run.
 ///
 /// # Errors
-/// [`CliError::No`] if it diverges from its recording.
+/// [`CliError::Failed`] if it diverges from its recording.
 pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), CliError> {
     if arguments.run == STANDARD_INPUT && arguments.source.as_deref() == Some(Path::new(STANDARD_INPUT)) {
         return Err(CliError::Usage("only one file can be -, which is standard input".into()));
@@ -99,7 +99,7 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Cl
         output::line(verdict(&recording, &replayed, &line).as_bytes())?;
     }
     match replayed.verdict {
-        Verdict::Diverged(_) | Verdict::Silent => Err(CliError::Told),
+        Verdict::Diverged(_) | Verdict::Silent => Err(CliError::Negative),
         Verdict::Stopped(crate::lua::Stop::Signal(signal)) => Err(CliError::Stopped { signal }),
         _ => Ok(()),
     }
@@ -124,7 +124,7 @@ fn try_out(
     outcome.mask(&database.secrets());
     what_if::show(&name(recording), &outcome, arguments.json)?;
     match outcome.divergence.is_some() || outcome.other_answer.is_some() || ends_differently {
-        true => Err(CliError::Told),
+        true => Err(CliError::Negative),
         false => Ok(()),
     }
 }
@@ -133,7 +133,7 @@ impl From<RecordingError> for CliError {
     fn from(error: RecordingError) -> CliError {
         match error {
             RecordingError::Store(error) => CliError::Store(error),
-            other => CliError::No(other.to_string()),
+            other => CliError::Failed(other.to_string()),
         }
     }
 }
@@ -145,7 +145,7 @@ impl From<ReplayError> for CliError {
             ReplayError::RunRequest(error) => run::failed(error),
             ReplayError::Store(error) => CliError::Store(error),
             ReplayError::Change(text) => CliError::Usage(text),
-            other => CliError::No(other.to_string()),
+            other => CliError::Failed(other.to_string()),
         }
     }
 }
@@ -201,24 +201,24 @@ fn diverged(
     let mut lines = vec![format!(
         "{name} parts from its recording at record {}: {}",
         divergence.number,
-        divergence.kind.words()
+        divergence.kind.label()
     )];
-    let mut told = |label: &str, text: &str| lines.push(format!("  {label:<11}{text}"));
+    let mut add_line = |label: &str, text: &str| lines.push(format!("  {label:<11}{text}"));
     if let Some(task) = &divergence.task {
-        told("task", &escape(task.as_bytes()));
+        add_line("task", &escape(task.as_bytes()));
     }
     let [recorded, replayed_now] = divergence.sides();
-    told("recorded", &recorded);
-    told("replayed", &replayed_now);
+    add_line("recorded", &recorded);
+    add_line("replayed", &replayed_now);
     for difference in divergence.differences() {
-        told(&difference.field, &format!("{} became {}", difference.recorded, difference.actual));
+        add_line(&difference.field, &format!("{} became {}", difference.recorded, difference.actual));
     }
     if let Some(place) = divergence.place()
         && let Some(text) = line(place)
     {
-        told("source", &format!("{place}: {text}"));
+        add_line("source", &format!("{place}: {text}"));
     }
-    told("sources", if replayed.source_differs { "not the recorded ones" } else { "the recorded ones" });
+    add_line("sources", if replayed.source_differs { "not the recorded ones" } else { "the recorded ones" });
     lines.join("\n")
 }
 
@@ -245,7 +245,7 @@ fn object_of(
         let happening = |happening: Option<&ReplayedEvent>| {
             happening.map(|happening| {
                 json!({
-                    "what": happening.words(),
+                    "what": happening.summary(),
                     "place": happening.place.as_ref().map(ToString::to_string),
                 })
             })
@@ -256,7 +256,7 @@ fn object_of(
             "kind": divergence.kind,
             "task": divergence.task,
             "recorded": recorded.map(|record| json!({
-                "what": record.what.words(),
+                "what": record.what.summary(),
                 "place": record.place.as_ref().map(ToString::to_string),
             })),
             "replayed": happening(divergence.actual.as_ref()),

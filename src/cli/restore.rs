@@ -38,7 +38,7 @@ pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), 
     let obstacles = |present: &Present| obstacles(present, settings.clock.now());
     let refuse = |found: &[String]| {
         let why = found.join("; ");
-        CliError::No(format!("{target} was not restored: {why}; --force restores it all the same"))
+        CliError::Failed(format!("{target} was not restored: {why}; --force restores it all the same"))
     };
     let known = obstacles(&plan.present);
     if !arguments.force && !known.is_empty() {

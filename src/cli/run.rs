@@ -94,7 +94,7 @@ fn time(text: &str) -> Result<Duration, String> {
 /// Runs a workflow.
 ///
 /// # Errors
-/// [`CliError::No`] if a task failed or the run was stopped, [`CliError::Usage`] for a workflow
+/// [`CliError::Failed`] if a task failed or the run was stopped, [`CliError::Usage`] for a workflow
 /// that cannot be run, [`CliError::Store`] for a database that cannot be used.
 pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError> {
     let request = request(arguments)?;
@@ -127,7 +127,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
             _ => Rc::new(PassThrough),
         },
         locks: HeldLocks::new(Rc::clone(&store), store_factory, Some(guard(stop_signal.clone())))
-            .map_err(|error| CliError::No(format!("cannot start a thread: {error}")))?,
+            .map_err(|error| CliError::Failed(format!("cannot start a thread: {error}")))?,
         host,
         stop_signal,
         holder: settings.actor.name.clone(),
@@ -245,7 +245,7 @@ fn recording_boundary(
         return Ok(None);
     }
     let patterns = match arguments.mask.is_empty() {
-        true => recording::SECRET.map(String::from).to_vec(),
+        true => recording::DEFAULT_PATTERNS.map(String::from).to_vec(),
         false => arguments.mask.clone(),
     };
     let mask = Mask::new(&patterns).map_err(CliError::Usage)?;
@@ -284,7 +284,7 @@ pub(super) fn failed(error: RunError) -> CliError {
         RunError::Invalid(invalid) => CliError::Usage(progress::visible(&invalid.to_string())),
         RunError::Stopped(Stop::Signal(signal)) => CliError::Stopped { signal },
         RunError::Store(error) => CliError::Store(error),
-        other => CliError::No(progress::visible(&other.to_string())),
+        other => CliError::Failed(progress::visible(&other.to_string())),
     }
 }
 
@@ -296,12 +296,12 @@ fn guard(stop_signal: StopSignal) -> StuckGuard {
     const AFTER_DEADLINE: Duration = Duration::from_secs(15);
     let started = Instant::now();
     // It is asked a few times a second.
-    const LOOK: Duration = Duration::from_millis(500);
+    const POLL_INTERVAL: Duration = Duration::from_millis(500);
     let signalled: OnceCell<ActiveTimer> = OnceCell::new();
     let signal = Arc::clone(&stop_signal.signal);
     let is_stuck = move || {
         if stop_signal.signal.load(Ordering::Relaxed) != 0 {
-            signalled.get_or_init(|| ActiveTimer::new(LOOK));
+            signalled.get_or_init(|| ActiveTimer::new(POLL_INTERVAL));
         }
         signalled.get().is_some_and(|awake| awake.passed() >= AFTER_SIGNAL)
             || stop_signal.is_overdue(started.elapsed(), AFTER_DEADLINE)
@@ -331,10 +331,10 @@ fn verdict(script: &Script, summary: &Summary) -> Result<(), CliError> {
             };
             let lost = summary.lost_locks.iter().map(|lost| progress::visible(&lost.to_string()));
             let reasons: Vec<String> = failed.into_iter().chain(lost).collect();
-            Err(CliError::No(format!("{file}: {}", reasons.join("; "))))
+            Err(CliError::Failed(format!("{file}: {}", reasons.join("; "))))
         }
-        RunOutcome::Aborted => Err(CliError::No(format!("{file}: the run was aborted"))),
-        RunOutcome::TimedOut => Err(CliError::No(format!("{file}: the run timed out"))),
+        RunOutcome::Aborted => Err(CliError::Failed(format!("{file}: the run was aborted"))),
+        RunOutcome::TimedOut => Err(CliError::Failed(format!("{file}: the run timed out"))),
         RunOutcome::Stopped { signal } => Err(CliError::Stopped { signal: *signal }),
     }
 }

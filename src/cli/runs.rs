@@ -130,14 +130,14 @@ fn export(database: &Database, arguments: &RunExportArguments) -> Result<(), Cli
     let recording = Recording::of_store(&store, arguments.run)?;
     let file = escape(arguments.file.as_os_str().as_encoded_bytes());
     write_file(&recording, database_id, &arguments.file, store.location().as_file())
-        .map_err(|error| CliError::No(format!("{file}: {error}")))?;
+        .map_err(|error| CliError::Failed(format!("{file}: {error}")))?;
     output::line(format!("wrote run {} to {file}", arguments.run).as_bytes())
 }
 
 fn import(database: &Database, arguments: &RunImportArguments) -> Result<(), CliError> {
     let file = escape(arguments.file.as_os_str().as_encoded_bytes());
     let (recording, pieces) =
-        read_file(&arguments.file).map_err(|error| CliError::No(format!("{file}: {error}")))?;
+        read_file(&arguments.file).map_err(|error| CliError::Failed(format!("{file}: {error}")))?;
     let store = database.open_or_create()?;
     // The revisions of the database that it ran on mean nothing here.
     let run = Run { revision: None, ..recording.run.clone() };
@@ -158,7 +158,7 @@ pub(super) fn record_to_line(record: &Record, depth: &Cell<usize>) -> String {
     let place = record.place.as_ref().map_or(String::new(), |place| format!("   {place}"));
     let task = record.task.as_deref().map_or("-".into(), |task| escape(task.as_bytes()));
     let at = record.at as f64 / 1e6;
-    format!("{:>6} {at:>9.3} {task}  {indent}{}{place}", record.number, record.what.words())
+    format!("{:>6} {at:>9.3} {task}  {indent}{}{place}", record.number, record.what.summary())
 }
 
 /// A record of a run as JSON. Revisions of another database have a member name of their own.
@@ -305,8 +305,8 @@ fn duration(run: &Run, here: &Process, now: Millis) -> Option<std::time::Duratio
 fn run_to_row(run: &Run, here: &Process, now: Millis) -> [String; 7] {
     let tasks = run.ended.as_ref().map_or("-".into(), |(_, end)| {
         let parts = [(end.ok, "ok"), (end.failed, "failed"), (end.skipped, "not run")];
-        let told = parts.iter().filter(|(count, _)| *count > 0);
-        told.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+        let counts = parts.iter().filter(|(count, _)| *count > 0);
+        counts.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
     });
     [
         run.number.to_string(),

@@ -10,9 +10,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::CliError;
 
 /// The signals that request a program to stop.
-const STOP: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+const STOP_SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 /// How long a program may take to stop cleanly.
-const PATIENCE: Duration = Duration::from_secs(3);
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Installs the handlers of SIGXFSZ and SIGBUS.
 ///
@@ -39,12 +39,12 @@ pub fn settle() {
 /// # Errors
 /// [`CliError::System`] if the system does not let signals be handled.
 pub fn stop_requested() -> Result<Arc<AtomicUsize>, CliError> {
-    let asked = Arc::new(AtomicUsize::new(0));
-    for signal in STOP {
+    let requested = Arc::new(AtomicUsize::new(0));
+    for signal in STOP_SIGNALS {
         let number = usize::try_from(signal).unwrap_or_default();
-        signal_hook::flag::register_usize(signal, Arc::clone(&asked), number).map_err(failed)?;
+        signal_hook::flag::register_usize(signal, Arc::clone(&requested), number).map_err(failed)?;
     }
-    Ok(asked)
+    Ok(requested)
 }
 
 /// Ends the program if it does not stop within some seconds of a request, for example because it is
@@ -53,10 +53,10 @@ pub fn stop_requested() -> Result<Arc<AtomicUsize>, CliError> {
 /// # Errors
 /// [`CliError::System`] if the system does not let signals be handled.
 pub fn end_when_stuck() -> Result<(), CliError> {
-    let mut signals = signal_hook::iterator::Signals::new(STOP).map_err(failed)?;
+    let mut signals = signal_hook::iterator::Signals::new(STOP_SIGNALS).map_err(failed)?;
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            std::thread::sleep(PATIENCE);
+            std::thread::sleep(STOP_TIMEOUT);
             crate::atomic_file::remove_all();
             std::process::exit(128 + signal);
         }

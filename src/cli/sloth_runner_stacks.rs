@@ -106,7 +106,7 @@ pub fn unlock(
     let now = store.clock().now();
     let (shown, who) = (escape(name.as_bytes()), escape(lock.who.as_bytes()));
     if !force && !lock.is_expired(now) {
-        return Err(CliError::No(format!(
+        return Err(CliError::Failed(format!(
             "{shown} was not cleared: {who} holds it, and whether that process is alive is unknown; --force clears \
              it anyway"
         )));
@@ -116,10 +116,10 @@ pub fn unlock(
         confirm(database, &question, Reversible::No, is_answered)?;
     }
     if !store.clear_stack_lock(&lock)? {
-        return Err(CliError::No(format!("{shown} was not cleared: it has changed in the meantime")));
+        return Err(CliError::Failed(format!("{shown} was not cleared: it has changed in the meantime")));
     }
     let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
     let expired = if lock.is_expired(now) { ", expired" } else { "" };
-    let told = format!("cleared Sloth Runner's lock {shown}: {who} (unknown{expired}) had held it{held}");
-    Ok(Some((lock, told)))
+    let message = format!("cleared Sloth Runner's lock {shown}: {who} (unknown{expired}) had held it{held}");
+    Ok(Some((lock, message)))
 }

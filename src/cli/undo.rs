@@ -36,7 +36,7 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), CliErr
             let actor = Actor::current(&Process::current());
             let last = last_by_hand(&*store, &actor)?;
             last.ok_or_else(|| {
-                CliError::No(format!(
+                CliError::Failed(format!(
                     "{} has changed nothing by hand that could be taken back",
                     actor.place()
                 ))
@@ -82,24 +82,24 @@ pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), CliErr
                 .collect();
             let more = conflicts.len().saturating_sub(changed.len());
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            Err(CliError::No(format!(
+            Err(CliError::Failed(format!(
                 "change {revision} was not taken back: since then {}{more}; --force takes it back all the same",
                 changed.join(", ")
             )))
         }
-        UndoOutcome::AlreadyUndone(by) => Err(CliError::No(format!(
+        UndoOutcome::AlreadyUndone(by) => Err(CliError::Failed(format!(
             "change {revision} was taken back already, by {by}; to do it again: slothstate undo {by}"
         ))),
-        UndoOutcome::NothingToUndo(NothingToUndo::Epoch) => Err(CliError::No(format!(
+        UndoOutcome::NothingToUndo(NothingToUndo::Epoch) => Err(CliError::Failed(format!(
             "revision {revision} is the beginning of an epoch, which is not undone"
         ))),
-        UndoOutcome::NothingToUndo(NothingToUndo::Locks) => Err(CliError::No(format!(
+        UndoOutcome::NothingToUndo(NothingToUndo::Locks) => Err(CliError::Failed(format!(
             "change {revision} is about a lock, which only its holder can take again; see: slothstate locks"
         ))),
-        UndoOutcome::NothingToUndo(NothingToUndo::AsBefore) => Err(CliError::No(format!(
+        UndoOutcome::NothingToUndo(NothingToUndo::AsBefore) => Err(CliError::Failed(format!(
             "there is nothing to take back: all is as it was before change {revision}"
         ))),
-        UndoOutcome::NothingToUndo(NothingToUndo::Expired { key, at }) => Err(CliError::No(format!(
+        UndoOutcome::NothingToUndo(NothingToUndo::Expired { key, at }) => Err(CliError::Failed(format!(
             "change {revision} was not taken back: what {key} was expired at {at} and would be gone at once; \
              its value: slothstate history {key} --json"
         ))),

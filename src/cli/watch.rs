@@ -102,11 +102,11 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
                 let now = store.identity()?;
                 // What is committed from here on comes after the line; in an epoch that has just begun,
                 // from its beginning on.
-                let begun = store
+                let baseline = store
                     .epochs()?
                     .pop()
-                    .filter(|begun| matches!(why, Reset::Epoch { epoch, .. } if epoch == begun.epoch));
-                let revision = begun.map_or(now.revision, |begun| begun.revision);
+                    .filter(|baseline| matches!(why, Reset::Epoch { epoch, .. } if epoch == baseline.epoch));
+                let revision = baseline.map_or(now.revision, |baseline| baseline.revision);
                 feed = Feed::after(revision);
                 let identity = Identity { revision, ..now };
                 let object = reset_to_json(why.cause(), &why.reason(), &identity, store.clock().now());
@@ -137,7 +137,7 @@ fn beginning(store: &dyn Store, since: Option<TimePoint>) -> Result<Revision, Cl
     let newest = store.revision()?;
     let Some(since) = since else { return Ok(newest) };
     match since.when(store.clock().now()) {
-        When::Revision(revision) if revision > newest => Err(CliError::No(format!(
+        When::Revision(revision) if revision > newest => Err(CliError::Failed(format!(
             "the newest revision is {newest}: {revision} has not come yet, or an earlier state was restored since; \
              to go on with what comes now leave out --since"
         ))),
@@ -145,7 +145,7 @@ fn beginning(store: &dyn Store, since: Option<TimePoint>) -> Result<Revision, Cl
             if let Some(epoch) = store.epochs()?.iter().find(|epoch| epoch.skips(revision)) {
                 let error = StoreError::lost(revision, epoch);
                 let goes_on = epoch.revision.before();
-                return Err(CliError::No(format!(
+                return Err(CliError::Failed(format!(
                     "{error}; to go on with what came since: --since {goes_on}"
                 )));
             }
@@ -163,7 +163,7 @@ fn open_again(
     why: StoreError,
     stopped: &dyn Fn() -> Result<(), CliError>,
 ) -> Result<Box<dyn Store>, CliError> {
-    const PATIENCE: Duration = Duration::from_secs(1);
+    const POLL_TIMEOUT: Duration = Duration::from_secs(1);
     const PAUSE: Duration = Duration::from_millis(50);
     let (location, settings) = (database.location()?, Options { seen: store.seen(), ..database.settings() });
     // SQLite has what is beside a file open once in a process: it has to be closed before.
@@ -173,7 +173,7 @@ fn open_again(
         stopped()?;
         match open(&location, &settings) {
             Ok(store) => return Ok(store),
-            Err(_) if start.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            Err(_) if start.elapsed() < POLL_TIMEOUT => std::thread::sleep(PAUSE),
             Err(error) => {
                 output::print_notice(why);
                 return Err(error.into());
@@ -210,7 +210,7 @@ fn epoch_to_json(change: &Change, epochs: &[EpochStart], identity: &Identity) ->
 }
 
 fn lost(seen: Revision, oldest: Revision) -> CliError {
-    CliError::No(format!(
+    CliError::Failed(format!(
         "the changes after {seen} and before {oldest} are gone: history is kept no longer (see: slothstate \
          retention); to go on with what is left: --since {}",
         oldest.before()

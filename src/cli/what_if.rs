@@ -41,7 +41,7 @@ pub(super) fn show(name: &str, outcome: &WhatIfOutcome, json: bool) -> Result<()
     if json {
         output::json(&object(outcome))
     } else {
-        output::line(outcome.words(name).join("\n").as_bytes())
+        output::line(outcome.report(name).join("\n").as_bytes())
     }
 }
 
@@ -62,7 +62,7 @@ fn object(outcome: &WhatIfOutcome) -> Json {
         },
         "other_answer": outcome.other_answer.as_ref().map(|other| json!({
             "record": other.record.number,
-            "call": other.record.what.words(),
+            "call": other.record.what.summary(),
             "recorded": other.recorded,
             "now": other.actual,
         })),
@@ -70,8 +70,8 @@ fn object(outcome: &WhatIfOutcome) -> Json {
             "record": divergence.number,
             "kind": divergence.kind,
             "task": divergence.task,
-            "recorded": divergence.recorded.as_ref().map(|record| record.what.words()),
-            "now": divergence.actual.as_ref().map(|actual| actual.words()),
+            "recorded": divergence.recorded.as_ref().map(|record| record.what.summary()),
+            "now": divergence.actual.as_ref().map(|actual| actual.summary()),
             "place": divergence.place().map(ToString::to_string),
         })),
         "records": outcome.recorded_to,

@@ -10,7 +10,7 @@ use crate::input_file;
 use crate::text::escape::escape;
 
 /// The largest file that is read, in bytes.
-pub const LARGEST: u64 = 1024 * 1024;
+pub const MAX_CONFIG_SIZE: u64 = 1024 * 1024;
 
 /// A problem in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,13 +92,13 @@ impl Document {
             let problem = ConfigProblem { file: file.into(), line, reason };
             Document { file: file.into(), entries: Vec::new(), problems: vec![problem] }
         };
-        match input_file::read_regular(file, LARGEST) {
+        match input_file::read_regular(file, MAX_CONFIG_SIZE) {
             Ok(None) => None,
             Err(error) => Some(unusable(None, format!("{error}; nothing of it is used"))),
             Ok(Some(bytes)) => Some(match std::str::from_utf8(&bytes) {
                 Ok(text) => Document::parse(file, text),
                 Err(error) => {
-                    let line = line_of(&bytes, error.valid_up_to());
+                    let line = line_number(&bytes, error.valid_up_to());
                     unusable(Some(line), "not UTF-8 text; nothing of the file is used".into())
                 }
             }),
@@ -130,7 +130,7 @@ impl ConfigValue {
 }
 
 /// The line of a byte offset, counted from 1.
-pub fn line_of(text: &[u8], at: usize) -> usize {
+pub fn line_number(text: &[u8], at: usize) -> usize {
     text[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
@@ -141,7 +141,7 @@ struct LineIndex<'a> {
 
 impl LineIndex<'_> {
     fn of(&self, at: usize) -> usize {
-        line_of(self.text.as_bytes(), at)
+        line_number(self.text.as_bytes(), at)
     }
 }
 

@@ -11,7 +11,7 @@ pub mod sloth_runner;
 use std::path::{Path, PathBuf};
 
 pub use self::contexts::{ConfirmPolicy, Context, Contexts};
-pub use self::document::{ConfigItem, ConfigProblem, ConfigValue, Document, LARGEST, line_of};
+pub use self::document::{ConfigItem, ConfigProblem, ConfigValue, Document, MAX_CONFIG_SIZE, line_number};
 use crate::store::kind_inference::Kinds;
 use crate::store::secret_keys::{self, Secrets};
 use crate::store::{Kind, Pattern};
@@ -224,7 +224,7 @@ mod tests {
         let config = config(
             "theme = 3\ncolour = \"red\"\nresume = true\nmouse = \"off\"\n[kinds]\n\"a\" = \"flagg\"\n\"b\" = \"flag\"\n\"[\" = \"flag\"\n",
         );
-        let told: Vec<String> = config.problems.iter().map(ToString::to_string).collect();
+        let messages: Vec<String> = config.problems.iter().map(ToString::to_string).collect();
         for (line, words) in [
             (1, "theme is a text"),
             (2, "colour is not a setting"),
@@ -234,11 +234,11 @@ mod tests {
         ] {
             let at = format!("/home/ann/.config/slothstate/config.toml:{line}: ");
             assert!(
-                told.iter().any(|told| told.starts_with(&at) && told.contains(words)),
-                "{line}: {told:?}"
+                messages.iter().any(|message| message.starts_with(&at) && message.contains(words)),
+                "{line}: {messages:?}"
             );
         }
-        assert_eq!(told.len(), 5);
+        assert_eq!(messages.len(), 5);
         assert!(config.resume);
         assert_eq!(config.kinds.of(&Key::new("b").unwrap()), Some(Kind::Flag));
     }

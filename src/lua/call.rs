@@ -257,8 +257,8 @@ pub fn stopped(stop: Stop) -> CallError {
 /// `seconds` as a time; `None` if it is negative, not finite or beyond all bounds.
 pub fn duration(seconds: f64) -> Option<Duration> {
     // A hundred thousand years: what is longer cannot be added to a present moment.
-    const LONGEST: f64 = 3.2e12;
-    if seconds <= LONGEST { Duration::try_from_secs_f64(seconds).ok() } else { None }
+    const MAX_SECONDS: f64 = 3.2e12;
+    if seconds <= MAX_SECONDS { Duration::try_from_secs_f64(seconds).ok() } else { None }
 }
 
 /// `time` if it is at least a millisecond, which is the grain of every expiry.

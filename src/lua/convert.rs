@@ -21,7 +21,7 @@ use crate::store::json::{self, JsonNode, JsonText};
 use crate::store::{Number, Value};
 
 /// The deepest nesting of tables that is stored, which is the deepest JSON that is read.
-pub const DEEPEST: usize = 127;
+pub const MAX_DEPTH: usize = 127;
 
 /// Why a Lua value cannot be stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

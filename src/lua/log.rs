@@ -50,7 +50,7 @@ const fn writes_line(name: &'static str) -> HostFunction {
 }
 
 /// The level of the lines that calls of this function write; `None` if it writes none.
-pub fn level_of(function: &str) -> Option<LogLevel> {
+pub fn level_of_function(function: &str) -> Option<LogLevel> {
     FUNCTIONS.iter().find(|(_, row)| row.name == function).map(|(level, _)| *level)
 }
 

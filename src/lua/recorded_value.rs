@@ -4,7 +4,7 @@
 use mlua::{Lua, MultiValue, Table, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::lua::convert::{DEEPEST, kind};
+use crate::lua::convert::{MAX_DEPTH, kind};
 use crate::lua::table_origin::Origins;
 use crate::text::escape::escape;
 
@@ -60,7 +60,7 @@ impl RecordedValue {
 
     /// What `value` is at this moment.
     pub fn of(value: &Value) -> RecordedValue {
-        datum(value, &mut Vec::new())
+        record_value(value, &mut Vec::new())
     }
 
     /// What each of `values` is at this moment.
@@ -191,7 +191,7 @@ fn is_name(name: &[u8]) -> bool {
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-fn datum(value: &Value, above: &mut Vec<Table>) -> RecordedValue {
+fn record_value(value: &Value, above: &mut Vec<Table>) -> RecordedValue {
     match value {
         Value::Nil => RecordedValue::Nil,
         Value::Boolean(truth) => RecordedValue::Boolean(*truth),
@@ -213,14 +213,14 @@ fn datum(value: &Value, above: &mut Vec<Table>) -> RecordedValue {
 }
 
 fn of_table(table: &Table, above: &mut Vec<Table>) -> RecordedValue {
-    if above.len() >= DEEPEST || above.contains(table) {
+    if above.len() >= MAX_DEPTH || above.contains(table) {
         return RecordedValue::Other("a table within itself".into());
     }
     above.push(table.clone());
     let mut list = Vec::new();
     let mut fields = Vec::new();
     for (key, value) in table.pairs::<Value, Value>().filter_map(Result::ok) {
-        fields.push((datum(&key, above), datum(&value, above)));
+        fields.push((record_value(&key, above), record_value(&value, above)));
     }
     above.pop();
     fields.sort_by(|left, right| order(&left.0, &right.0).then_with(|| order(&left.1, &right.1)));
@@ -232,7 +232,7 @@ fn of_table(table: &Table, above: &mut Vec<Table>) -> RecordedValue {
 
 /// An order of keys that depends on nothing but what they are: 1, 2, 3 … first.
 pub fn order(left: &RecordedValue, right: &RecordedValue) -> std::cmp::Ordering {
-    let rank = |datum: &RecordedValue| match datum {
+    let rank = |record_value: &RecordedValue| match record_value {
         RecordedValue::Integer(number) if *number >= 1 => 0,
         RecordedValue::Integer(_) => 1,
         RecordedValue::Float(_) => 2,
@@ -290,14 +290,14 @@ mod tests {
     fn what_comes_back_is_gone_through_in_the_same_order() {
         let lua = Lua::new();
         let code = "local t = {} for i = 1, 40 do t['k' .. i * 7919 % 101] = i end return t";
-        let datum = RecordedValue::of(&lua.load(code).eval().unwrap());
+        let record_value = RecordedValue::of(&lua.load(code).eval().unwrap());
         let order = |value: Value| -> Vec<String> {
             let table = value.as_table().unwrap().clone();
             table.pairs::<String, Value>().map(|pair| pair.unwrap().0).collect()
         };
-        let first = order(datum.to_lua(&lua).unwrap());
+        let first = order(record_value.to_lua(&lua).unwrap());
         assert_eq!(
-            order(RecordedValue::of(&datum.to_lua(&lua).unwrap()).to_lua(&Lua::new()).unwrap()),
+            order(RecordedValue::of(&record_value.to_lua(&lua).unwrap()).to_lua(&Lua::new()).unwrap()),
             first
         );
     }

@@ -93,10 +93,10 @@ impl StateScope {
 
     /// Whether an update may be tried once more. Those inside of others have tries in common: where each
     /// begins anew because of what those within it wrote, there would be no end otherwise.
-    pub fn may_try_again(&self) -> bool {
-        const ALL: u32 = 1000;
+    pub fn may_retry(&self) -> bool {
+        const MAX_ATTEMPTS: u32 = 1000;
         self.tries.set(self.tries.get() + 1);
-        self.tries.get() <= ALL
+        self.tries.get() <= MAX_ATTEMPTS
     }
 
     fn apply_fences(&self) {

@@ -10,9 +10,9 @@ use crate::store::secret_keys::{MASK, Secrets};
 use crate::text::escape::{escape, shell_word};
 
 /// How many of the last values that are not numbers are remembered,
-const REMEMBERED: usize = 64;
+const MAX_READS: usize = 64;
 /// and how much of each, in bytes.
-const LONGEST: usize = 60;
+const MAX_TEXT: usize = 60;
 
 /// The values that scripts have read, and the sources they have read them by.
 #[derive(Default)]
@@ -41,7 +41,7 @@ struct Source {
 
 impl Source {
     /// Whether that call may have read this.
-    fn is_of(&self, read: &Read) -> bool {
+    fn may_have_read(&self, read: &Read) -> bool {
         self.key.as_ref().map_or(read.line == Some(self.line), |key| *key == read.key)
     }
 }
@@ -57,13 +57,13 @@ impl Mismatches {
         let (text, is_boolean) = match answer {
             // One byte more than is shown, so that it can be told whether there is more.
             mlua::Value::String(text) => {
-                (text.as_bytes().iter().take(LONGEST + 1).copied().collect::<Vec<u8>>(), false)
+                (text.as_bytes().iter().take(MAX_TEXT + 1).copied().collect::<Vec<u8>>(), false)
             }
             mlua::Value::Boolean(truth) => (truth.to_string().into_bytes(), true),
             _ => return,
         };
         let mut reads = self.reads.borrow_mut();
-        if reads.len() >= REMEMBERED {
+        if reads.len() >= MAX_READS {
             reads.pop_front();
         }
         let key = key[..key.len().min(1024)].to_vec();
@@ -72,11 +72,11 @@ impl Mismatches {
 
     /// The message with the entry that it is about, if it is about the type of one.
     pub fn explain(&self, message: &str) -> Option<String> {
-        const EXPLAINED: &str = "; entry ";
+        const EXPLANATION_START: &str = "; entry ";
         let (place, problem) = message.split_once(": attempt to ")?;
         let is_about_types = problem.starts_with("compare ") && problem.contains(" with ")
             || problem.starts_with("perform arithmetic on ") && problem.contains("string value");
-        if !is_about_types || message.contains(EXPLAINED) {
+        if !is_about_types || message.contains(EXPLANATION_START) {
             return None;
         }
         let of_boolean = problem.contains("boolean");
@@ -85,12 +85,13 @@ impl Mismatches {
         }
         let sources = self.sources_at(place).unwrap_or_default();
         let reads = self.reads.borrow();
-        let is_it =
-            |read: &&Read| read.is_boolean == of_boolean && sources.iter().any(|source| source.is_of(read));
+        let is_it = |read: &&Read| {
+            read.is_boolean == of_boolean && sources.iter().any(|source| source.may_have_read(read))
+        };
         let read = reads.iter().rev().find(is_it)?;
         let key = escape(&read.key);
-        let shown = escape(&read.text[..read.text.len().min(LONGEST)]);
-        let more = if read.text.len() > LONGEST { "…" } else { "" };
+        let shown = escape(&read.text[..read.text.len().min(MAX_TEXT)]);
+        let more = if read.text.len() > MAX_TEXT { "…" } else { "" };
         // The message is logged and recorded.
         let stored = match read.is_boolean {
             true => format!("the boolean {shown}"),
@@ -106,7 +107,7 @@ impl Mismatches {
                 )
             }
         };
-        Some(format!("{message}{EXPLAINED}{key} is {stored}: {fix}"))
+        Some(format!("{message}{EXPLANATION_START}{key} is {stored}: {fix}"))
     }
 
     /// The calls that the operands of line `FILE:LINE` come from.

@@ -92,13 +92,13 @@ fn converted(entry: &Entry, wanted: Type) -> Value {
 /// The JSON object or array that a text is, if a script can have all of its numbers without losing a
 /// digit.
 fn table(text: Vec<u8>) -> Value {
-    const LARGEST: u64 = 1 << 53;
+    const MAX_EXACT_INTEGER: u64 = 1 << 53;
     fn is_exact(json: &serde_json::Value) -> bool {
         match json {
             serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-                (Some(integer), _) => integer.unsigned_abs() <= LARGEST,
+                (Some(integer), _) => integer.unsigned_abs() <= MAX_EXACT_INTEGER,
                 (None, Some(_)) => false,
-                (None, None) => number.as_f64().is_some_and(|float| float.abs() <= LARGEST as f64),
+                (None, None) => number.as_f64().is_some_and(|float| float.abs() <= MAX_EXACT_INTEGER as f64),
             },
             serde_json::Value::Array(items) => items.iter().all(is_exact),
             serde_json::Value::Object(fields) => fields.values().all(is_exact),

@@ -9,7 +9,7 @@ use crate::time::BootInstant;
 /// How long a command may take to end after SIGTERM before it gets SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(1);
 /// The longest time without a message before a command pauses, however long the lease.
-const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same without a lease.
 const SILENCE_WITHOUT_LEASE: Duration = Duration::from_secs(2);
 
@@ -39,7 +39,7 @@ impl LeaseTerm {
     }
 
     fn silence(&self) -> Duration {
-        LONGEST_SILENCE.min(self.length / 3)
+        SILENCE_TIMEOUT.min(self.length / 3)
     }
 }
 

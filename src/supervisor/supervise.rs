@@ -37,9 +37,9 @@ use crate::time::{BootInstant, Countdown};
 /// only after its parent has ended.
 const SETTLING: Duration = Duration::from_millis(500);
 /// The poll interval while processes are being ended.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// The longest wait under a lease: timers do not count while the machine is suspended.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Supervises the command received over standard input, which is a socket.
 pub fn supervise() -> ExitCode {
@@ -376,8 +376,8 @@ impl Supervisor {
     fn rest(&self) {
         let busy = self.ending.is_some() || self.settling.is_some();
         let pause = match self.bounds.wait(self.heard_at, BootInstant::now()) {
-            _ if busy => LOOK,
-            pause if self.bounds.end.is_some() => pause.min(LONGEST_PAUSE),
+            _ if busy => POLL_INTERVAL,
+            pause if self.bounds.end.is_some() => pause.min(MAX_POLL_INTERVAL),
             pause => pause,
         };
         let mut awaited = vec![PollFd::new(self.ended.as_fd(), PollFlags::POLLIN)];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::text::escape::escape;
 
 /// The longest duration that is accepted; a longer one leads beyond the year 9999 and is a mistake.
-pub const LONGEST: Duration = Duration::from_secs(7000 * 31_557_600);
+pub const MAX_DURATION: Duration = Duration::from_secs(7000 * 31_557_600);
 
 /// Why a text is not a valid duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum InvalidDuration {
     /// It is not a duration.
     #[error("{0} is not a duration: write 90s, 5m or 1h30m")]
     Malformed(String),
-    /// It is longer than [`LONGEST`].
+    /// It is longer than [`MAX_DURATION`].
     #[error("{0} is too long: a duration is at most 7000 years")]
     TooLong(String),
 }
@@ -33,14 +33,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 pub fn read_span(text: &str) -> Result<Duration, InvalidDuration> {
     let shown = || escape(text.as_bytes());
     let span = match text.parse::<f64>() {
-        Ok(seconds) if seconds > LONGEST.as_secs_f64() => Err(InvalidDuration::TooLong(shown())),
+        Ok(seconds) if seconds > MAX_DURATION.as_secs_f64() => Err(InvalidDuration::TooLong(shown())),
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| InvalidDuration::Malformed(shown())),
         Err(_) => humantime::parse_duration(text).map_err(|error| match error {
             humantime::DurationError::NumberOverflow => InvalidDuration::TooLong(shown()),
             _ => InvalidDuration::Malformed(shown()),
         }),
     };
-    if span.as_ref().is_ok_and(|span| *span > LONGEST) {
+    if span.as_ref().is_ok_and(|span| *span > MAX_DURATION) {
         Err(InvalidDuration::TooLong(shown()))
     } else {
         span

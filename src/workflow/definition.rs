@@ -52,13 +52,13 @@ impl Retries {
     /// The time to let pass after attempt `failed`, counted from 1; at most a minute, or the
     /// base if that is longer.
     pub fn pause_after(&self, failed: u32) -> Duration {
-        const LONGEST: Duration = Duration::from_secs(60);
+        const MAX_PAUSE: Duration = Duration::from_secs(60);
         let factor = match self.backoff {
             Backoff::Fixed => 1,
             Backoff::Linear => failed,
             Backoff::Exponential => 1u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX),
         };
-        self.base.saturating_mul(factor).min(LONGEST.max(self.base))
+        self.base.saturating_mul(factor).min(MAX_PAUSE.max(self.base))
     }
 }
 

@@ -79,7 +79,7 @@ pub fn execute(
     begin: impl FnOnce(&Workflow) -> Result<Actor, StoreError>,
 ) -> Result<Summary, RunError> {
     // A file that only declares what there is to do needs no time worth mentioning.
-    const LOADING: Duration = Duration::from_secs(30);
+    const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
     let RunEnv { store, host, boundary, locks, stop_signal, holder, reporter } = env;
     let reporter = reporter.through(Rc::clone(&boundary));
     let limits =
@@ -105,7 +105,7 @@ pub fn execute(
         run_delegated_here: request.run_delegated_here,
     };
     let load = || load(&runtime, &request.script, &request.modules, &request.selected_tasks, &given);
-    let workflow = match limits.within(Some(LOADING), load) {
+    let workflow = match limits.within(Some(LOAD_TIMEOUT), load) {
         Ok(workflow) => workflow,
         Err(invalid) => {
             reporter.refuse(&invalid.to_string());

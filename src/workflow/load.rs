@@ -23,7 +23,7 @@ pub struct Script {
 }
 
 /// The largest source that is read, in bytes.
-const LARGEST_SOURCE: u64 = 16 << 20;
+const MAX_SOURCE_SIZE: u64 = 16 << 20;
 
 impl Script {
     /// Reads a file; `-` is standard input, where pipes are accepted.
@@ -33,7 +33,7 @@ impl Script {
     pub fn read(file: &Path, accept: Accept) -> Result<Script, String> {
         let is_standard_input = accept == Accept::Pipes && file == Path::new(STANDARD_INPUT);
         let named = if is_standard_input { Path::new("<stdin>") } else { file };
-        match input_file::read(file, accept, LARGEST_SOURCE) {
+        match input_file::read(file, accept, MAX_SOURCE_SIZE) {
             Ok(source) => Ok(Script { file: named.into(), source }),
             Err(error) => {
                 Err(format!("cannot read the workflow {}: {error}", crate::text::escape::path(named)))

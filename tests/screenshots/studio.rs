@@ -11,7 +11,7 @@ use slothstate::lua::exec::{Finished, ShellCommand, Sink, Watch};
 use slothstate::lua::{HeldLocks, Host, StopSignal, StoreFactory};
 use slothstate::store::{Actor, NewRun, Options, RunEnd, SqliteStore, Store};
 use slothstate::time::{Clock, Millis};
-use slothstate::workflow::recording::{FORMAT, Header, Mask, RecordingBoundary, SECRET};
+use slothstate::workflow::recording::{DEFAULT_PATTERNS, FORMAT, Header, Mask, RecordingBoundary};
 use slothstate::workflow::{Reporter, RunEnv, RunOutcome, RunRequest, Script, Workflow, execute};
 
 use crate::clock::SharedClock;
@@ -104,7 +104,7 @@ pub fn run(
         format: FORMAT,
     };
     let actor = settings.actor.clone();
-    let mask = Mask::new(&SECRET.map(String::from)).unwrap();
+    let mask = Mask::new(&DEFAULT_PATTERNS.map(String::from)).unwrap();
     let header = Header::of(&request, &*host, &actor, mask.patterns()).encode();
     let new = NewRun {
         workflow: String::new(),

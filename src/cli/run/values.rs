@@ -8,7 +8,7 @@ use crate::cli::CliError;
 use crate::input_file::{self, Accept};
 
 /// The largest file that is read, in bytes.
-const LARGEST: u64 = 4 << 20;
+const MAX_SIZE: u64 = 4 << 20;
 
 /// Reads a values file; returns the text of a JSON object.
 ///
@@ -16,7 +16,7 @@ const LARGEST: u64 = 4 << 20;
 /// [`CliError::Usage`]: the file cannot be read, or is neither YAML nor JSON with names and values.
 pub fn read(file: &Path) -> Result<String, CliError> {
     let failed = |why: String| CliError::Usage(format!("{}: {why}", crate::text::escape::path(file)));
-    let bytes = input_file::read(file, Accept::Pipes, LARGEST).map_err(|error| {
+    let bytes = input_file::read(file, Accept::Pipes, MAX_SIZE).map_err(|error| {
         CliError::Usage(format!("cannot read the values {}: {error}", crate::text::escape::path(file)))
     })?;
     let text = String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8 text".into()))?;

@@ -78,11 +78,11 @@ fn for_each_change(
 ) -> Result<(), CliError> {
     const PAGE: usize = 500;
     /// The most bytes of a value in a page; longer values are read one at a time.
-    const VALUE: u64 = 64 * 1024;
+    const VALUE_LIMIT: u64 = 64 * 1024;
     let Some(span) = store.history_span()? else { return Ok(()) };
     let last = span.newest.0;
     // The oldest rows may be removed in the meantime.
-    for page in change_pages_since(store, span.oldest.0.before(), PAGE, VALUE) {
+    for page in change_pages_since(store, span.oldest.0.before(), PAGE, VALUE_LIMIT) {
         for change in &page? {
             if change.revision > last {
                 return Ok(());
@@ -90,7 +90,7 @@ fn for_each_change(
             let may_be_cut = [&change.old, &change.new]
                 .into_iter()
                 .flatten()
-                .any(|image| image.stored.len() as u64 >= VALUE);
+                .any(|image| image.stored.len() as u64 >= VALUE_LIMIT);
             if !may_be_cut {
                 visit(change)?;
             } else if let Some(whole) = store.change(change.revision, u64::MAX)? {

@@ -208,7 +208,7 @@ impl Import<'_> {
         if self.arguments.json {
             self.print_json(false)?;
         }
-        Err(CliError::No(wrong))
+        Err(CliError::Failed(wrong))
     }
 
     fn print_json(&self, done: bool) -> Result<(), CliError> {
@@ -225,7 +225,7 @@ impl Import<'_> {
         }
         let summary = &self.summary;
         let verb = if self.arguments.dry_run { "would import" } else { "imported" };
-        let mut told = format!(
+        let mut text = format!(
             "{verb} {} and {} from {}",
             entries(summary.imported),
             locks(summary.locks_imported),
@@ -251,10 +251,10 @@ impl Import<'_> {
             ),
         ] {
             if count > 0 {
-                told.push_str(&format!("\n  {what}: {counted}"));
+                text.push_str(&format!("\n  {what}: {counted}"));
             }
         }
-        output::line(told.as_bytes())
+        output::line(text.as_bytes())
     }
 }
 

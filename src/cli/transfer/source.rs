@@ -21,10 +21,10 @@ use crate::time::{ManualClock, Millis};
 pub type PageVisitor<'a> = dyn FnMut(Vec<Entry>) -> Result<(), CliError> + 'a;
 
 /// The most bytes read from a pipe; they are spooled to a temporary file.
-const LARGEST_PIPE: u64 = 4 << 30;
+const MAX_PIPE_SIZE: u64 = 4 << 30;
 /// The longest line of an export in bytes: a change with two values of the largest size, each byte escaped
 /// as six.
-const LARGEST_LINE: u64 = 2 * 6 * (256 << 20) + (64 << 20);
+const MAX_LINE: u64 = 2 * 6 * (256 << 20) + (64 << 20);
 
 /// An open source, read-only.
 pub enum ImportSource {
@@ -63,11 +63,11 @@ impl ImportSource {
                 ImportSource::open_file(path, name, settings)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_standard_input => {
-                Err(CliError::No(format!("there is no file {name} to import")))
+                Err(CliError::Failed(format!("there is no file {name} to import")))
             }
-            _ => match Input::open(path, Accept::Pipes, LARGEST_PIPE) {
+            _ => match Input::open(path, Accept::Pipes, MAX_PIPE_SIZE) {
                 Ok(input) => ImportSource::open_pipe(input, name, settings),
-                Err(error) => Err(CliError::No(format!("{name} cannot be imported: {error}"))),
+                Err(error) => Err(CliError::Failed(format!("{name} cannot be imported: {error}"))),
             },
         }
     }
@@ -92,7 +92,7 @@ impl ImportSource {
                     File::open(path).map_err(|source| CliError::System { what: name.clone(), source })?;
                 match ExportFile::check(name, file)? {
                     Some(export) => Ok(ImportSource::Export(export)),
-                    None => Err(CliError::No(format!("{error}; nor is it an export of slothstate"))),
+                    None => Err(CliError::Failed(format!("{error}; nor is it an export of slothstate"))),
                 }
             }
             other => Ok(other?),
@@ -105,9 +105,9 @@ impl ImportSource {
         let unreadable = |source| CliError::System { what: name.clone(), source };
         let no_copy = |source| CliError::System { what: format!("a temporary copy of {name}"), source };
         let mut begin = Vec::new();
-        input.by_ref().take(LARGEST_HEADER).read_to_end(&mut begin).map_err(unreadable)?;
+        input.by_ref().take(MAX_HEADER).read_to_end(&mut begin).map_err(unreadable)?;
         if begin.is_empty() {
-            return Err(CliError::No(format!("{name} is empty: there is nothing to import")));
+            return Err(CliError::Failed(format!("{name} is empty: there is nothing to import")));
         }
         let mut copy_to = |file: &mut File| -> Result<(), CliError> {
             file.write_all(&begin).map_err(no_copy)?;
@@ -126,7 +126,7 @@ impl ImportSource {
             return Ok(ImportSource::open_database(&path, Some(folder), settings)?);
         }
         if !is_export(&begin) {
-            return Err(CliError::No(format!(
+            return Err(CliError::Failed(format!(
                 "{name} is neither an SQLite database nor an export of slothstate"
             )));
         }
@@ -134,7 +134,7 @@ impl ImportSource {
         copy_to(&mut file)?;
         match ExportFile::check(name.clone(), file)? {
             Some(export) => Ok(ImportSource::Export(export)),
-            None => Err(CliError::No(format!("{name} is not an export of slothstate"))),
+            None => Err(CliError::Failed(format!("{name} is not an export of slothstate"))),
         }
     }
 
@@ -181,8 +181,8 @@ const PAGE: usize = 500;
 /// What `visit` fails with, or the store.
 pub fn for_each_page(store: &dyn Store, visit: &mut PageVisitor<'_>) -> Result<(), CliError> {
     /// The most bytes of a value in a page; longer values are read one at a time.
-    const VALUE: u64 = 64 * 1024;
-    for page in entry_pages(store, Scan { value_limit: VALUE, ..Scan::new(KeyRange::all(), PAGE) }) {
+    const VALUE_LIMIT: u64 = 64 * 1024;
+    for page in entry_pages(store, Scan { value_limit: VALUE_LIMIT, ..Scan::new(KeyRange::all(), PAGE) }) {
         let page = page?;
         let mut whole = Vec::with_capacity(page.len());
         for entry in page {
@@ -249,7 +249,7 @@ impl ExportFile {
                 Ok(())
             })
             .map_err(|error| match error {
-                CliError::No(wrong) => CliError::No(format!("{wrong}; nothing was imported")),
+                CliError::Failed(wrong) => CliError::Failed(format!("{wrong}; nothing was imported")),
                 other => other,
             })?;
         export.locks = locks;
@@ -275,7 +275,7 @@ impl ExportFile {
         let mut file = self.file.borrow_mut();
         let mut begin = Vec::new();
         file.seek(SeekFrom::Start(0))
-            .and_then(|_| (&mut *file).take(LARGEST_HEADER).read_to_end(&mut begin))
+            .and_then(|_| (&mut *file).take(MAX_HEADER).read_to_end(&mut begin))
             .map_err(|error| self.unreadable(error))?;
         Ok(is_export(&begin))
     }
@@ -344,7 +344,7 @@ impl ExportFile {
     }
 
     fn damaged(&self, line: u64, wrong: &str) -> CliError {
-        CliError::No(format!("{}, line {line}: {wrong}", self.name))
+        CliError::Failed(format!("{}, line {line}: {wrong}", self.name))
     }
 
     fn unreadable(&self, source: std::io::Error) -> CliError {
@@ -353,7 +353,7 @@ impl ExportFile {
 }
 
 /// The longest first line of an export, in bytes; another file may have no line break at all.
-const LARGEST_HEADER: u64 = 64 * 1024;
+const MAX_HEADER: u64 = 64 * 1024;
 
 /// Whether a file with these first bytes is an export of any version.
 fn is_export(begin: &[u8]) -> bool {
@@ -369,7 +369,7 @@ fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> 
         let end = memchr::memchr(b'\n', piece).map(|at| at + 1);
         let taken = &piece[..end.unwrap_or(piece.len())];
         // JSON has no such byte; a file that is mostly a hole consists of nothing else.
-        if memchr::memchr(0, taken).is_some() || (line.len() + taken.len()) as u64 > LARGEST_LINE {
+        if memchr::memchr(0, taken).is_some() || (line.len() + taken.len()) as u64 > MAX_LINE {
             return Ok(false);
         }
         line.extend_from_slice(taken);

@@ -8,13 +8,13 @@ use mlua::{Lua, Table, Value as LuaValue};
 
 use super::path::Path;
 use super::table_fields::Fields;
-use super::{DEEPEST, Unstorable, kind};
+use super::{MAX_DEPTH, Unstorable, kind};
 use crate::lua::table_origin::Origins;
 use crate::store::Number;
 use crate::store::json::{self, JsonNode, JsonText, Part};
 
 /// How far an item of a list is looked for among those that it held before.
-const FAR: usize = 64;
+const ALIGNMENT_WINDOW: usize = 64;
 
 /// A piece of the JSON that a value stands in the place of.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ impl<'a> BaseText<'a> {
 }
 
 /// The JSON of a value.
-enum Coded {
+enum EncodedJson {
     /// The same as its base, byte for byte.
     Same,
     /// Another.
@@ -59,27 +59,27 @@ impl Writer {
         path: &Path<'_>,
     ) -> Result<JsonText, Unstorable> {
         let base = present.map(|text| BaseText { text, place: None });
-        let text = match (self.code(value, base, path, &mut Vec::new())?, present) {
-            (Coded::Other(text), _) => text,
-            (Coded::Same, present) => present.unwrap_or_default().to_string(),
+        let text = match (self.encode(value, base, path, &mut Vec::new())?, present) {
+            (EncodedJson::Other(text), _) => text,
+            (EncodedJson::Same, present) => present.unwrap_or_default().to_string(),
         };
         JsonText::parse(&text).map_err(|error| Unstorable::at(path, error.to_string()))
     }
 
-    fn code(
+    fn encode(
         &self,
         value: &LuaValue,
         base: Option<BaseText<'_>>,
         path: &Path<'_>,
-        above: &mut Vec<Table>,
-    ) -> Result<Coded, Unstorable> {
+        ancestors: &mut Vec<Table>,
+    ) -> Result<EncodedJson, Unstorable> {
         if let LuaValue::Table(table) = value {
-            return self.code_table(table, base, path, above);
+            return self.encode_table(table, base, path, ancestors);
         }
         if base.is_some_and(|base| is_scalar(value, base.text)) {
-            return Ok(Coded::Same);
+            return Ok(EncodedJson::Same);
         }
-        Ok(Coded::Other(match value {
+        Ok(EncodedJson::Other(match value {
             LuaValue::String(text) => match text.to_str() {
                 Ok(text) => json::quote(&text),
                 Err(_) => return Err(Unstorable::at(path, "is not UTF-8 text, which a table cannot hold")),
@@ -103,7 +103,7 @@ impl Writer {
         base: Option<&str>,
         path: &Path<'_>,
     ) -> Result<Number, Unstorable> {
-        const LIMIT: f64 = 9_007_199_254_740_992.0;
+        const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
         let double = match value {
             LuaValue::Integer(integer) => *integer as f64,
             LuaValue::Number(number) => *number,
@@ -113,7 +113,7 @@ impl Writer {
             let what = if double.is_nan() { "NaN (not a number)" } else { "infinite" };
             Unstorable::at(path, format!("is {what}, which cannot be stored"))
         })?;
-        if double.abs() >= LIMIT && double.fract() == 0.0 {
+        if double.abs() >= EXACT_INTEGERS && double.fract() == 0.0 {
             let rounded = self.origins.rounded(double);
             let rounded = rounded.map_err(|error| Unstorable::at(path, error.to_string()))?;
             let over = base.filter(|base| json::is_beyond_doubles(base)).map(String::from);
@@ -128,64 +128,64 @@ impl Writer {
         Ok(number)
     }
 
-    fn code_table(
+    fn encode_table(
         &self,
         table: &Table,
         base: Option<BaseText<'_>>,
         path: &Path<'_>,
-        above: &mut Vec<Table>,
-    ) -> Result<Coded, Unstorable> {
-        if above.contains(table) {
+        ancestors: &mut Vec<Table>,
+    ) -> Result<EncodedJson, Unstorable> {
+        if ancestors.contains(table) {
             return Err(Unstorable::at(path, "contains itself: a cycle cannot be stored"));
         }
-        if above.len() >= DEEPEST {
-            return Err(Unstorable::at(path, format!("is nested deeper than {DEEPEST} tables")));
+        if ancestors.len() >= MAX_DEPTH {
+            return Err(Unstorable::at(path, format!("is nested deeper than {MAX_DEPTH} tables")));
         }
         let fields = Fields::of(table, path)?;
-        above.push(table.clone());
+        ancestors.push(table.clone());
         let origin = self.origins.origin(table).map_err(|error| Unstorable::at(path, error.to_string()))?;
         let origin = origin.filter(|origin| {
             base.and_then(|base| base.place)
                 .is_none_or(|(mark, place)| (mark, place) != (origin.mark(), origin.place()))
         });
         let piece = origin.as_ref().and_then(|origin| origin.piece());
-        let coded = match (&origin, &piece) {
+        let encoded = match (&origin, &piece) {
             (Some(origin), Some(piece)) => {
                 let own = BaseText {
                     text: piece,
                     place: Some((origin.mark(), origin.place() - blanks_before(piece))),
                 };
-                let text = match self.code_fields(&fields, Some(own), path, above)? {
-                    Coded::Same => piece.clone(),
-                    Coded::Other(text) => text,
+                let text = match self.encode_fields(&fields, Some(own), path, ancestors)? {
+                    EncodedJson::Same => piece.clone(),
+                    EncodedJson::Other(text) => text,
                 };
-                let text = if above.len() > 1 { text.trim_ascii() } else { &text };
+                let text = if ancestors.len() > 1 { text.trim_ascii() } else { &text };
                 match base {
-                    Some(base) if base.text == text => Coded::Same,
-                    _ => Coded::Other(text.to_string()),
+                    Some(base) if base.text == text => EncodedJson::Same,
+                    _ => EncodedJson::Other(text.to_string()),
                 }
             }
-            _ => self.code_fields(&fields, base, path, above)?,
+            _ => self.encode_fields(&fields, base, path, ancestors)?,
         };
-        above.pop();
-        Ok(coded)
+        ancestors.pop();
+        Ok(encoded)
     }
 
-    fn code_fields(
+    fn encode_fields(
         &self,
         fields: &Fields,
         base: Option<BaseText<'_>>,
         path: &Path<'_>,
-        above: &mut Vec<Table>,
-    ) -> Result<Coded, Unstorable> {
+        ancestors: &mut Vec<Table>,
+    ) -> Result<EncodedJson, Unstorable> {
         match (base, base.map(|base| json::look(base.text))) {
             (Some(base), Some(JsonNode::Object(members))) if fields.items.is_empty() => {
-                self.splice_object(fields, base, &members, path, above)
+                self.splice_object(fields, base, &members, path, ancestors)
             }
             (Some(base), Some(JsonNode::List(items))) if fields.named.is_empty() => {
-                self.splice_list(fields, base, &items, path, above)
+                self.splice_list(fields, base, &items, path, ancestors)
             }
-            _ => self.new_table(fields, path, above).map(Coded::Other),
+            _ => self.new_table(fields, path, ancestors).map(EncodedJson::Other),
         }
     }
 
@@ -194,7 +194,7 @@ impl Writer {
         &self,
         fields: &Fields,
         path: &Path<'_>,
-        above: &mut Vec<Table>,
+        ancestors: &mut Vec<Table>,
     ) -> Result<String, Unstorable> {
         let mut text = String::new();
         if fields.items.is_empty() {
@@ -206,7 +206,7 @@ impl Writer {
                 text.push_str(&json::quote(name));
                 text.push(':');
                 let path = Path::Field(path, name);
-                text.push_str(&self.new_value(&fields.named(name, &path)?, &path, above)?);
+                text.push_str(&self.new_value(&fields.named(name, &path)?, &path, ancestors)?);
             }
             text.push('}');
             return Ok(text);
@@ -218,7 +218,7 @@ impl Writer {
                 text.push(',');
             }
             let path = Path::Item(path, place + 1);
-            text.push_str(&self.new_value(&fields.item(place, &path)?, &path, above)?);
+            text.push_str(&self.new_value(&fields.item(place, &path)?, &path, ancestors)?);
         }
         text.push(']');
         Ok(text)
@@ -228,11 +228,11 @@ impl Writer {
         &self,
         value: &LuaValue,
         path: &Path<'_>,
-        above: &mut Vec<Table>,
+        ancestors: &mut Vec<Table>,
     ) -> Result<String, Unstorable> {
-        match self.code(value, None, path, above)? {
-            Coded::Other(text) => Ok(text),
-            Coded::Same => Ok(String::new()),
+        match self.encode(value, None, path, ancestors)? {
+            EncodedJson::Other(text) => Ok(text),
+            EncodedJson::Same => Ok(String::new()),
         }
     }
 
@@ -242,8 +242,8 @@ impl Writer {
         base: BaseText<'_>,
         members: &[json::Member<'_>],
         path: &Path<'_>,
-        above: &mut Vec<Table>,
-    ) -> Result<Coded, Unstorable> {
+        ancestors: &mut Vec<Table>,
+    ) -> Result<EncodedJson, Unstorable> {
         let last: HashMap<&str, usize> =
             members.iter().enumerate().map(|(place, member)| (&*member.name, place)).collect();
         let is_named = |name: &str| fields.named.binary_search_by(|other| other.as_str().cmp(name)).is_ok();
@@ -257,9 +257,9 @@ impl Writer {
                 true => {
                     let path = Path::Field(path, &member.name);
                     let value = fields.named(&member.name, &path)?;
-                    match self.code(&value, Some(base.piece(member.value)), &path, above)? {
-                        Coded::Same => parts.push(Part::Kept(place)),
-                        Coded::Other(text) => {
+                    match self.encode(&value, Some(base.piece(member.value)), &path, ancestors)? {
+                        EncodedJson::Same => parts.push(Part::Kept(place)),
+                        EncodedJson::Other(text) => {
                             is_same = false;
                             parts.push(Part::Replaced(place, text));
                         }
@@ -273,13 +273,13 @@ impl Writer {
         for name in fields.named.iter().filter(|name| !last.contains_key(name.as_str())) {
             is_same = false;
             let path = Path::Field(path, name);
-            let text = self.new_value(&fields.named(name, &path)?, &path, above)?;
+            let text = self.new_value(&fields.named(name, &path)?, &path, ancestors)?;
             parts.push(Part::AddedMember(json::quote(name), text));
         }
         if is_same {
-            return Ok(Coded::Same);
+            return Ok(EncodedJson::Same);
         }
-        Ok(Coded::Other(json::splice(base.text, &json::spans_of_members(base.text, members), &parts)))
+        Ok(EncodedJson::Other(json::splice(base.text, &json::spans_of_members(base.text, members), &parts)))
     }
 
     fn splice_list(
@@ -288,8 +288,8 @@ impl Writer {
         base: BaseText<'_>,
         items: &[&str],
         path: &Path<'_>,
-        above: &mut Vec<Table>,
-    ) -> Result<Coded, Unstorable> {
+        ancestors: &mut Vec<Table>,
+    ) -> Result<EncodedJson, Unstorable> {
         fields.refuse_gaps(items, path)?;
         let places: Vec<(bool, Option<usize>)> = if items.contains(&"null") {
             fields.by_place(items)
@@ -300,21 +300,21 @@ impl Writer {
         for (place, (has_value, old)) in places.into_iter().enumerate() {
             let path = Path::Item(path, place + 1);
             let base = old.map(|old| base.piece(items[old]));
-            let coded = match has_value {
-                true => Some(self.code(&fields.value(place as i64 + 1, &path)?, base, &path, above)?),
+            let encoded = match has_value {
+                true => Some(self.encode(&fields.value(place as i64 + 1, &path)?, base, &path, ancestors)?),
                 false => None,
             };
-            parts.push(match (coded, old) {
-                (None | Some(Coded::Same), Some(old)) => Part::Kept(old),
-                (Some(Coded::Other(text)), Some(old)) => Part::Replaced(old, text),
-                (Some(Coded::Other(text)), None) => Part::Added(text),
-                (None | Some(Coded::Same), None) => Part::Added("null".into()),
+            parts.push(match (encoded, old) {
+                (None | Some(EncodedJson::Same), Some(old)) => Part::Kept(old),
+                (Some(EncodedJson::Other(text)), Some(old)) => Part::Replaced(old, text),
+                (Some(EncodedJson::Other(text)), None) => Part::Added(text),
+                (None | Some(EncodedJson::Same), None) => Part::Added("null".into()),
             });
         }
         if parts.len() == items.len() && parts.iter().all(|part| matches!(part, Part::Kept(_))) {
-            return Ok(Coded::Same);
+            return Ok(EncodedJson::Same);
         }
-        Ok(Coded::Other(json::splice(base.text, &json::spans_of_items(base.text, items), &parts)))
+        Ok(EncodedJson::Other(json::splice(base.text, &json::spans_of_items(base.text, items), &parts)))
     }
 
     /// Which of the old items each new item takes the place of: those that are the same at both ends, in
@@ -365,7 +365,9 @@ impl Writer {
                     let value = item(number)?;
                     match known(&value) {
                         Some(place) => Some(place).filter(|place| (next..old_end).contains(place)),
-                        None => (next..old_end.min(next + FAR)).find(|place| is_at(&value, *place)),
+                        None => {
+                            (next..old_end.min(next + ALIGNMENT_WINDOW)).find(|place| is_at(&value, *place))
+                        }
                     }
                 }
             };

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Table, Value};
 
-pub use output::{CapturedOutput, MOST_KEPT, Sink, Stream};
+pub use output::{CapturedOutput, MAX_OUTPUT, Sink, Stream};
 pub use shell::{ExitReason, Finished, ShellCommand, Watch, run};
 pub use stub::{ExecStub, find as find_stub};
 
@@ -38,9 +38,9 @@ const RESULT: Native = Native::new(
 static RUN_FOR_TABLE: Native = RESULT.alias(RUN.function.name, 3);
 
 /// The exit code of a command whose time was up, as the program `timeout` has it.
-const TIMED_OUT: i32 = 124;
+const TIMEOUT_CODE: i32 = 124;
 /// What a shell adds to the number of a signal to make an exit code.
-const SIGNALLED: i32 = 128;
+const SIGNAL_CODE_BASE: i32 = 128;
 
 /// The fields of the table that a command answers, in the order of the values that `exec.run` answers.
 pub const FIELDS: [&str; 4] = ["success", "stdout", "stderr", "exit_code"];
@@ -114,7 +114,7 @@ fn run_command(call: &Call) -> Result<MultiValue, CallError> {
     let warn = |text: &str| log(LogLevel::Warn, format!("exec.run: {text}").as_bytes());
     for (stream, kept) in [(Stream::Stdout, &done.stdout), (Stream::Stderr, &done.stderr)] {
         if kept.is_cut {
-            let most = MOST_KEPT >> 20;
+            let most = MAX_OUTPUT >> 20;
             warn(&format!("{} is cut to its first {most} MiB; the log has all of it", stream.name()));
         }
     }
@@ -136,18 +136,19 @@ fn run_command(call: &Call) -> Result<MultiValue, CallError> {
     };
     let code = match done.ended {
         ExitReason::Exited(code) => code,
-        ExitReason::Signalled(signal) => SIGNALLED + signal,
-        ExitReason::TimedOut(limit) => {
-            failed(TIMED_OUT, &format!("the command timed out after {}", humantime::format_duration(limit)))
-        }
+        ExitReason::Signalled(signal) => SIGNAL_CODE_BASE + signal,
+        ExitReason::TimedOut(limit) => failed(
+            TIMEOUT_CODE,
+            &format!("the command timed out after {}", humantime::format_duration(limit)),
+        ),
         ExitReason::WantedTerminal => failed(
-            SIGNALLED + nix::sys::signal::Signal::SIGTTIN as i32,
+            SIGNAL_CODE_BASE + nix::sys::signal::Signal::SIGTTIN as i32,
             "the command waited for the terminal, which it cannot have, and was ended",
         ),
         ExitReason::Stopped => {
             // Ends this call, since it is the limits that say so.
             call.pause(Duration::ZERO)?;
-            SIGNALLED + nix::sys::signal::Signal::SIGTERM as i32
+            SIGNAL_CODE_BASE + nix::sys::signal::Signal::SIGTERM as i32
         }
         ExitReason::LeaseEnded => {
             // Ends this call, unless the lease was renewed at the very last moment.

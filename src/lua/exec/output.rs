@@ -7,13 +7,13 @@ use std::os::fd::OwnedFd;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 /// How much of a stream is kept, in bytes. What comes after is still handed on line by line.
-pub const MOST_KEPT: usize = 16 << 20;
+pub const MAX_OUTPUT: usize = 16 << 20;
 /// A line that is longer than this, in bytes, is handed on in pieces.
-const LONGEST_LINE: usize = 64 << 10;
+const MAX_LINE: usize = 64 << 10;
 /// How much is read at once; also what a pipe holds on most systems.
 const CHUNK: usize = 64 << 10;
 /// How much is read at most when a command has ended; the most that a pipe can hold on Linux.
-const LAST: usize = 1 << 20;
+const MAX_PIPE_CONTENT: usize = 1 << 20;
 
 /// One of the two streams that a command writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub type Sink<'a> = &'a mut dyn FnMut(Stream, &[u8]);
 /// What was read of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CapturedOutput {
-    /// The first [`MOST_KEPT`] bytes.
+    /// The first [`MAX_OUTPUT`] bytes.
     pub bytes: Vec<u8>,
     /// Whether there were more.
     pub is_cut: bool,
@@ -89,7 +89,7 @@ impl Output {
     /// Reads what is left in the pipe, closes it, and answers what was kept.
     pub(super) fn finish(mut self, sink: Sink) -> std::io::Result<CapturedOutput> {
         // Somebody who goes on writing does not keep us.
-        let mut left = LAST;
+        let mut left = MAX_PIPE_CONTENT;
         while left > 0 {
             match self.read(sink)? {
                 0 => break,
@@ -103,7 +103,7 @@ impl Output {
     }
 
     fn take(&mut self, bytes: &[u8], sink: Sink) {
-        let room = MOST_KEPT - self.kept.bytes.len();
+        let room = MAX_OUTPUT - self.kept.bytes.len();
         self.kept.is_cut |= bytes.len() > room;
         self.kept.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
         let mut rest = bytes;
@@ -114,7 +114,7 @@ impl Output {
             self.line.clear();
         }
         self.line.extend_from_slice(rest);
-        if self.line.len() >= LONGEST_LINE {
+        if self.line.len() >= MAX_LINE {
             sink(self.stream, &self.line);
             self.line.clear();
         }
@@ -155,13 +155,13 @@ mod tests {
     #[test]
     fn what_is_too_long_is_cut_and_still_handed_on() {
         let piece = vec![b'x'; CHUNK];
-        let pieces = vec![&piece[..]; MOST_KEPT / CHUNK];
+        let pieces = vec![&piece[..]; MAX_OUTPUT / CHUNK];
         let (kept, lines) = fed(&pieces);
-        assert_eq!((kept.bytes.len(), kept.is_cut), (MOST_KEPT, false));
-        assert_eq!(lines.len(), MOST_KEPT / LONGEST_LINE);
+        assert_eq!((kept.bytes.len(), kept.is_cut), (MAX_OUTPUT, false));
+        assert_eq!(lines.len(), MAX_OUTPUT / MAX_LINE);
         let more = [&pieces[..], &[b"\nthe end\n"]].concat();
         let (kept, lines) = fed(&more);
-        assert_eq!((kept.bytes.len(), kept.is_cut), (MOST_KEPT, true));
+        assert_eq!((kept.bytes.len(), kept.is_cut), (MAX_OUTPUT, true));
         assert_eq!(lines.last().unwrap(), b"the end");
     }
 }

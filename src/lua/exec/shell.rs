@@ -22,12 +22,12 @@ use crate::lua::HeldLocks;
 use crate::supervisor::{Bytes, CommandSpec, EndCause, ExitStatus, StartError, Supervised, SupervisorReport};
 
 /// The pause between two looks at a command that works or has ended just now.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// The pause between two looks at a command of which nothing is heard.
-const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How often a supervisor is told that this process is alive.
-const BEAT: Duration = Duration::from_millis(300);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
 
 /// A command for `/bin/sh`, and what it finds around it.
 #[derive(Clone, Debug, Default)]
@@ -96,24 +96,24 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
     let _feeding = watch.locks.map(|locks| locks.feed(control.clone()));
     let mut beat_at = started;
     // Why it was asked to end.
-    let mut asked: Option<ExitReason> = None;
+    let mut end_reason: Option<ExitReason> = None;
     let end = loop {
         pipes.exchange(supervised.descriptor(), sink)?;
-        match supervised.report().map_err(in_words)? {
+        match supervised.report().map_err(io_error)? {
             Some(SupervisorReport::Ended(end)) => break end,
             Some(SupervisorReport::Started(_) | SupervisorReport::NotStarted(_)) | None => {}
         }
-        if asked.is_none() {
+        if end_reason.is_none() {
             let is_over = command.timeout.filter(|limit| started.elapsed() >= *limit);
-            asked = match is_over {
+            end_reason = match is_over {
                 _ if (watch.stop)() => Some(ExitReason::Stopped),
                 limit => limit.map(ExitReason::TimedOut),
             };
-            if asked.is_some() {
+            if end_reason.is_some() {
                 control.end();
             }
         }
-        if let Some(locks) = watch.locks.filter(|_| beat_at.elapsed() >= BEAT) {
+        if let Some(locks) = watch.locks.filter(|_| beat_at.elapsed() >= HEARTBEAT_INTERVAL) {
             beat_at = Instant::now();
             locks.beat(&control);
         }
@@ -125,7 +125,7 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
             None => ExitReason::Stopped,
         },
         // The one who keeps the locks may have asked.
-        EndCause::Requested | EndCause::Orphaned => asked.unwrap_or(ExitReason::Stopped),
+        EndCause::Requested | EndCause::Orphaned => end_reason.unwrap_or(ExitReason::Stopped),
         EndCause::Lease => ExitReason::LeaseEnded,
         EndCause::Terminal => ExitReason::WantedTerminal,
     };
@@ -133,7 +133,7 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
     Ok(Finished { ended, stdout, stderr, left_processes: end.left_processes, is_stub: false })
 }
 
-fn in_words(error: StartError) -> std::io::Error {
+fn io_error(error: StartError) -> std::io::Error {
     match error {
         StartError::Command(error) => error,
         other => std::io::Error::other(other.to_string()),
@@ -162,9 +162,9 @@ fn start<'a>(command: &'a ShellCommand, watch: &Watch<'_>) -> std::io::Result<(S
         stdin: input,
         stdout: Output::new(Stream::Stdout, stdout.into())?,
         stderr: Output::new(Stream::Stderr, stderr.into())?,
-        pause: SHORTEST_PAUSE,
+        pause: MIN_POLL_INTERVAL,
     };
-    let supervised = Supervised::start(spec, [stdin, theirs.into(), theirs_too.into()]).map_err(in_words)?;
+    let supervised = Supervised::start(spec, [stdin, theirs.into(), theirs_too.into()]).map_err(io_error)?;
     Ok((supervised, pipes))
 }
 
@@ -190,11 +190,11 @@ impl Pipes<'_> {
         let pause = PollTimeout::try_from(self.pause).unwrap_or(PollTimeout::ZERO);
         match poll(&mut awaited, pause) {
             Ok(0) => {
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                self.pause = (self.pause * 2).min(MAX_POLL_INTERVAL);
                 return Ok(());
             }
             Err(Errno::EINTR) => return Ok(()),
-            Ok(_) => self.pause = SHORTEST_PAUSE,
+            Ok(_) => self.pause = MIN_POLL_INTERVAL,
             Err(error) => return Err(error.into()),
         }
         // None of them ever waits, so it does not matter which it was.
@@ -245,10 +245,10 @@ mod tests {
     }
 
     /// Nothing that stops a command.
-    const FREE: Watch<'static> = Watch { stop: &|| false, locks: None };
+    const UNWATCHED: Watch<'static> = Watch { stop: &|| false, locks: None };
 
     fn finished(command: &ShellCommand) -> Finished {
-        run(command, &FREE, &mut |_, _| {}).unwrap()
+        run(command, &UNWATCHED, &mut |_, _| {}).unwrap()
     }
 
     /// Whether that process is at work; one that only waits to be reaped is not.
@@ -287,7 +287,7 @@ mod tests {
             ..shell("echo first; until [ -e seen ]; do sleep 0.01; done; echo second >&2; printf third")
         };
         let mut lines = Vec::new();
-        let done = run(&command, &FREE, &mut |stream, line| {
+        let done = run(&command, &UNWATCHED, &mut |stream, line| {
             std::fs::write(&seen, "").unwrap();
             lines.push((stream, String::from_utf8(line.to_vec()).unwrap()));
         });
@@ -407,7 +407,7 @@ mod tests {
     fn a_panic_while_a_line_is_taken_ends_the_command() {
         let pid = std::cell::RefCell::new(Vec::new());
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            run(&shell("echo $$; sleep 1000"), &FREE, &mut |_, line| {
+            run(&shell("echo $$; sleep 1000"), &UNWATCHED, &mut |_, line| {
                 pid.borrow_mut().extend_from_slice(line);
                 panic!("on purpose");
             })
@@ -419,7 +419,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_is_an_error() {
         let command = ShellCommand { cwd: Some("/none/such".into()), ..shell("true") };
-        let error = run(&command, &FREE, &mut |_, _| {}).unwrap_err();
+        let error = run(&command, &UNWATCHED, &mut |_, _| {}).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 }

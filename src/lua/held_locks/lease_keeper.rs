@@ -12,7 +12,7 @@ use crate::time::BootInstant;
 
 /// How often the thread looks at a script that may be stuck, at locks that somebody may have cleared, and
 /// at the files of the database.
-const LOOK: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the thread does until the run ends.
 pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<&StuckGuard>) {
@@ -26,7 +26,7 @@ pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<
             (guard.give_up)();
         }
         // A connection that was opened just now may lead to another database than that of the locks.
-        if store.is_none() || BootInstant::now().since(checked_at) >= LOOK {
+        if store.is_none() || BootInstant::now().since(checked_at) >= CHECK_INTERVAL {
             checked_at = BootInstant::now();
             check(shared, &mut store, store_factory);
         }
@@ -116,7 +116,7 @@ fn due_for_renewal(shared: &Shared) -> Vec<HeldLock> {
 /// the run.
 fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
     /// How soon a renewal that failed is tried again.
-    const SOONEST: Duration = Duration::from_millis(20);
+    const RETRY_INTERVAL: Duration = Duration::from_millis(20);
     let table = shared.table();
     if table.ended {
         return false;
@@ -125,9 +125,9 @@ fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
     let next = table.held.iter().filter_map(HeldLock::renew_at).min();
     let waits = [
         // A wait goes on by a clock that stands still while the machine is suspended, and leases do not.
-        next.map(|next| next.since(now).clamp(SOONEST, LOOK)),
+        next.map(|next| next.since(now).clamp(RETRY_INTERVAL, CHECK_INTERVAL)),
         (!table.commands.is_empty()).then(|| table.bounds().interval()),
-        has_guard.then_some(LOOK),
+        has_guard.then_some(CHECK_INTERVAL),
     ];
     let table = match waits.into_iter().flatten().min() {
         Some(wait) => shared.wake.wait_timeout(table, wait).unwrap_or_else(PoisonError::into_inner).0,
@@ -153,7 +153,7 @@ fn extend(shared: &Shared, number: u64, lease: LeaseTerm) {
 
 /// Kills the commands and releases the locks of a script that is stuck, before the program ends.
 fn release_in_distress(shared: &Shared, store: Option<&dyn Store>) {
-    const PATIENCE: Duration = Duration::from_secs(2);
+    const KILL_TIMEOUT: Duration = Duration::from_secs(2);
     let (held, commands) = {
         let mut table = shared.table();
         (std::mem::take(&mut table.held), std::mem::take(&mut table.commands))
@@ -162,7 +162,7 @@ fn release_in_distress(shared: &Shared, store: Option<&dyn Store>) {
         command.kill();
     }
     // Nobody is to have the lock while what ran under it goes on.
-    if !commands.iter().all(|(_, command)| command.has_ended(PATIENCE)) {
+    if !commands.iter().all(|(_, command)| command.has_ended(KILL_TIMEOUT)) {
         return;
     }
     if let Some(store) = store {
@@ -235,12 +235,12 @@ mod tests {
         let requested_at = BootInstant::now();
         let AcquireOutcome::Acquired(lock) = store.acquire(&request, None).unwrap() else { panic!() };
         locks.keep(&lock, lease, requested_at);
-        let begun = Instant::now();
+        let start = Instant::now();
         loop {
             if let Some(lost) = locks.losses().next() {
                 return lost.reason;
             }
-            assert!(begun.elapsed() < Duration::from_secs(300), "it is not lost");
+            assert!(start.elapsed() < Duration::from_secs(300), "it is not lost");
             std::thread::sleep(Duration::from_millis(1));
         }
     }

@@ -179,7 +179,7 @@ fn update(call: &Call) -> Result<MultiValue, CallError> {
     };
     let store = call.context.store();
     for attempt in 0..ATTEMPTS {
-        if attempt > 0 && !call.context.scope.may_try_again() {
+        if attempt > 0 && !call.context.scope.may_retry() {
             break;
         }
         let found = store.get(&key)?;

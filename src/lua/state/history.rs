@@ -11,7 +11,7 @@ use crate::store::{Change, HistoryScan, Image, Number, Subject};
 pub(super) static FUNCTIONS: [Native; 1] = [Native::new(HostFunction::reads("state.history"), history)];
 
 /// How many changes there are unless the script says otherwise.
-const NEWEST: usize = 10;
+const DEFAULT_LIMIT: usize = 10;
 
 /// `state.history(key[, n])`: the newest changes of an entry, the newest first, as far as history
 /// goes back. Each is a table: `revision`, `time` (seconds since the epoch), `operation`, `old`,
@@ -20,7 +20,7 @@ const NEWEST: usize = 10;
 fn history(call: &Call) -> Result<MultiValue, CallError> {
     let key = call.key()?;
     let limit = if call.is_nil(1) {
-        NEWEST
+        DEFAULT_LIMIT
     } else {
         match call.number(1, "number of changes")? {
             Number::Integer(number) if number > 0 => usize::try_from(number).unwrap_or(usize::MAX),

@@ -24,10 +24,10 @@ const fn changes_lock(name: &'static str) -> HostFunction {
 }
 
 /// The lease of a lock unless the script says otherwise; it is renewed while the run lives.
-const LEASE: Duration = Duration::from_secs(30);
+const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 /// How long a lock is waited for unless the script says otherwise: longer than the lease, so that
 /// what a dead process left behind is had in the end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a lock is waited for, and its lease.
 struct LockTimes {
@@ -39,7 +39,7 @@ impl LockTimes {
     /// Reads the argument at `index`: the seconds to wait, or `{wait=, lease=}`; nil leaves both as they are
     /// unless a script says otherwise.
     fn read(call: &Call, index: usize) -> Result<LockTimes, CallError> {
-        let mut times = LockTimes { wait: PATIENCE, lease: LEASE };
+        let mut times = LockTimes { wait: DEFAULT_TIMEOUT, lease: DEFAULT_LEASE };
         match call.value(index) {
             LuaValue::Nil => {}
             LuaValue::Table(options) => {
@@ -104,7 +104,7 @@ fn is_locked(call: &Call) -> Result<MultiValue, CallError> {
 fn try_lock(call: &Call) -> Result<MultiValue, CallError> {
     outside_transaction(call)?;
     let lease = match call.value(1) {
-        LuaValue::Nil => LEASE,
+        LuaValue::Nil => DEFAULT_LEASE,
         LuaValue::Table(options) => {
             if options.contains_key("wait")? {
                 return Err(CallError::usage("try_lock does not wait; call state.lock"));

@@ -27,11 +27,11 @@ pub(super) static FUNCTIONS: [Native; 2] = [
 /// The predicate gets the present value, or nil.
 fn wait(call: &Call) -> Result<MultiValue, CallError> {
     // What comes at all mostly comes soon, or after something else; a long wait costs less.
-    const LOOK: Duration = Duration::from_millis(5);
-    const LATER: Duration = Duration::from_millis(15);
-    const SOON: Duration = Duration::from_secs(1);
+    const FIRST_INTERVAL: Duration = Duration::from_millis(5);
+    const LATER_INTERVAL: Duration = Duration::from_millis(15);
+    const FIRST_PERIOD: Duration = Duration::from_secs(1);
     // Even without news an entry can expire.
-    const OVERDUE: Duration = Duration::from_millis(200);
+    const EXPIRY_INTERVAL: Duration = Duration::from_millis(200);
     if call.context.scope.overlay().is_some() {
         return Err(CallError::usage(
             "inside state.transaction, which sees nothing of what others write: wait before the transaction",
@@ -54,7 +54,7 @@ fn wait(call: &Call) -> Result<MultiValue, CallError> {
     let mut last_news = start;
     loop {
         let now = host.elapsed();
-        let overdue = last.is_none_or(|last| now.saturating_sub(last) >= OVERDUE);
+        let overdue = last.is_none_or(|last| now.saturating_sub(last) >= EXPIRY_INTERVAL);
         let news = store.poll_changes()?;
         if news {
             last_news = now;
@@ -84,7 +84,11 @@ fn wait(call: &Call) -> Result<MultiValue, CallError> {
         if now.saturating_sub(start) >= patience {
             return call.answer((LuaValue::Nil, "timeout"));
         }
-        call.pause(if now.saturating_sub(last_news) < SOON { LOOK } else { LATER })?;
+        call.pause(if now.saturating_sub(last_news) < FIRST_PERIOD {
+            FIRST_INTERVAL
+        } else {
+            LATER_INTERVAL
+        })?;
     }
 }
 

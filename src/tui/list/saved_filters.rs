@@ -8,7 +8,7 @@ use std::path::Path;
 use toml_edit::{DocumentMut, InlineTable, Item as Edited, Table};
 
 use crate::atomic_file;
-use crate::config::{ConfigItem, ConfigProblem, ConfigValue, Document, line_of};
+use crate::config::{ConfigItem, ConfigProblem, ConfigValue, Document, line_number};
 use crate::tui::keys::action::View;
 use crate::tui::list::filter::Filter;
 
@@ -113,11 +113,11 @@ pub fn name(folder: Option<&Path>, naming: &SavedFilterEdit) -> Result<Vec<Saved
 fn edited(text: Vec<u8>, naming: &SavedFilterEdit) -> Result<Vec<u8>, (Option<usize>, String)> {
     const ADVICE: &str = "not saved: correct the file, or move it away";
     let text = String::from_utf8(text).map_err(|error| {
-        let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
+        let line = line_number(error.as_bytes(), error.utf8_error().valid_up_to());
         (Some(line), format!("not UTF-8 text; {ADVICE}"))
     })?;
     let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
-        let line = error.span().map(|span| line_of(text.as_bytes(), span.start));
+        let line = error.span().map(|span| line_number(text.as_bytes(), span.start));
         let reason = error.message().lines().collect::<Vec<_>>().join("; ");
         (line, format!("{reason}; {ADVICE}"))
     })?;

@@ -17,12 +17,12 @@ use crate::store::{
 };
 use crate::time::Millis;
 
-const NAME: &[u8; 16] = b"slothstate run\n\0";
+const MAGIC: &[u8; 16] = b"slothstate run\n\0";
 /// The newest format of files that is read and the one that is written.
 const FORMAT: u32 = 1;
-const SUM: usize = 32;
+const CHECKSUM_SIZE: usize = 32;
 /// The largest file that is read, in bytes: all of it is in memory.
-const LARGEST_FILE: u64 = 1 << 30;
+const MAX_FILE_SIZE: u64 = 1 << 30;
 
 /// Why a file is no run.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,7 @@ pub fn write_file(
     model: Option<&Path>,
 ) -> Result<(), InvalidFile> {
     let run = &recording.run;
-    let pieces = recording.all_pieces()?;
+    let pieces = recording.all_chunks()?;
     let body = FileBody {
         run: RunFields {
             number: run.number,
@@ -124,7 +124,7 @@ pub fn write_file(
     let body = rmp_serde::to_vec_named(&body).map_err(|error| InvalidFile::Damaged(error.to_string()))?;
     let failed = |source| StoreError::of_file(target, source);
     let mut file = NewFile::create(target).map_err(failed)?;
-    file.write_all(NAME)?;
+    file.write_all(MAGIC)?;
     file.write_all(&FORMAT.to_le_bytes())?;
     file.write_all(&Sha256::digest(&body))?;
     file.write_all(&body)?;
@@ -137,11 +137,11 @@ pub fn write_file(
 /// # Errors
 /// [`InvalidFile`].
 pub fn read_file(path: &Path) -> Result<(Recording, Vec<RecordingChunk>), InvalidFile> {
-    let mut input = Input::open(path, Accept::Pipes, LARGEST_FILE)?;
+    let mut input = Input::open(path, Accept::Pipes, MAX_FILE_SIZE)?;
     // What is something else need not be read to its end.
     let mut name = Vec::new();
-    input.by_ref().take(NAME.len() as u64).read_to_end(&mut name)?;
-    if name != NAME {
+    input.by_ref().take(MAGIC.len() as u64).read_to_end(&mut name)?;
+    if name != MAGIC {
         return Err(InvalidFile::Other);
     }
     let bytes = input.read_all()?;
@@ -152,7 +152,7 @@ pub fn read_file(path: &Path) -> Result<(Recording, Vec<RecordingChunk>), Invali
     if format > FORMAT {
         return Err(InvalidFile::Newer { found: format, known: FORMAT });
     }
-    let (sum, body) = rest.split_at_checked(SUM).ok_or_else(short)?;
+    let (sum, body) = rest.split_at_checked(CHECKSUM_SIZE).ok_or_else(short)?;
     if Sha256::digest(body).as_slice() != sum {
         return Err(InvalidFile::Damaged("its checksum is another one".into()));
     }
@@ -160,7 +160,7 @@ pub fn read_file(path: &Path) -> Result<(Recording, Vec<RecordingChunk>), Invali
         rmp_serde::from_slice(body).map_err(|error| InvalidFile::Damaged(error.to_string()))?;
     let header = Header::decode(&body.header)?;
     let pieces: Vec<RecordingChunk> = body.pieces.into_iter().map(PieceFields::piece).collect();
-    Ok((Recording::of_pieces(body.run.run(), header, pieces.clone()), pieces))
+    Ok((Recording::of_chunks(body.run.run(), header, pieces.clone()), pieces))
 }
 
 /// The pieces of an exported run with its header, as a store keeps them.

@@ -8,19 +8,19 @@ use memchr::memmem;
 use crate::lua::recorded_value::RecordedValue;
 
 /// The names of variables that are masked unless somebody says otherwise.
-pub const DEFAULT: [&str; 6] =
+pub const DEFAULT_PATTERNS: [&str; 6] =
     ["*TOKEN*", "*SECRET*", "*PASSW*", "*CREDENTIAL*", "*PRIVATE_KEY*", "*API_KEY*"];
 
 /// The shortest value that is looked for wherever it turns up; a shorter one is masked only where the
 /// variable itself is read.
-const SHORTEST: usize = 4;
+const MIN_LENGTH: usize = 4;
 
 /// How the text begins that is stored in the place of a secret.
-const MASKED: &str = "<masked ";
+const MASK_START: &str = "<masked ";
 
 /// Whether a secret was masked in a text.
 pub(super) fn is_masked(text: &str) -> bool {
-    text.contains(MASKED)
+    text.contains(MASK_START)
 }
 
 /// Which variables are secret, and their values as far as they were read.
@@ -60,8 +60,8 @@ impl Mask {
         if value.is_empty() || !self.names.is_match(&*name) {
             return None;
         }
-        let shown = format!("{MASKED}{name}>").into_bytes();
-        if value.len() >= SHORTEST {
+        let shown = format!("{MASK_START}{name}>").into_bytes();
+        if value.len() >= MIN_LENGTH {
             let mut known = self.known.borrow_mut();
             known.retain(|(secret, _)| secret != value);
             known.push((value.to_vec(), shown.clone()));
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_was_read_is_masked_wherever_it_turns_up() {
-        let mask = Mask::new(&DEFAULT.map(String::from)).unwrap();
+        let mask = Mask::new(&DEFAULT_PATTERNS.map(String::from)).unwrap();
         assert_eq!(mask.text(b"hunter2 hunter2".to_vec()), b"hunter2 hunter2");
         assert_eq!(mask.read(b"HOME", b"/root"), None);
         assert_eq!(mask.read(b"db_password", b"hunter2"), Some(b"<masked db_password>".to_vec()));

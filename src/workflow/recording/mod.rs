@@ -21,13 +21,13 @@ pub use encoding::decode;
 #[cfg(test)]
 pub(crate) use encoding::with_records;
 pub use file::{InvalidFile, read_file, with_header, write_file};
-pub use mask::{DEFAULT as SECRET, Mask};
+pub use mask::{DEFAULT_PATTERNS, Mask};
 pub use reader::{RecordedEvents, Recording};
 pub use recording_boundary::RecordingBoundary;
 pub(in crate::workflow) use recording_boundary::raised_in;
 
 use crate::lua::error::ScriptLine;
-use crate::lua::log::level_of;
+use crate::lua::log::level_of_function;
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Host, Stop};
 use crate::store::{Actor, Revision, StoreError};
@@ -303,9 +303,9 @@ impl RecordKind {
     }
 
     /// On one line, escaped: `state.get("k") → 1`.
-    pub fn words(&self) -> String {
+    pub fn summary(&self) -> String {
         match self {
-            RecordKind::Call { function, arguments, .. } if level_of(function).is_some() => {
+            RecordKind::Call { function, arguments, .. } if level_of_function(function).is_some() => {
                 format!("{function}({})", list(arguments))
             }
             RecordKind::Call { function, arguments, answer, .. } => {

@@ -7,7 +7,7 @@ use super::{Header, Record, RecordingError, decode};
 use crate::store::{RecordingChunk, Run, Store, StoreError};
 
 /// Reads pieces from the one that has a record in it.
-type Pieces = Rc<dyn Fn(u64) -> Result<Vec<RecordingChunk>, StoreError>>;
+type ReadChunks = Rc<dyn Fn(u64) -> Result<Vec<RecordingChunk>, StoreError>>;
 
 /// A run and what was recorded of it, wherever that is kept.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub struct Recording {
     pub run: Run,
     /// What was run.
     pub header: Header,
-    pieces: Pieces,
+    chunks: ReadChunks,
 }
 
 impl Recording {
@@ -26,47 +26,47 @@ impl Recording {
     /// [`RecordingError`].
     pub fn of_store(store: &Rc<dyn Store>, number: i64) -> Result<Recording, RecordingError> {
         /// Pieces that are read at a time.
-        const PIECES: usize = 256;
+        const CHUNKS_PER_READ: usize = 256;
         let run = store.run(number)?.ok_or(RecordingError::NoRun(number))?;
         let first = store.recording_chunks(number, 0, false, 1)?;
         let header = match first.first() {
-            Some(piece) if piece.first == 0 => Header::decode(&piece.data)?,
+            Some(chunk) if chunk.first == 0 => Header::decode(&chunk.data)?,
             _ => return Err(RecordingError::NotRecorded(number)),
         };
         let store = Rc::clone(store);
-        let pieces = Rc::new(move |from| store.recording_chunks(number, from, false, PIECES));
-        Ok(Recording { run, header, pieces })
+        let chunks = Rc::new(move |from| store.recording_chunks(number, from, false, CHUNKS_PER_READ));
+        Ok(Recording { run, header, chunks })
     }
 
     /// A recording whose pieces are all there, without the header.
-    pub fn of_pieces(run: Run, header: Header, pieces: Vec<RecordingChunk>) -> Recording {
-        let pieces = Rc::new(move |from: u64| {
+    pub fn of_chunks(run: Run, header: Header, chunks: Vec<RecordingChunk>) -> Recording {
+        let chunks = Rc::new(move |from: u64| {
             // As a store does: where there is no such record, the last piece.
-            let start = pieces.partition_point(|piece| piece.last < from).min(pieces.len().saturating_sub(1));
-            Ok(pieces[start..].to_vec())
+            let start = chunks.partition_point(|chunk| chunk.last < from).min(chunks.len().saturating_sub(1));
+            Ok(chunks[start..].to_vec())
         });
-        Recording { run, header, pieces }
+        Recording { run, header, chunks }
     }
 
     /// All pieces after the header.
     ///
     /// # Errors
     /// The store's, and [`RecordingError::Removed`] if some are missing in between.
-    pub fn all_pieces(&self) -> Result<Vec<RecordingChunk>, RecordingError> {
+    pub fn all_chunks(&self) -> Result<Vec<RecordingChunk>, RecordingError> {
         let mut all: Vec<RecordingChunk> = Vec::new();
         loop {
-            let mut next = all.last().map_or(1, |piece| piece.last.saturating_add(1));
-            let page = (self.pieces)(next)?;
-            let more: Vec<RecordingChunk> = page.into_iter().filter(|piece| piece.first >= next).collect();
+            let mut next = all.last().map_or(1, |chunk| chunk.last.saturating_add(1));
+            let page = (self.chunks)(next)?;
+            let more: Vec<RecordingChunk> = page.into_iter().filter(|chunk| chunk.first >= next).collect();
             if more.is_empty() {
                 return Ok(all);
             }
-            for piece in more {
-                if piece.first > next {
+            for chunk in more {
+                if chunk.first > next {
                     return Err(RecordingError::Removed(next));
                 }
-                next = piece.last.saturating_add(1);
-                all.push(piece);
+                next = chunk.last.saturating_add(1);
+                all.push(chunk);
             }
         }
     }
@@ -78,13 +78,13 @@ impl Recording {
 
     /// A tape at the piece that has this record in it.
     pub fn tape_from(&self, number: u64) -> RecordedEvents {
-        RecordedEvents { pieces: Rc::clone(&self.pieces), next: number.max(1), loaded: VecDeque::new() }
+        RecordedEvents { chunks: Rc::clone(&self.chunks), next: number.max(1), loaded: VecDeque::new() }
     }
 }
 
 /// The records of a recording, one after the other.
 pub struct RecordedEvents {
-    pieces: Pieces,
+    chunks: ReadChunks,
     next: u64,
     loaded: VecDeque<Record>,
 }
@@ -96,13 +96,13 @@ impl RecordedEvents {
     /// [`RecordingError`].
     pub fn peek(&mut self) -> Result<Option<&Record>, RecordingError> {
         if self.loaded.is_empty() {
-            for piece in (self.pieces)(self.next)? {
-                if piece.last >= self.next && piece.first > 0 {
-                    if piece.first > self.next {
+            for chunk in (self.chunks)(self.next)? {
+                if chunk.last >= self.next && chunk.first > 0 {
+                    if chunk.first > self.next {
                         return Err(RecordingError::Removed(self.next));
                     }
-                    self.next = piece.last.saturating_add(1);
-                    self.loaded.extend(decode(&piece)?);
+                    self.next = chunk.last.saturating_add(1);
+                    self.loaded.extend(decode(&chunk)?);
                 }
             }
         }

@@ -17,12 +17,12 @@ use crate::store::{Actor, NewRun, RunEnd, Store, StoreError};
 use crate::workflow::{CurrentTask, RunBoundary, RunEvent};
 
 /// Kept records are written when there are so many bytes of them,
-const LARGEST_KEPT: usize = 64 * 1024;
+const FLUSH_SIZE: usize = 64 * 1024;
 /// or when nothing was written for so long,
-const LONGEST_KEPT: Duration = Duration::from_secs(1);
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// unless a change may follow, in whose transaction they are written; and then before they become as
 /// many as this, for the sake of memory.
-const LARGEST_PENDING: usize = 8 * 1024 * 1024;
+const MAX_PENDING: usize = 8 * 1024 * 1024;
 
 /// What the function that a call calls raised, if it did and the answer of the call tells of it.
 pub(in crate::workflow) fn raised_in(function: &HostFunction, answer: &MultiValue) -> Option<String> {
@@ -127,10 +127,10 @@ impl RecordingBoundary {
     /// # Errors
     /// The store's.
     pub fn name(&self, workflow: &str) -> Result<(), StoreError> {
-        let is_news = self.new.borrow().workflow != workflow;
+        let is_other = self.new.borrow().workflow != workflow;
         self.new.borrow_mut().workflow = workflow.to_string();
         match self.run.get() {
-            Some(run) if is_news => self.store.name_run(run, workflow),
+            Some(run) if is_other => self.store.name_run(run, workflow),
             _ => Ok(()),
         }
     }
@@ -148,10 +148,10 @@ impl RecordingBoundary {
     }
 
     fn put_at(&self, now: Duration, place: Option<ScriptLine>, what: RecordKind) {
-        let is_remark = matches!(what, RecordKind::Note(_));
+        let is_note = matches!(what, RecordKind::Note(_));
         let number = self.number.get() + 1;
         self.number.set(number);
-        if !is_remark {
+        if !is_note {
             self.looks.set(0);
         }
         let at = micros(now);
@@ -168,7 +168,7 @@ impl RecordingBoundary {
         let landmark = matches!(record.what, RecordKind::Event(_));
         let is_pending = self.pending.get() > 0 || matches!(record.what, RecordKind::Begin { .. });
         let number = record.number;
-        if self.store.pending_record_bytes() >= LARGEST_PENDING {
+        if self.store.pending_record_bytes() >= MAX_PENDING {
             self.write();
         }
         let mut names = self.names.borrow_mut();
@@ -181,8 +181,8 @@ impl RecordingBoundary {
         encode(record, &mut names, &mut data);
         self.store.buffer_record(run, number, landmark, &data);
         drop((names, data));
-        let is_old = now.saturating_sub(self.written_at.get()) >= LONGEST_KEPT;
-        if !is_pending && (is_old || self.store.pending_record_bytes() >= LARGEST_KEPT) {
+        let is_old = now.saturating_sub(self.written_at.get()) >= FLUSH_INTERVAL;
+        if !is_pending && (is_old || self.store.pending_record_bytes() >= FLUSH_SIZE) {
             self.write();
         }
     }

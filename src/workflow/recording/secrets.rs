@@ -146,7 +146,7 @@ mod tests {
     fn words(records: Vec<RecordKind>) -> String {
         let mut masker = Masker::new(Secrets::usual());
         let record = |what| Record { number: 1, at: 0, task: None, place: None, what, revision: None };
-        let shown = records.into_iter().map(|what| masker.record(record(what)).what.words());
+        let shown = records.into_iter().map(|what| masker.record(record(what)).what.summary());
         shown.collect::<Vec<_>>().join("; ")
     }
 

@@ -26,7 +26,7 @@ pub enum DivergenceKind {
 
 impl DivergenceKind {
     /// In words.
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             DivergenceKind::DifferentCall => "a different call",
             DivergenceKind::DifferentArguments => "different arguments",
@@ -113,13 +113,13 @@ impl ReplayedEvent {
     }
 
     /// On one line, escaped.
-    pub fn words(&self) -> String {
+    pub fn summary(&self) -> String {
         if self.fields.is_empty() {
             return format!("{}({})", escape(self.name.as_bytes()), list(&self.arguments));
         }
-        let told: Vec<String> =
+        let fields_shown: Vec<String> =
             self.fields.iter().zip(&self.arguments).map(|(name, datum)| format!("{name} {datum}")).collect();
-        format!("{}: {}", escape(self.name.as_bytes()), told.join(", "))
+        format!("{}: {}", escape(self.name.as_bytes()), fields_shown.join(", "))
     }
 }
 
@@ -163,8 +163,8 @@ impl Divergence {
             Some(place) => format!("{words}   at {}", escape(place.to_string().as_bytes())),
             None => words,
         };
-        let recorded = self.recorded.as_ref().map(|record| side(record.what.words(), &record.place));
-        let actual = self.actual.as_ref().map(|actual| side(actual.words(), &actual.place));
+        let recorded = self.recorded.as_ref().map(|record| side(record.what.summary(), &record.place));
+        let actual = self.actual.as_ref().map(|actual| side(actual.summary(), &actual.place));
         [recorded.unwrap_or("nothing more".into()), actual.unwrap_or("nothing of that".into())]
     }
 
@@ -211,7 +211,7 @@ mod tests {
             })
         };
         let (masked, done) = (finished(None), finished(Some(RunOutcome::Done)));
-        assert_eq!(masked.words(), "run finished: outcome masked, ok 1, failed 0, skipped 0");
+        assert_eq!(masked.summary(), "run finished: outcome masked, ok 1, failed 0, skipped 0");
         assert_eq!(masked.differs(&done), None);
         let failed = finished(Some(RunOutcome::Failed));
         assert_eq!(failed.differs(&done), Some(DivergenceKind::DifferentArguments));

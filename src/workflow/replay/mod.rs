@@ -96,7 +96,7 @@ pub enum ReplayError {
 }
 
 /// What was run, to be run again.
-pub(in crate::workflow) fn job_of(header: &Header, source: Option<Script>) -> RunRequest {
+pub(in crate::workflow) fn recorded_request(header: &Header, source: Option<Script>) -> RunRequest {
     let recorded = Script { file: PathBuf::from(&header.file), source: header.source.clone() };
     RunRequest {
         script: source.map_or(recorded, |other| Script { file: PathBuf::from(&header.file), ..other }),
@@ -149,7 +149,7 @@ pub fn replay(
         reporter,
     };
     let actor = recording.run.actor.clone();
-    let outcome = execute(&job_of(header, options.source), env, |_| Ok(actor));
+    let outcome = execute(&recorded_request(header, options.source), env, |_| Ok(actor));
     let verdict = match player.finish() {
         None => match outcome {
             Ok(summary) => Verdict::Same(Some(summary)),

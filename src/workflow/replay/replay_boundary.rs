@@ -7,7 +7,7 @@ use std::time::Duration;
 use mlua::{Lua, MultiValue, Value};
 
 use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
-use super::what_if_boundary::in_form;
+use super::what_if_boundary::adapt_output;
 use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::message;
 use crate::lua::host_function::{CallTarget, CallbackKind};
@@ -18,9 +18,9 @@ use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents, Rec
 use crate::workflow::{RunBoundary, RunEvent};
 
 /// How long a script may go on without anything that is recorded, before it is taken to never end.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A script that goes on is looked at far more often than that.
-const LOOK: Duration = Duration::from_millis(500);
+const SILENCE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How a replay came to its end before the workflow did.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(super) struct ReplayBoundary {
     end: RefCell<Option<ReplayEnd>>,
     last: Cell<u64>,
     is_finished: Cell<bool>,
-    looks: Cell<u64>,
+    polls: Cell<u64>,
     /// Whether it was looked since the last record came to pass, and how long ago that was first so.
     is_silent: Cell<bool>,
     silence: ActiveTimer,
@@ -60,7 +60,7 @@ pub(super) struct ReplayBoundary {
 }
 
 /// The script is not to go on.
-struct ReplayEnded;
+struct ReplayHasEnded;
 
 /// An error as Lua's `pcall` answers it.
 fn protected(lua: &Lua, error: &str) -> mlua::Result<MultiValue> {
@@ -79,8 +79,8 @@ fn is_record_of_call(record: &Record, call: &HostCall<'_>) -> bool {
     }
 }
 
-impl From<ReplayEnded> for mlua::Error {
-    fn from(_: ReplayEnded) -> mlua::Error {
+impl From<ReplayHasEnded> for mlua::Error {
+    fn from(_: ReplayHasEnded) -> mlua::Error {
         mlua::Error::external(Stop::Replayed)
     }
 }
@@ -103,9 +103,9 @@ impl ReplayBoundary {
             end: RefCell::default(),
             last: Cell::default(),
             is_finished: Cell::default(),
-            looks: Cell::default(),
+            polls: Cell::default(),
             is_silent: Cell::default(),
-            silence: ActiveTimer::new(LOOK),
+            silence: ActiveTimer::new(SILENCE_CHECK_INTERVAL),
             stop: Cell::default(),
         }
     }
@@ -125,9 +125,9 @@ impl ReplayBoundary {
         self.end.take()
     }
 
-    fn end(&self, end: ReplayEnd) -> ReplayEnded {
+    fn end(&self, end: ReplayEnd) -> ReplayHasEnded {
         self.end.borrow_mut().get_or_insert(end);
-        ReplayEnded
+        ReplayHasEnded
     }
 
     fn diverge(
@@ -135,16 +135,16 @@ impl ReplayBoundary {
         kind: DivergenceKind,
         recorded: Option<Record>,
         actual: Option<ReplayedEvent>,
-    ) -> ReplayEnded {
+    ) -> ReplayHasEnded {
         let number = recorded.as_ref().map_or(self.last.get() + 1, |record| record.number);
         let task = recorded.as_ref().and_then(|record| record.task.clone());
         self.end(ReplayEnd::Diverged(Box::new(Divergence { number, kind, task, recorded, actual })))
     }
 
     /// Looks at the next record that has to come to pass again; `None` at the end of the tape.
-    fn look<T>(&self, look: impl FnOnce(Option<&Record>) -> T) -> Result<T, ReplayEnded> {
+    fn look<T>(&self, look: impl FnOnce(Option<&Record>) -> T) -> Result<T, ReplayHasEnded> {
         if self.end.borrow().is_some() {
-            return Err(ReplayEnded);
+            return Err(ReplayHasEnded);
         }
         let mut tape = self.tape.borrow_mut();
         while let Ok(Some(Record { what: RecordKind::Note(_), .. })) = tape.peek() {
@@ -161,17 +161,17 @@ impl ReplayBoundary {
     }
 
     /// The next record, as it may be needed to tell what differs.
-    fn peek(&self) -> Result<Option<Record>, ReplayEnded> {
+    fn peek(&self) -> Result<Option<Record>, ReplayHasEnded> {
         self.look(|record| record.cloned())
     }
 
     /// The record that was looked at has come to pass.
-    fn take(&self) -> Result<Record, ReplayEnded> {
+    fn take(&self) -> Result<Record, ReplayHasEnded> {
         match self.tape.borrow_mut().take() {
             Ok(Some(record)) => {
                 (self.show)(&record);
                 self.last.set(record.number);
-                self.looks.set(0);
+                self.polls.set(0);
                 self.is_silent.set(false);
                 Ok(record)
             }
@@ -181,8 +181,8 @@ impl ReplayBoundary {
     }
 
     /// Takes the recorded stop, if it is the next record and due after that many polls.
-    fn take_stop(&self, looks: u64) -> Result<Option<Stop>, ReplayEnded> {
-        let stop = self.look(|record| record.and_then(|record| record.what.stop_due(looks)).cloned())?;
+    fn take_stop(&self, polls: u64) -> Result<Option<Stop>, ReplayHasEnded> {
+        let stop = self.look(|record| record.and_then(|record| record.what.stop_due(polls)).cloned())?;
         if stop.is_some() {
             self.take()?;
         }
@@ -195,7 +195,7 @@ impl ReplayBoundary {
         &self,
         is_it: impl FnOnce(&Record) -> bool,
         actual: impl FnOnce() -> ReplayedEvent,
-    ) -> Result<Record, ReplayEnded> {
+    ) -> Result<Record, ReplayHasEnded> {
         if self.look(|record| record.is_some_and(is_it))? {
             return self.take();
         }
@@ -203,7 +203,7 @@ impl ReplayBoundary {
     }
 
     /// Something else happens than what is recorded next.
-    fn diverge_from_next(&self, actual: ReplayedEvent) -> ReplayEnded {
+    fn diverge_from_next(&self, actual: ReplayedEvent) -> ReplayHasEnded {
         let record = match self.peek() {
             Ok(Some(record)) => record,
             Ok(None) if self.is_finished.get() => {
@@ -248,7 +248,7 @@ impl ReplayBoundary {
                 RecordKind::Callback { arguments } => {
                     last = Some(self.call_script(call, &arguments)?);
                     if self.end.borrow().is_some() {
-                        return Err(ReplayEnded.into());
+                        return Err(ReplayHasEnded.into());
                     }
                     if let Some(Err(error)) = last {
                         // What the function raised ended the call.
@@ -324,7 +324,7 @@ impl Boundary for ReplayBoundary {
         if !self.look(|record| record.is_some_and(|record| is_record_of_call(record, call)))? {
             // When a script is polled depends on how many instructions it has executed, and that on the order in
             // which Lua finds the keys of a table: the call may come one poll before the recorded stop.
-            return match self.take_stop(self.looks.get() + 1)? {
+            return match self.take_stop(self.polls.get() + 1)? {
                 Some(stop) => self.answer(call.lua, Answer::Stopped(stop), None),
                 None => Err(self.diverge_from_next(ReplayedEvent::of_call(call)).into()),
             };
@@ -335,7 +335,11 @@ impl Boundary for ReplayBoundary {
             _ => {
                 let values = self.play_call(call)?;
                 // Another source may read the same answer in the other form.
-                if call.function.target == CallTarget::Command { in_form(call, values) } else { Ok(values) }
+                if call.function.target == CallTarget::Command {
+                    adapt_output(call, values)
+                } else {
+                    Ok(values)
+                }
             }
         }
     }
@@ -357,16 +361,16 @@ impl Boundary for ReplayBoundary {
             self.end(ReplayEnd::Stopped(Stop::Signal(number)));
             return Some(Stop::Replayed);
         }
-        let looks = self.looks.get() + 1;
-        self.looks.set(looks);
-        match self.take_stop(looks) {
+        let polls = self.polls.get() + 1;
+        self.polls.set(polls);
+        match self.take_stop(polls) {
             Ok(None) => {}
             Ok(stop) => return stop,
-            Err(ReplayEnded) => return Some(Stop::Replayed),
+            Err(ReplayHasEnded) => return Some(Stop::Replayed),
         }
         if !self.is_silent.replace(true) {
             self.silence.begin();
-        } else if self.silence.passed() > LONGEST_SILENCE {
+        } else if self.silence.passed() > SILENCE_TIMEOUT {
             self.end(ReplayEnd::Silent);
             return Some(Stop::Replayed);
         }

@@ -6,7 +6,7 @@ use crate::text::escape::escape;
 
 impl WhatIfOutcome {
     /// What came of it, a line each, escaped; `name` is what was run.
-    pub fn words(&self, name: &str) -> Vec<String> {
+    pub fn report(&self, name: &str) -> Vec<String> {
         let outcome = self;
         let mut lines = vec![match outcome.base_state {
             BaseState::History(revision) => {
@@ -28,7 +28,7 @@ impl WhatIfOutcome {
             lines.push(format!(
                 "the first other answer is at record {}: {} is {}",
                 other.record.number,
-                other.record.what.words(),
+                other.record.what.summary(),
                 other.actual
             ));
         }
@@ -46,7 +46,7 @@ impl WhatIfOutcome {
                 lines.push(format!(
                     "the path parts at record {}: {}",
                     divergence.number,
-                    divergence.kind.words()
+                    divergence.kind.label()
                 ));
                 let [recorded, now] = divergence.sides();
                 lines.extend([format!("  recorded  {recorded}"), format!("  now       {now}")]);

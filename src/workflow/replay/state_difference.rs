@@ -45,12 +45,12 @@ pub(super) fn is_same_value(left: Option<&Image>, right: Option<&Image>) -> bool
 /// Whether two entries expire at the same moment, or, if `from_write`, as long after they were written:
 /// when exactly something is written in a trial is chance.
 pub(super) fn expires_together(left: &Option<Entry>, right: &Option<Entry>, from_write: bool) -> bool {
-    const GRAIN: u64 = 1000;
+    const TOLERANCE_MS: u64 = 1000;
     let (Some(left), Some(right)) = (left, right) else { return true };
     let (Some(one), Some(other)) = (left.expires_at, right.expires_at) else {
         return left.expires_at == right.expires_at;
     };
-    let is_close = |one: i64, other: i64| one.abs_diff(other) <= GRAIN;
+    let is_close = |one: i64, other: i64| one.abs_diff(other) <= TOLERANCE_MS;
     let as_long = match (left.modified_at, right.modified_at) {
         (Some(left), Some(right)) => is_close(one.0 - left.0, other.0 - right.0),
         _ => false,

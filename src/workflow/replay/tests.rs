@@ -333,10 +333,10 @@ impl Place {
 /// Where and how a run parted from its recording, with all that is needed to see why.
 fn told(recording: &Recording, divergence: &Divergence, source: &str) -> String {
     let mut told =
-        format!("at {}: {}, {:?}\n", divergence.number, divergence.kind.words(), divergence.sides());
+        format!("at {}: {}, {:?}\n", divergence.number, divergence.kind.label(), divergence.sides());
     let mut tape = recording.tape();
     while let Ok(Some(record)) = tape.take() {
-        writeln!(told, "{:4} {:9} {}", record.number, record.at, record.what.words()).unwrap();
+        writeln!(told, "{:4} {:9} {}", record.number, record.at, record.what.summary()).unwrap();
     }
     told + source
 }
@@ -528,8 +528,8 @@ fn a_stop_that_comes_one_poll_later_is_the_same_stop() {
             }
             with_records(piece, records)
         };
-        let pieces = recording.all_pieces().unwrap().iter().map(changed).collect();
-        let recording = Recording::of_pieces(recording.run.clone(), recording.header.clone(), pieces);
+        let pieces = recording.all_chunks().unwrap().iter().map(changed).collect();
+        let recording = Recording::of_chunks(recording.run.clone(), recording.header.clone(), pieces);
         assert_eq!(stops.get(), 1);
         let options = ReplayOptions { source: None, until: None, stop_signal: StopSignal::default() };
         let replayed = replay(&recording, options, |_| {}, Reporter::new(|_| {})).unwrap();

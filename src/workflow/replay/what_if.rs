@@ -10,7 +10,7 @@ use super::recorded_reads::put_reads;
 use super::state_difference::{EntryDifference, differences, expires_together, is_same_value};
 use super::virtual_host::VirtualHost;
 use super::what_if_boundary::{WhatIfBoundary, WhatIfRules};
-use super::{Divergence, ReplayError, job_of};
+use super::{Divergence, ReplayError, recorded_request};
 use crate::lua::{HeldLocks, StopSignal, SystemHost};
 use crate::store::{
     Entry, ErrorKind, Expiry, Key, Moment, Operation, Options, Overlay, Revision, ScratchError, ScratchStore,
@@ -143,7 +143,7 @@ pub fn what_if(
         let host = VirtualHost::new(Arc::clone(&clock), header.utc_offset, header.began_at.unsigned_abs());
         let host = if live { host.with(SystemHost::new(BTreeMap::new()), true) } else { host };
         let env = WhatIfEnv { clock, host: Rc::new(host), scratch, holder: header.holder.clone() };
-        run(&job_of(header, source), overlay, values, rules, env, reporter)
+        run(&recorded_request(header, source), overlay, values, rules, env, reporter)
     };
     // What the run left is found in the same way: with nothing changed.
     let recorded = attempt(&[], None, false, Reporter::new(|_| {}))?;

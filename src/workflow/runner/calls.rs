@@ -90,8 +90,8 @@ impl TaskRunner<'_> {
     pub(super) fn shell_command(&self, task: &Task, text: &str) -> Result<Success, Failure> {
         let Shell { ok, stdout, stderr, code } = self.shell(task, text)?;
         if !ok {
-            let said = stderr.to_string()?;
-            let last = said.lines().rfind(|line| !line.trim().is_empty());
+            let stderr_text = stderr.to_string()?;
+            let last = stderr_text.lines().rfind(|line| !line.trim().is_empty());
             let last = last.map_or_else(String::new, |line| format!(": {}", line.trim()));
             return Err(Failure::Refused(format!("the command ended with code {}{last}", code.to_string()?)));
         }
@@ -201,12 +201,13 @@ impl TaskRunner<'_> {
             let mut last = vec![Value::Table(self.results(ended)?)];
             if !success {
                 let failed = ended.iter().filter(|(_, end)| !end.outcome.is_fine() && end.attempts > 0);
-                let words = failed.map(|(task, end)| {
+                let failures = failed.map(|(task, end)| {
                     format!("task {task}: {}", end.message.as_deref().unwrap_or(end.outcome.name()))
                 });
-                let words = words.collect::<Vec<_>>().join("; ");
-                let words = if words.is_empty() { "not every task was done".to_string() } else { words };
-                last.insert(0, this_object::reason(&self.runtime.lua, &words)?);
+                let failures = failures.collect::<Vec<_>>().join("; ");
+                let failures =
+                    if failures.is_empty() { "not every task was done".to_string() } else { failures };
+                last.insert(0, this_object::reason(&self.runtime.lua, &failures)?);
             }
             Ok(last)
         };

@@ -23,7 +23,7 @@ const OPERATORS: [(&str, u8, u8); 15] = [
     ("or", 1, 1),
 ];
 /// The priority of `not`, `-` and `#`.
-const UNARY: u8 = 8;
+const UNARY_PRIORITY: u8 = 8;
 
 impl Parser<'_> {
     pub(super) fn expression(&mut self) -> Option<Operand> {
@@ -52,17 +52,17 @@ impl Parser<'_> {
 
     fn unary(&mut self) -> Option<Operand> {
         if self.take("not") {
-            let operand = self.expression_above(UNARY)?;
+            let operand = self.expression_above(UNARY_PRIORITY)?;
             self.note(&operand, Use::Condition);
             return Some(Operand::Other);
         }
         if self.take("-") {
-            let operand = self.expression_above(UNARY)?;
+            let operand = self.expression_above(UNARY_PRIORITY)?;
             let is_number = operand == Operand::Literal(Literal::Number);
             return Some(if is_number { operand } else { Operand::Other });
         }
         if self.take("#") {
-            self.expression_above(UNARY)?;
+            self.expression_above(UNARY_PRIORITY)?;
             return Some(Operand::Other);
         }
         self.simple()

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
-use crate::lua::log::level_of;
+use crate::lua::log::level_of_function;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, Run, Store, StoreError};
 use crate::tui::effect::{LoadFrom, Refresh, Reply};
@@ -201,7 +201,7 @@ fn account(store: &dyn Store, run: i64) -> Result<RunSummary, StoreError> {
 /// The level and the line, if a record writes to the log.
 pub fn line_of_log(record: &Record) -> Option<(String, Vec<u8>)> {
     let RecordKind::Call { function, arguments, .. } = &record.what else { return None };
-    let level = level_of(function)?.name();
+    let level = level_of_function(function)?.name();
     let words = arguments.iter().map(|datum| match datum {
         RecordedValue::Text(text) => text.clone(),
         other => other.to_string().into_bytes(),

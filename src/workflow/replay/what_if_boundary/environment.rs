@@ -27,14 +27,14 @@ impl WhatIfBoundary {
                 Value::String(call.lua.create_string("")?),
                 Value::Integer(0),
             ];
-            return in_form(call, MultiValue::from_iter(values));
+            return adapt_output(call, MultiValue::from_iter(values));
         }
         if self.rules.live {
             return self.work(work);
         }
         self.observations.borrow_mut().commands.push(command);
         if let Some(answer) = self.leftovers(|leftovers| leftovers.command(&text)) {
-            return in_form(call, self.play(call.lua, &answer)?);
+            return adapt_output(call, self.play(call.lua, &answer)?);
         }
         let refusal = self.rules.refusal;
         Err(raise(call.lua, format!("{}(\"{}\"): {refusal}", call.function.name, escape(&text))))
@@ -65,7 +65,7 @@ impl WhatIfBoundary {
 }
 
 /// What a command answered, as the function that is called answers it: as a table or as four values.
-pub(in crate::workflow::replay) fn in_form(
+pub(in crate::workflow::replay) fn adapt_output(
     call: &HostCall<'_>,
     values: MultiValue,
 ) -> mlua::Result<MultiValue> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue};
 
-pub(super) use self::environment::in_form;
+pub(super) use self::environment::adapt_output;
 use self::state::ActiveCalls;
 pub(super) use self::state::key_in;
 use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
@@ -30,9 +30,9 @@ use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents};
 use crate::workflow::{RunBoundary, RunEvent};
 
 /// How long a script may go on without leaving itself before its time is real.
-const SILENCE: Duration = Duration::from_secs(10);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A script that goes on is looked at far more often than that.
-const LOOK: Duration = Duration::from_millis(500);
+const SILENCE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What a trial goes by.
 pub(super) struct WhatIfRules {
@@ -67,7 +67,7 @@ pub(super) struct WhatIfBoundary {
     is_finished: Cell<bool>,
     /// Answers of the recording that are left after the path was lost: of variables and of commands.
     leftovers: RefCell<LeftoverAnswers>,
-    looks: Cell<u64>,
+    polls: Cell<u64>,
     silence: ActiveTimer,
     inside: Cell<bool>,
     /// The script had to stop in the call that ended last.
@@ -98,8 +98,8 @@ impl WhatIfBoundary {
             is_on_path,
             is_finished: Cell::default(),
             leftovers: RefCell::default(),
-            looks: Cell::default(),
-            silence: ActiveTimer::new(LOOK),
+            polls: Cell::default(),
+            silence: ActiveTimer::new(SILENCE_CHECK_INTERVAL),
             inside: Cell::default(),
             stop: Cell::default(),
             calls: ActiveCalls::default(),
@@ -141,10 +141,10 @@ impl WhatIfBoundary {
     }
 
     /// Takes the recorded stop, if it is the next record and due after that many polls.
-    fn take_stop(&self, looks: u64) -> Option<Stop> {
-        let record = self.look(|record| record.what.stop_due(looks).map(|_| record.clone()))?;
+    fn take_stop(&self, polls: u64) -> Option<Stop> {
+        let record = self.look(|record| record.what.stop_due(polls).map(|_| record.clone()))?;
         self.take(&record);
-        record.what.stop_due(looks).cloned()
+        record.what.stop_due(polls).cloned()
     }
 
     /// Looks at the next record on the path. A recording that cannot be read any further ends the path as its
@@ -170,7 +170,7 @@ impl WhatIfBoundary {
         if matches!(&record.what, RecordKind::Event(event) if event.ends_run()) {
             self.is_finished.set(true);
         }
-        self.looks.set(0);
+        self.polls.set(0);
         self.silence.begin();
         self.observations.borrow_mut().recorded_to = record.number;
         let at = Duration::from_micros(record.at);
@@ -285,7 +285,7 @@ impl Boundary for WhatIfBoundary {
         // As in a replay: the call may come one poll before the recorded stop.
         if !self.is_over()
             && !self.inside.get()
-            && let Some(stop) = self.take_stop(self.looks.get() + 1)
+            && let Some(stop) = self.take_stop(self.polls.get() + 1)
         {
             self.stop.set(Some(stop.clone()));
             return Err(mlua::Error::external(stop));
@@ -319,7 +319,7 @@ impl Boundary for WhatIfBoundary {
             },
             CallTarget::Command => match self.as_recorded(call, record) {
                 // Another source may read the same answer in the other form.
-                Some(answer) => in_form(call, answer?),
+                Some(answer) => adapt_output(call, answer?),
                 None => self.command(call, work),
             },
             _ => self.as_recorded(call, record).unwrap_or_else(|| self.reading(call, work)),
@@ -389,13 +389,13 @@ impl Boundary for WhatIfBoundary {
         if let Some(stop) = self.stop.take() {
             return Some(stop);
         }
-        let looks = self.looks.get() + 1;
-        self.looks.set(looks);
-        if let Some(stop) = self.take_stop(looks) {
+        let polls = self.polls.get() + 1;
+        self.polls.set(polls);
+        if let Some(stop) = self.take_stop(polls) {
             return Some(stop);
         }
         // A script that was changed may go on and on where the recorded one did something.
-        if self.silence.passed() > SILENCE {
+        if self.silence.passed() > SILENCE_TIMEOUT {
             match self.peek() {
                 None if !self.is_finished.get() => {
                     self.run_out();

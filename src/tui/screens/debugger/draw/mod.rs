@@ -17,7 +17,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear};
 use unicode_width::UnicodeWidthStr;
 
-use crate::lua::log::level_of;
+use crate::lua::log::level_of_function;
 use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
@@ -166,7 +166,7 @@ fn stops(app: &App, debugger: &Debugger, record: &Record) -> bool {
 fn tone(app: &App, record: &Record) -> Style {
     let theme = &app.settings.theme;
     match &record.what {
-        RecordKind::Call { function, .. } if level_of(function).is_some() => theme.label,
+        RecordKind::Call { function, .. } if level_of_function(function).is_some() => theme.label,
         what if is_failure(what) => theme.bad,
         RecordKind::Event(_) => theme.label.add_modifier(Modifier::BOLD),
         RecordKind::Stop { .. } | RecordKind::Note(_) => theme.warning,
@@ -202,7 +202,7 @@ fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
             (false, false) => " ",
         };
         // What opens shows its answer too, where it is known, so that one line tells the whole call.
-        let mut words = shown(app, steps, place, record).words();
+        let mut words = shown(app, steps, place, record).summary();
         if let RecordKind::Begin { .. } = record.what
             && let Some(end) = steps.end_of(place)
             && let RecordKind::End { answer, .. } = &*shown_end(app, record, end)

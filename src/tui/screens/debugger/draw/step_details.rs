@@ -79,7 +79,7 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
                 word(&format::cut(name, 9), value.to_string(), theme.text);
             }
         }
-        other => word("step", other.words(), tone(app, record)),
+        other => word("step", other.summary(), tone(app, record)),
     }
     if matches!(&record.what, RecordKind::Event(RunEvent::TaskStarted { .. }))
         && steps.end_of(place).is_none()

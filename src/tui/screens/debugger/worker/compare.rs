@@ -130,7 +130,7 @@ fn is_end(record: &Record) -> bool {
 fn side(run: i64, record: Option<&Record>) -> String {
     let Some(record) = record else { return format!("  run {run}  nothing more is recorded") };
     let place = record.place.as_ref().map_or(String::new(), |place| format!("   at {place}"));
-    format!("  run {run}  step {}: {}{}", record.number, record.what.words(), escape(place.as_bytes()))
+    format!("  run {run}  step {}: {}{}", record.number, record.what.summary(), escape(place.as_bytes()))
 }
 
 /// The next record of what a script or its run does, or was answered.

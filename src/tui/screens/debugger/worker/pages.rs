@@ -274,7 +274,7 @@ mod tests {
     fn words(arguments: Vec<RecordedValue>) -> String {
         let what = RecordKind::Begin { function: "f".into(), arguments };
         let record = Record { number: 1, at: 0, task: None, place: None, what, revision: None };
-        shortened(record).what.words()
+        shortened(record).what.summary()
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl StepMatcher<'_> {
                 breakpoints.iter().any(|breakpoint| breakpoint.stops(&self.source, record))
             }
             StepFilter::Text(needle) => {
-                needle.is_in(record.what.words().as_bytes())
+                needle.is_in(record.what.summary().as_bytes())
                     || record.task.as_ref().is_some_and(|task| needle.is_in(task.as_bytes()))
             }
             StepFilter::Failure => is_failure(&record.what),

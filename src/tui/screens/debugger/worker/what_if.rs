@@ -53,5 +53,5 @@ pub fn what_if(
     outcome.mask(&desk.settings.secrets);
     let other = outcome.other_answer.as_ref().map(|other| other.record.number);
     let step = other.or(outcome.divergence.as_ref().map(|divergence| divergence.number));
-    Ok(DebuggerReport { title, lines: outcome.words(&format!("run {run}")), step, top: 0 })
+    Ok(DebuggerReport { title, lines: outcome.report(&format!("run {run}")), step, top: 0 })
 }
