@@ -3,6 +3,7 @@
 use crate::tui::connection::Connecting;
 use crate::tui::focus::Focus;
 use crate::tui::list::state::{ListReading, ListState};
+use crate::tui::request::RequestId;
 use crate::tui::screens::screen::Screen;
 use crate::tui::widgets::format;
 use std::borrow::Cow;
@@ -103,8 +104,6 @@ pub struct DatabaseState {
     pub opening: Option<Connecting>,
     /// What happened to the database, until it is open again.
     pub lost: Option<LostDatabase>,
-    /// The number of the last database that was asked for.
-    pub last_opening: u64,
     /// Whether nothing can be written.
     pub read_only: bool,
     /// Why, where that is not what the user asked for.
@@ -171,7 +170,7 @@ pub struct RunsState {
     /// The run that is being opened, and the one that it is to be compared with.
     pub pending: Option<(DebugSessionId, Option<i64>)>,
     /// The number of the workflow that is being started: its run is opened.
-    pub starting: Option<u64>,
+    pub starting: Option<RequestId>,
     /// Where runs stop.
     pub breakpoints: Vec<Breakpoint>,
     /// What was tried with runs, as it was typed, oldest first.
@@ -181,12 +180,10 @@ pub struct RunsState {
 /// What workers were asked for and have not answered.
 #[cfg_attr(test, derive(Clone))]
 pub struct Requests {
-    /// The number of what the debugger's threads were asked last.
-    pub last_asked: u64,
-    /// The number of what was last asked about what is marked.
-    pub last_bulk: u64,
+    /// The number of the last one.
+    pub last: RequestId,
     /// The change of many entries, or the export, that is under way: its number, and how far it is.
-    pub progress: Option<(u64, BulkProgress)>,
+    pub progress: Option<(RequestId, BulkProgress)>,
     /// Writes that are under way, and since when.
     pub writing: Vec<Millis>,
 }
@@ -262,7 +259,6 @@ impl App {
                 known: None,
                 opening: None,
                 lost: None,
-                last_opening: 0,
                 read_only,
                 unwritable: None,
                 adopts: false,
@@ -316,7 +312,7 @@ impl App {
                 breakpoints: Vec::new(),
                 tried: Vec::new(),
             },
-            requests: Requests { last_asked: 0, last_bulk: 0, progress: None, writing: Vec::new() },
+            requests: Requests { last: RequestId::default(), progress: None, writing: Vec::new() },
             undo: UndoState { stack: UndoStack::default(), others: HashMap::new() },
             size,
             needs_drawing: true,
@@ -378,10 +374,9 @@ impl App {
         self.database.unwritable.as_deref().unwrap_or("this database is opened for looking only")
     }
 
-    /// A number for a question to the debugger's threads that no other has.
-    pub fn next_asked(&mut self) -> u64 {
-        self.requests.last_asked += 1;
-        self.requests.last_asked
+    /// A number for a request that no other has.
+    pub fn next_request(&mut self) -> RequestId {
+        self.requests.last.next()
     }
 
     /// What fills the screen.
@@ -534,7 +529,7 @@ impl App {
 
     /// Asks for the rows of the list from its beginning, or from `from`.
     pub fn load(&mut self, from: LoadFrom, now: Millis) -> Effect {
-        self.list.reading.generation.0 += 1;
+        self.list.reading.generation = self.next_request();
         self.list.reading.scanned = 0;
         self.list.reading.is_stale = false;
         self.list.reading.replacement_rows = None;
@@ -550,7 +545,7 @@ impl App {
             _ => LoadFrom::Start,
         };
         let limit = self.list.window.rows().len().max(PAGE);
-        self.list.reading.generation.0 += 1;
+        self.list.reading.generation = self.next_request();
         self.list.reading.is_stale = false;
         self.list.reading.cursor_to = None;
         self.list.reading.refreshing.abandon();

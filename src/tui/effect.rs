@@ -1,6 +1,7 @@
 //! What an update wants done elsewhere, and what comes back: the only way between the interface
 //! and the database.
 
+use crate::tui::request::RequestId;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -26,10 +27,6 @@ use crate::tui::screens::value::detail::{Detail, RecentChanges};
 use crate::tui::terminal::external_editor::Edited;
 use crate::tui::undo::stack::UndoableChange;
 
-/// Which list a question is about; the answer to a question about an earlier one is dropped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ListGeneration(pub u64);
-
 /// Something to be done elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -38,7 +35,7 @@ pub enum Effect {
     /// Read again what may have changed of a list of runs.
     Refresh(Refresh),
     /// Read these entries again, for the list of this epoch.
-    Refetch(ListGeneration, Vec<Key>),
+    Refetch(RequestId, Vec<Key>),
     /// Read what the detail pane shows of an entry or a change: its value from this byte on.
     Detail(RowId, u64),
     /// Read what happened to an entry or a lock.
@@ -54,13 +51,13 @@ pub enum Effect {
     /// Write.
     Write(Write),
     /// Answer a question about all that is marked, under this number.
-    Bulk(u64, BulkRequest),
+    Bulk(RequestId, BulkRequest),
     /// Read the past, under this number.
-    ReadPast(u64, PastRequest),
+    ReadPast(RequestId, PastRequest),
     /// Read an entry as it was, with more of its value, under this number.
-    LookBack(u64, Key, Moment),
+    LookBack(RequestId, Key, Moment),
     /// Stop what has this number.
-    Stop(u64),
+    Stop(RequestId),
     /// Edit a value in the user's editor, with the terminal handed over to it; with a text that
     /// was refused before, go on with that.
     EditOutside(Entry, Option<Vec<u8>>),
@@ -77,13 +74,13 @@ pub enum Effect {
     /// Ask the terminal what its background is.
     AskBackground,
     /// Open another database, under a number.
-    Open(u64, Context),
+    Open(RequestId, Context),
     /// Close the database and open it again, under a number: it is not what it was. What was seen of it.
-    Reopen(u64, Option<Seen>),
+    Reopen(RequestId, Option<Seen>),
     /// Read which of these changes, which were made here, are still in history.
     Known(Vec<Revision>),
     /// Take the database of that number, which is open, in place of the one before.
-    Enter(u64),
+    Enter(RequestId),
     /// The same after a question, or where none is needed. Only [`crate::tui::update`] sees it.
     Approved(Box<Effect>),
     /// Leave the program.
@@ -166,7 +163,7 @@ impl Effect {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
     /// The list that they are for.
-    pub generation: ListGeneration,
+    pub generation: RequestId,
     /// The view.
     pub view: View,
     /// Its filter.
@@ -187,7 +184,7 @@ pub struct Load {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refresh {
     /// The list.
-    pub generation: ListGeneration,
+    pub generation: RequestId,
     /// Its filter.
     pub filter: Filter,
     /// The newest run that is known, where runs that are newer belong into the list.
@@ -250,7 +247,7 @@ pub enum WriteKind {
         force: bool,
     },
     /// Changing all that is marked, under this number.
-    Bulk(u64, Box<Bulk>),
+    Bulk(RequestId, Box<Bulk>),
     /// Making entries again what they were.
     Restore(Box<RestoreRequest>),
 }
@@ -274,7 +271,7 @@ pub enum Reply {
     /// Rows of a list; more may follow until `complete`.
     Rows {
         /// The list that they are for.
-        generation: ListGeneration,
+        generation: RequestId,
         /// Where they were read from.
         from: LoadFrom,
         /// The rows, in the order of the list.
@@ -291,7 +288,7 @@ pub enum Reply {
     /// What may have changed of a list of runs.
     Refreshed {
         /// The list.
-        generation: ListGeneration,
+        generation: RequestId,
         /// The runs as they are.
         rows: Vec<Row>,
         /// Those that do not belong into the list any more.
@@ -302,11 +299,11 @@ pub enum Reply {
         has_more: bool,
     },
     /// Figures of the overview; its rows follow.
-    Overview(ListGeneration, Overview),
+    Overview(RequestId, Overview),
     /// More rows pass than can be sorted.
-    TooLong(ListGeneration),
+    TooLong(RequestId),
     /// Entries as they are now; `None` for one that is gone.
-    Entries(ListGeneration, Vec<(Key, Option<Entry>)>),
+    Entries(RequestId, Vec<(Key, Option<Entry>)>),
     /// What the detail pane shows.
     Detail(RowId, Option<Box<Detail>>),
     /// What happened to an entry or a lock.
@@ -324,13 +321,13 @@ pub enum Reply {
     /// A value comes back from the user's editor; an error says why not.
     EditedOutside(Entry, Result<Option<Box<Edited>>, String>),
     /// What was asked about all that is marked, or how far it is.
-    Bulk(u64, Box<BulkReply>),
+    Bulk(RequestId, Box<BulkReply>),
     /// What the debugger's threads have to say.
     Debugger(Box<DebuggerReply>),
     /// What was asked about the past.
-    PastPage(u64, Box<Result<PastPage, StoreError>>),
+    PastPage(RequestId, Box<Result<PastPage, StoreError>>),
     /// An entry as it was, if it was there.
-    LookedBack(u64, Result<Option<Box<Detail>>, StoreError>),
+    LookedBack(RequestId, Result<Option<Box<Detail>>, StoreError>),
     /// The name of a filter was written down, or why not; with the filters that there are now.
     FilterNamed(SavedFilterEdit, Result<Vec<SavedFilter>, String>),
     /// Whether the first write adopts another program's file, where that has changed.
@@ -353,7 +350,7 @@ pub enum Reply {
     /// It can be read again.
     Unlocked,
     /// The database of that number is open, or cannot be opened.
-    Opened(u64, Result<Box<DatabaseInfo>, String>),
+    Opened(RequestId, Result<Box<DatabaseInfo>, String>),
 }
 
 impl Reply {

@@ -2,6 +2,7 @@
 
 use crate::tui::draw;
 use crate::tui::list::saved_filters;
+use crate::tui::request::RequestId;
 use crate::tui::terminal::external_editor;
 use crate::tui::update;
 use std::path::PathBuf;
@@ -244,7 +245,7 @@ impl EventLoop {
     }
 
     fn update(&mut self, mut message: Message) -> Vec<Effect> {
-        if let Message::Reply(Reply::Opened(0, Ok(arrival))) = &mut message {
+        if let Message::Reply(Reply::Opened(RequestId(0), Ok(arrival))) = &mut message {
             arrival.last = self.how_it_was_left();
         }
         if matches!(message, Message::Input(_)) {

@@ -22,6 +22,7 @@ mod keys;
 mod layout;
 mod list;
 mod message;
+mod request;
 mod screens;
 mod terminal;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod update;
 mod widgets;
 mod worker;
 
+use crate::tui::request::RequestId;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -81,7 +83,7 @@ pub fn run(options: TuiOptions) -> Result<(), TuiError> {
     let place = DatabaseTarget { location, settings, known };
     let (post, inbox) = MessageSender::new();
     let mut opening = Connector::new(post.clone());
-    opening.start(0, place.clone(), None);
+    opening.start(RequestId::default(), place.clone(), None);
     let look = Appearance::read(config.folder.as_deref());
     let chosen = look.themes.choose(config.theme.as_deref(), |name| std::env::var(name).ok());
     // A database that is not there is told before the terminal is taken; one that is locked is

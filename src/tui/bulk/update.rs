@@ -1,6 +1,7 @@
 //! Marking, and what is done with all that is marked.
 
 use crate::tui::focus::Focus;
+use crate::tui::request::RequestId;
 use crate::tui::screens::past;
 use crate::tui::screens::past::restore;
 use crate::tui::update::write_results;
@@ -89,14 +90,19 @@ fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     let asked = SelectRequest { view: app.list.view, filter: app.list.filter_line.filter().clone(), at: now };
-    let number = next(app);
+    let number = app.next_request();
     let before = app.list.marking.replace(number);
     let select = Effect::Bulk(number, BulkRequest::Select(asked));
     before.map(Effect::Stop).into_iter().chain([select]).collect()
 }
 
 /// What passes the filter is marked, if that is still wanted.
-fn selected_all(app: &mut App, number: u64, selected: Result<Option<Selection>, StoreError>, now: Millis) {
+fn selected_all(
+    app: &mut App,
+    number: RequestId,
+    selected: Result<Option<Selection>, StoreError>,
+    now: Millis,
+) {
     app.requests.progress.take_if(|(under_way, _)| *under_way == number);
     if app.list.marking.take_if(|marking| *marking == number).is_none() {
         return;
@@ -124,14 +130,9 @@ pub fn unmark(app: &mut App) -> Vec<Effect> {
     stopped.map(Effect::Stop).into_iter().collect()
 }
 
-fn next(app: &mut App) -> u64 {
-    app.requests.last_bulk += 1;
-    app.requests.last_bulk
-}
-
 /// Asks what would be done; the question comes with the answer.
 fn preview(app: &mut App, marks: Marks, deed: BulkOperation) -> Vec<Effect> {
-    let number = next(app);
+    let number = app.next_request();
     let bulk = Bulk { marks, deed };
     let asked = BulkRequest::Preview(bulk.clone());
     app.focus = Focus::Dialog(Dialog::Counting(BulkCounting {
@@ -170,7 +171,7 @@ pub fn in_ask(app: &mut App, mut ask: InputDialog, key: KeyEvent, now: Millis) -
             Vec::new()
         }
         Ok(deed @ BulkOperation::Export(_)) => {
-            let number = next(app);
+            let number = app.next_request();
             vec![Effect::Bulk(number, BulkRequest::Export(Bulk { marks: ask.marks, deed }))]
         }
         Ok(deed) => preview(app, ask.marks, deed),
@@ -190,7 +191,7 @@ fn deed(ask: &InputDialog) -> Result<BulkOperation, String> {
 }
 
 /// Takes in what was asked about marks, or how far something is.
-pub fn told(app: &mut App, number: u64, told: BulkReply, now: Millis) {
+pub fn told(app: &mut App, number: RequestId, told: BulkReply, now: Millis) {
     match told {
         BulkReply::Selected(selected) => selected_all(app, number, selected, now),
         BulkReply::Progress(progress) => app.requests.progress = Some((number, progress)),
@@ -286,6 +287,7 @@ fn exported(app: &mut App, bulk: Bulk, written: Result<BulkCounts, StoreError>, 
 
 /// Something that takes its time is under way, and can be stopped.
 pub fn stop(app: &App) -> Option<Effect> {
-    let under_way = app.requests.progress.as_ref().map(|(number, _)| *number).filter(|number| *number > 0);
+    let under_way =
+        app.requests.progress.as_ref().map(|(number, _)| *number).filter(|number| number.is_cancellable());
     under_way.or(app.list.marking).map(Effect::Stop)
 }

@@ -1,12 +1,10 @@
 //! What is done with all that is marked, in pieces: nobody waits for it, and it can be stopped.
 
 use crate::tui::bulk;
+use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::screens::past;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::tui::bulk::commit::BulkItem;
@@ -33,36 +31,16 @@ const REMEMBERED: usize = 64;
 /// How often it is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is to be stopped.
-#[derive(Clone, Default)]
-pub struct Stops {
-    /// Everything.
-    pub all: Arc<AtomicBool>,
-    numbers: Arc<Mutex<BTreeSet<u64>>>,
-}
-
-impl Stops {
-    /// Stops what has this number.
-    pub fn stop(&self, number: u64) {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
-    }
-
-    fn is_stopped(&self, number: u64) -> bool {
-        self.all.load(Ordering::SeqCst)
-            || self.numbers.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
-    }
-}
-
 /// Answers questions about what is marked until nobody asks any more.
 pub fn run(
     store: &dyn Store,
-    questions: &Receiver<(u64, BulkRequest)>,
+    questions: &Receiver<(RequestId, BulkRequest)>,
     answers: &Sender<Message>,
-    stops: &Stops,
+    cancelled: &CancelToken,
 ) {
     while let Ok((number, asked)) = questions.recv() {
         let tell = |told| send(answers, Reply::Bulk(number, Box::new(told)));
-        let stopped = || stops.is_stopped(number);
+        let stopped = || cancelled.is_cancelled(number);
         let answered = match asked {
             BulkRequest::Select(asked) => {
                 tell(BulkReply::Selected(select(store, &asked, &tell, &stopped)));
@@ -240,11 +218,11 @@ pub fn change(
     store: &dyn Store,
     bulk: &Bulk,
     tell: &dyn Fn(BulkReply),
-    stops: &Stops,
-    number: u64,
+    cancelled: &CancelToken,
+    number: RequestId,
 ) -> Result<BulkResult, StoreError> {
     let mut changing = Changing { store, bulk, tally: BulkCounts::default(), revisions: Vec::new() };
-    let ended = changing.all(tell, &|| stops.is_stopped(number));
+    let ended = changing.all(tell, &|| cancelled.is_cancelled(number));
     let Changing { tally, revisions, .. } = changing;
     match ended {
         Ok(ended) => Ok(BulkResult { tally, revisions, ended }),
@@ -333,7 +311,7 @@ mod tests {
             marks.add(store.get(&key).unwrap().unwrap());
         }
         let bulk = Bulk { marks, deed: BulkOperation::Toggle };
-        let done = change(&store, &bulk, &|_| {}, &Stops::default(), 1).unwrap();
+        let done = change(&store, &bulk, &|_| {}, &CancelToken::default(), RequestId(1)).unwrap();
         assert_eq!((done.tally.done, done.revisions.len()), (50, 3));
         assert!(done.ended.is_none());
         let changes = store.history(&HistoryScan::newest(50)).unwrap();
@@ -344,7 +322,7 @@ mod tests {
         store.scan(&Scan::new(KeyRange::all(), 50)).unwrap().into_iter().for_each(|entry| marks.add(entry));
         store.commit(&Transaction::of(Operation::Delete(first))).unwrap();
         let bulk = Bulk { marks, deed: BulkOperation::Delete };
-        let done = change(&store, &bulk, &|_| {}, &Stops::default(), 1).unwrap();
+        let done = change(&store, &bulk, &|_| {}, &CancelToken::default(), RequestId(1)).unwrap();
         assert_eq!((done.tally.done, done.revisions.len()), (49, 3));
         assert_eq!(store.count(&KeyRange::all()).unwrap(), 0);
     }

@@ -1,5 +1,6 @@
 //! A database that is no longer the one that was opened, until it is open again.
 
+use crate::tui::request::RequestId;
 use std::time::Duration;
 
 use crate::store::{Change, Key, Reset, Revision};
@@ -16,7 +17,7 @@ pub struct LostDatabase {
     /// What happened.
     pub why: Reset,
     /// The number of the last try to open it.
-    pub number: u64,
+    pub number: RequestId,
     /// When it is tried again; `None` while that is being done.
     pub again: Option<Millis>,
     /// Why the last try failed.

@@ -5,9 +5,8 @@ pub mod reset;
 pub mod saved_session;
 pub mod switch;
 
+use crate::tui::request::{CancelToken, RequestId};
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use crate::tui::worker::Workers;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connecting {
     /// Its number: later ones have greater numbers.
-    pub number: u64,
+    pub number: RequestId,
     /// What it is called.
     pub name: String,
     /// Since when.
@@ -65,22 +64,22 @@ impl fmt::Debug for OpenedDatabase {
 /// Opens databases, one after the other; only the last that was asked for counts.
 pub struct Connector {
     post: MessageSender,
-    sender: Sender<(u64, Result<OpenedDatabase, TuiError>)>,
-    done: Receiver<(u64, Result<OpenedDatabase, TuiError>)>,
-    newest: Arc<AtomicU64>,
+    sender: Sender<(RequestId, Result<OpenedDatabase, TuiError>)>,
+    done: Receiver<(RequestId, Result<OpenedDatabase, TuiError>)>,
+    cancelled: CancelToken,
 }
 
 impl Connector {
     /// With the way to tell when one is open.
     pub fn new(post: MessageSender) -> Connector {
         let (sender, done) = channel();
-        Connector { post, sender, done, newest: Arc::default() }
+        Connector { post, sender, done, cancelled: CancelToken::default() }
     }
 
     /// Begins to open a database, under a number, once the threads of the one `before` have let go of it.
-    pub fn start(&mut self, number: u64, place: DatabaseTarget, before: Option<Workers>) {
-        self.newest.store(number, Ordering::SeqCst);
-        let (sender, newest, post) = (self.sender.clone(), self.newest.clone(), self.post.clone());
+    pub fn start(&mut self, number: RequestId, place: DatabaseTarget, before: Option<Workers>) {
+        self.cancelled.cancel_before(number);
+        let (sender, cancelled, post) = (self.sender.clone(), self.cancelled.clone(), self.post.clone());
         std::thread::spawn(move || {
             if let Some(before) = before {
                 before.close();
@@ -89,7 +88,7 @@ impl Connector {
                 match open(&place) {
                     // Whoever locks it lets go of it at some time.
                     Err(TuiError::Store(StoreError { kind: ErrorKind::Busy { .. }, .. }))
-                        if newest.load(Ordering::SeqCst) == number => {}
+                        if !cancelled.is_cancelled(number) => {}
                     other => break other,
                 }
             };
@@ -122,7 +121,7 @@ impl Connector {
     }
 
     /// The one of that number, once it was told that it is open; others are let go of.
-    pub fn take(&self, number: u64) -> Option<Result<OpenedDatabase, TuiError>> {
+    pub fn take(&self, number: RequestId) -> Option<Result<OpenedDatabase, TuiError>> {
         self.done.try_iter().find(|(other, _)| *other == number).map(|(_, opened)| opened)
     }
 }

@@ -2,6 +2,7 @@
 //! opened again.
 
 use crate::tui::focus::Focus;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger;
 use crate::tui::screens::past;
 use std::collections::HashSet;
@@ -33,7 +34,7 @@ pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
     });
     app.database.lost = Some(LostDatabase {
         why,
-        number: 0,
+        number: RequestId::default(),
         again: None,
         error: None,
         cursor: app.list.window.selected().map(Row::id),
@@ -51,8 +52,8 @@ fn forget(app: &mut App) {
         generation: app.list.reading.generation,
         ..Default::default()
     };
-    // The readers begin with this one: answers to earlier questions are dropped.
-    app.list.reading.generation.0 += 1;
+    // Replies to earlier requests are dropped.
+    app.list.reading.generation = app.next_request();
     app.details.row = None;
     app.details.changes = None;
     app.list.overview = None;
@@ -76,12 +77,12 @@ fn forget(app: &mut App) {
 
 /// Opens the database again.
 fn try_again(app: &mut App, seen: Option<Seen>) -> Effect {
-    app.database.last_opening += 1;
+    let number = app.next_request();
     if let Some(lost) = &mut app.database.lost {
-        lost.number = app.database.last_opening;
+        lost.number = number;
         lost.again = None;
     }
-    Effect::Reopen(app.database.last_opening, seen)
+    Effect::Reopen(number, seen)
 }
 
 /// Tries once more to open it.
@@ -92,7 +93,7 @@ pub fn again(app: &mut App) -> Effect {
 /// It is open again, or cannot be opened; `None` if something else was.
 pub fn opened(
     app: &mut App,
-    number: u64,
+    number: RequestId,
     opened: &Result<Box<DatabaseInfo>, String>,
     now: Millis,
 ) -> Option<Vec<Effect>> {

@@ -10,6 +10,7 @@ use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Position, RowId, RowOrder};
+use crate::tui::request::RequestId;
 
 /// What is asked for at the very beginning, with a database that is open.
 pub fn begin(app: &mut App, arrival: DatabaseInfo, now: Millis) -> Vec<Effect> {
@@ -46,7 +47,7 @@ fn resume(app: &mut App, last: &SavedSession, now: Millis) -> Vec<Effect> {
 pub fn await_opening(app: &mut App, now: Millis) {
     let name =
         app.database.known.as_ref().map_or_else(|| app.database.location.name(), |known| known.name.clone());
-    app.database.opening = Some(Connecting { number: 0, name, since: now });
+    app.database.opening = Some(Connecting { number: RequestId::default(), name, since: now });
 }
 
 /// Asks for the database of that name.
@@ -63,16 +64,15 @@ pub fn to(app: &mut App, name: &str, now: Millis) -> Vec<Effect> {
         app.show_hint("a change is being made: go to another database once it is done", now);
         return Vec::new();
     }
-    app.database.last_opening += 1;
-    app.database.opening =
-        Some(Connecting { number: app.database.last_opening, name: name.into(), since: now });
-    vec![Effect::Open(app.database.last_opening, context)]
+    let number = app.next_request();
+    app.database.opening = Some(Connecting { number, name: name.into(), since: now });
+    vec![Effect::Open(number, context)]
 }
 
 /// A database is open, or cannot be opened. One that was given up meanwhile is let go of.
 pub fn opened(
     app: &mut App,
-    number: u64,
+    number: RequestId,
     opened: Result<Box<DatabaseInfo>, String>,
     now: Millis,
 ) -> Vec<Effect> {
@@ -84,7 +84,7 @@ pub fn opened(
     };
     match opened {
         // Whoever has begun to change something in the meantime stays.
-        Ok(_) if !app.requests.writing.is_empty() || number > 0 && is_typing(app) => {
+        Ok(_) if !app.requests.writing.is_empty() || number.is_cancellable() && is_typing(app) => {
             app.show_error(format!("{} was not opened: a change was being made here", opening.name));
             Vec::new()
         }
@@ -93,13 +93,13 @@ pub fn opened(
             enter(app, &arrival.location);
             let mut effects = vec![Effect::Enter(number)];
             effects.extend(begin(app, *arrival, now));
-            if app.status.is_none() && number > 0 {
+            if app.status.is_none() && number.is_cancellable() {
                 app.show_done(format!("this is {name}"), now);
             }
             effects
         }
         // Without any database there is nothing to be shown.
-        Err(_) if number == 0 => vec![Effect::Enter(0)],
+        Err(_) if !number.is_cancellable() => vec![Effect::Enter(number)],
         Err(error) => {
             app.show_error(format!("{} was not opened: {error}", opening.name));
             Vec::new()
@@ -132,9 +132,7 @@ fn enter(app: &mut App, location: &Location) {
     app.messages = before.messages;
     app.last_key = before.last_key;
     // A reply for the database before is known by its number.
-    app.database.last_opening = before.database.last_opening;
-    app.requests.last_bulk = before.requests.last_bulk;
-    app.requests.last_asked = before.requests.last_asked;
+    app.requests.last = before.requests.last;
     app.list.reading.generation = before.list.reading.generation;
     // Messages of the time before: what is wrong with the configuration stays to be read.
     app.status = before.status.filter(|status| status.until.is_none());

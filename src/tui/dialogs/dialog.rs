@@ -1,5 +1,6 @@
 //! What can be open over the list.
 
+use crate::tui::request::RequestId;
 use crossterm::event::KeyCode;
 use tui_input::Input;
 
@@ -74,7 +75,7 @@ pub enum InputPurpose {
 #[derive(Clone, Debug)]
 pub struct BulkCounting {
     /// The number under which it was asked.
-    pub number: u64,
+    pub number: RequestId,
     /// What is to be done.
     pub bulk: Bulk,
     /// What would be done, so far.

@@ -39,7 +39,7 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
 pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     let theme = &app.settings.theme;
     if let Some((number, progress)) = &app.requests.progress {
-        let stops = if *number > 0 { "; esc stops" } else { "" };
+        let stops = if number.is_cancellable() { "; esc stops" } else { "" };
         return Some((format!("… {}{stops}", progress.words), theme.warning));
     }
     if let Some(opening) =

@@ -1,12 +1,12 @@
 //! Reads lists in pieces, so that a newer question is never kept waiting by an older one.
 
+use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::screens::runs;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use crate::store::{Entry, Key, Process, Store, StoreError};
-use crate::tui::effect::{ListGeneration, Load, LoadFrom, Reply};
+use crate::tui::effect::{Load, LoadFrom, Reply};
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::message::Message;
@@ -33,16 +33,16 @@ pub fn run(
     here: &Process,
     questions: &Receiver<ReaderRequest>,
     answers: &Sender<Message>,
-    newest: &AtomicU64,
+    lists: &CancelToken,
 ) {
     let mut kept = ReaderCache::default();
     while let Ok(question) = questions.recv() {
         let answered = match question {
             // Somebody typed on: there is a newer question behind it.
-            ReaderRequest::Load(load) if load.generation.0 != newest.load(Ordering::SeqCst) => Ok(()),
-            ReaderRequest::Load(load) => ListReader::new(store, here, answers, newest, &mut kept, load).run(),
-            ReaderRequest::Refresh(refresh) => runs::read::refresh(store, here, &refresh, answers, newest),
-            ReaderRequest::Refetch(generation, keys) => refetch(store, generation, keys, answers, newest),
+            ReaderRequest::Load(load) if lists.is_cancelled(load.generation) => Ok(()),
+            ReaderRequest::Load(load) => ListReader::new(store, here, answers, lists, &mut kept, load).run(),
+            ReaderRequest::Refresh(refresh) => runs::read::refresh(store, here, &refresh, answers, lists),
+            ReaderRequest::Refetch(generation, keys) => refetch(store, generation, keys, answers, lists),
             ReaderRequest::Detail(id, offset) => detail(store, here, &id, offset)
                 .map(|detail| send(answers, Reply::Detail(id, detail.map(Box::new)))),
         };
@@ -59,12 +59,12 @@ pub fn send(answers: &Sender<Message>, answer: Reply) {
 
 fn refetch(
     store: &dyn Store,
-    generation: ListGeneration,
+    generation: RequestId,
     keys: Vec<Key>,
     answers: &Sender<Message>,
-    newest: &AtomicU64,
+    lists: &CancelToken,
 ) -> Result<(), StoreError> {
-    if newest.load(Ordering::SeqCst) != generation.0 {
+    if lists.is_cancelled(generation) {
         return Ok(());
     }
     let entries = keys
@@ -107,7 +107,7 @@ pub struct ListReader<'a> {
     pub store: &'a dyn Store,
     pub here: &'a Process,
     pub answers: &'a Sender<Message>,
-    pub newest: &'a AtomicU64,
+    pub lists: &'a CancelToken,
     pub kept: &'a mut ReaderCache,
     pub load: Load,
     pub found: Vec<Row>,
@@ -122,7 +122,7 @@ impl<'a> ListReader<'a> {
         store: &'a dyn Store,
         here: &'a Process,
         answers: &'a Sender<Message>,
-        newest: &'a AtomicU64,
+        lists: &'a CancelToken,
         kept: &'a mut ReaderCache,
         load: Load,
     ) -> ListReader<'a> {
@@ -130,7 +130,7 @@ impl<'a> ListReader<'a> {
             store,
             here,
             answers,
-            newest,
+            lists,
             kept,
             load,
             found: Vec::new(),
@@ -164,7 +164,7 @@ impl<'a> ListReader<'a> {
     }
 
     pub fn is_outdated(&self) -> bool {
-        self.newest.load(Ordering::SeqCst) != self.load.generation.0
+        self.lists.is_cancelled(self.load.generation)
     }
 
     pub fn is_backwards(&self) -> bool {

@@ -1,11 +1,12 @@
 //! The state of the list: what is shown, its rows, and what is being read.
 
+use crate::tui::request::RequestId;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::store::Change;
 use crate::time::Millis;
-use crate::tui::effect::{ListGeneration, LoadFrom};
+use crate::tui::effect::LoadFrom;
 use crate::tui::keys::action::View;
 use crate::tui::list::filter_line::FilterLine;
 use crate::tui::list::marks::Marks;
@@ -46,7 +47,7 @@ pub struct ListState {
     /// What is marked.
     pub marks: Marks,
     /// All that passes the filter is being read, under this number, to be marked.
-    pub marking: Option<u64>,
+    pub marking: Option<RequestId>,
     /// A row that is awaited: the cursor goes to it once it is in the list, unless a key is
     /// pressed before.
     pub pending_cursor: Option<RowId>,
@@ -72,7 +73,7 @@ pub struct HistoryScope {
 #[derive(Clone, Debug)]
 pub struct ListReading {
     /// The list that is asked for.
-    pub generation: ListGeneration,
+    pub generation: RequestId,
     /// Where the present reading started from; `None` if nothing is being read.
     pub from: Option<LoadFrom>,
     /// Since when the database owes an answer; `None` if it has answered since it was last asked.
@@ -116,7 +117,7 @@ impl Default for ListReading {
     /// Nothing was asked for yet.
     fn default() -> ListReading {
         ListReading {
-            generation: ListGeneration::default(),
+            generation: RequestId::default(),
             from: None,
             waiting_since: None,
             scanned: 0,

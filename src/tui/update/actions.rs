@@ -95,7 +95,9 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
             saved_filters_update::ask(app, action, now);
         }
-        Action::Back if app.database.opening.as_ref().is_some_and(|opening| opening.number > 0) => {
+        Action::Back
+            if app.database.opening.as_ref().is_some_and(|opening| opening.number.is_cancellable()) =>
+        {
             app.database.opening = None;
             app.show_hint("stays here", now);
         }

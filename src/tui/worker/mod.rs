@@ -9,24 +9,23 @@ pub mod watcher;
 pub mod writer;
 
 use crate::tui::bulk;
-use crate::tui::effect;
 use crate::tui::list;
 use crate::tui::screens::past;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::store::{Key, Location, Maintenance, Options, open};
 use crate::tui::bulk::BulkRequest;
-use crate::tui::bulk::worker::Stops;
 use crate::tui::effect::{Effect, Load, Refresh, Write};
 use crate::tui::error::TuiError;
 pub(super) use crate::tui::list::read::line_of_log;
 pub use crate::tui::list::read_sorted::MOST;
 use crate::tui::list::row::RowId;
 use crate::tui::message::Message;
+use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::screens::debugger::worker::DebuggerWorkers;
 use crate::tui::worker::attention::Attention;
 use crate::tui::worker::counters::CounterTask;
@@ -35,7 +34,7 @@ use crate::tui::worker::counters::CounterTask;
 pub enum ReaderRequest {
     Load(Load),
     Refresh(Refresh),
-    Refetch(effect::ListGeneration, Vec<Key>),
+    Refetch(RequestId, Vec<Key>),
     Detail(RowId, u64),
 }
 
@@ -47,15 +46,15 @@ pub struct Workers {
     questions: Sender<ReaderRequest>,
     background: Sender<CounterTask>,
     writes: Sender<Write>,
-    bulk: Sender<(u64, BulkRequest)>,
+    bulk: Sender<(RequestId, BulkRequest)>,
     debugger: DebuggerWorkers,
-    visits: Sender<past::read::PastQuestion>,
-    /// The newest question about the past.
-    visit: Arc<AtomicU64>,
-    /// The newest list asked for: whoever reads for an earlier one stops.
-    generation: Arc<AtomicU64>,
+    visit_requests: Sender<past::read::PastQuestion>,
+    /// Each list replaces the one before, and each state of the past does.
+    lists: CancelToken,
+    visits: CancelToken,
+    /// What is done with marked entries.
+    bulks: CancelToken,
     stop: Arc<AtomicBool>,
-    stops: Stops,
     maintenance: Option<Maintenance>,
     attention: Arc<Attention>,
 }
@@ -75,11 +74,9 @@ impl Workers {
         let (background, tasks) = channel();
         let (writes, written) = channel();
         let (bulk, marked) = channel();
-        let (visits, visiting) = channel();
-        let visit = Arc::new(AtomicU64::new(0));
-        let generation = Arc::new(AtomicU64::new(0));
-        let stops = Stops::default();
-        let stop = stops.all.clone();
+        let (visit_requests, visiting) = channel();
+        let (lists, visits, bulks) = (CancelToken::default(), CancelToken::default(), CancelToken::default());
+        let stop = Arc::new(AtomicBool::new(false));
         let reading = open(location, &looking())?;
         let patience = Options { busy_limit: watcher::BUSY_TIMEOUT, ..looking() };
         let watching = open(location, &patience)?;
@@ -91,9 +88,9 @@ impl Workers {
         let attention = Arc::new(Attention::default());
         let handles = vec![
             spawn(answers, {
-                let generation = generation.clone();
+                let lists = lists.clone();
                 let process = process.clone();
-                move |answers| list::read::run(&*reading, &process, &asked, answers, &generation)
+                move |answers| list::read::run(&*reading, &process, &asked, answers, &lists)
             }),
             spawn(answers, {
                 let (stop, attention) = (stop.clone(), attention.clone());
@@ -102,16 +99,16 @@ impl Workers {
             }),
             spawn(answers, move |answers| counters::run(&*aside, &tasks, answers)),
             spawn(answers, {
-                let stops = stops.clone();
-                move |answers| bulk::worker::run(&*gathering, &marked, answers, &stops)
+                let bulks = bulks.clone();
+                move |answers| bulk::worker::run(&*gathering, &marked, answers, &bulks)
             }),
             spawn(answers, {
-                let visit = visit.clone();
-                move |answers| past::read::run(&*looking_back, &visiting, answers, &visit)
+                let visits = visits.clone();
+                move |answers| past::read::run(&*looking_back, &visiting, answers, &visits)
             }),
             spawn(answers, {
-                let stops = stops.clone();
-                move |answers| writer::run(&*writing, &process, &written, answers, &stops)
+                let bulks = bulks.clone();
+                move |answers| writer::run(&*writing, &process, &written, answers, &bulks)
             }),
         ];
         let mut debugger = DebuggerWorkers::new(location, settings, answers);
@@ -125,11 +122,11 @@ impl Workers {
             background,
             writes,
             bulk,
+            visit_requests,
+            lists,
             visits,
-            visit,
-            generation,
+            bulks,
             stop,
-            stops,
             maintenance,
             attention,
         })
@@ -145,7 +142,7 @@ impl Workers {
     pub fn carry_out(&self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::Load(load) => {
-                self.generation.store(load.generation.0, Ordering::SeqCst);
+                self.lists.cancel_before(load.generation);
                 let _ = self.questions.send(ReaderRequest::Load(load));
             }
             Effect::Refresh(refresh) => {
@@ -180,13 +177,13 @@ impl Workers {
                 let _ = self.bulk.send((number, asked));
             }
             Effect::ReadPast(number, visit) => {
-                self.visit.store(number, Ordering::SeqCst);
-                let _ = self.visits.send(past::read::PastQuestion::Visit(number, visit));
+                self.visits.cancel_before(number);
+                let _ = self.visit_requests.send(past::read::PastQuestion::Visit(number, visit));
             }
             Effect::LookBack(number, key, moment) => {
-                let _ = self.visits.send(past::read::PastQuestion::Look(number, key, moment));
+                let _ = self.visit_requests.send(past::read::PastQuestion::Look(number, key, moment));
             }
-            Effect::Stop(number) => self.stops.stop(number),
+            Effect::Stop(number) => self.bulks.cancel(number),
             other => return Some(other),
         }
         None
@@ -212,10 +209,9 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.stops.all.store(true, Ordering::SeqCst);
         self.stop.store(true, Ordering::SeqCst);
         self.attention.set(true);
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        [&self.lists, &self.visits, &self.bulks].into_iter().for_each(CancelToken::cancel_all);
         // Whoever draws does not wait for it.
         if let Some(maintenance) = self.maintenance.take() {
             maintenance.detach();

@@ -7,11 +7,11 @@ use std::sync::mpsc::{Receiver, Sender};
 use crate::store::{
     Condition, ErrorKind, Outcome, Process, Revision, Store, StoreError, Transaction, UndoOutcome, undo,
 };
-use crate::tui::bulk::worker::Stops;
 use crate::tui::bulk::{BulkProgress, BulkReply};
 use crate::tui::dialogs::conflict::state::Refusal;
 use crate::tui::effect::{Reply, Write, WriteKind, WriteOutcome};
 use crate::tui::message::Message;
+use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::screens::past::restore_worker::restore;
 
 /// Carries out writes until no more come.
@@ -20,11 +20,11 @@ pub fn run(
     here: &Process,
     writes: &Receiver<Write>,
     answers: &Sender<Message>,
-    stops: &Stops,
+    cancelled: &CancelToken,
 ) {
     while let Ok(write) = writes.recv() {
         let tell = |number| move |told| list::read::send(answers, Reply::Bulk(number, Box::new(told)));
-        let written = carry_out(store, here, &write.what, &tell, stops);
+        let written = carry_out(store, here, &write.what, &tell, cancelled);
         let notices = store.take_notices().into_iter().map(Reply::Notice);
         for answer in std::iter::once(Reply::Written(write, written)).chain(notices) {
             if answers.send(Message::Reply(answer)).is_err() {
@@ -38,8 +38,8 @@ fn carry_out<T: Fn(BulkReply)>(
     store: &dyn Store,
     here: &Process,
     what: &WriteKind,
-    tell: &dyn Fn(u64) -> T,
-    stops: &Stops,
+    tell: &dyn Fn(RequestId) -> T,
+    cancelled: &CancelToken,
 ) -> Result<WriteOutcome, StoreError> {
     Ok(match what {
         WriteKind::Guarded { transaction, .. } => match store.commit(transaction)? {
@@ -58,14 +58,22 @@ fn carry_out<T: Fn(BulkReply)>(
                 Outcome::Refused { .. } => return Err(ErrorKind::NoSuchEntry { key: key.clone() }.into()),
             }
         }
-        WriteKind::Undo { change, force, .. } => take_back(store, &change.revisions, *force, &tell(0))?,
+        WriteKind::Undo { change, force, .. } => {
+            take_back(store, &change.revisions, *force, &tell(RequestId::default()))?
+        }
         WriteKind::StopRun(process) => WriteOutcome::Signalled(store.request_stop(process, here)?),
         WriteKind::ClearLock(lock) => WriteOutcome::ClearOutcome(store.clear_lock(lock)?),
         WriteKind::ClearStackLock(lock) => WriteOutcome::StackLockCleared(store.clear_stack_lock(lock)?),
-        WriteKind::Restore(asked) => WriteOutcome::Bulk(Box::new(restore(store, asked, &tell(0))?)),
-        WriteKind::Bulk(number, asked) => {
-            WriteOutcome::Bulk(Box::new(bulk::worker::change(store, asked, &tell(*number), stops, *number)?))
+        WriteKind::Restore(asked) => {
+            WriteOutcome::Bulk(Box::new(restore(store, asked, &tell(RequestId::default()))?))
         }
+        WriteKind::Bulk(number, asked) => WriteOutcome::Bulk(Box::new(bulk::worker::change(
+            store,
+            asked,
+            &tell(*number),
+            cancelled,
+            *number,
+        )?)),
     })
 }
 

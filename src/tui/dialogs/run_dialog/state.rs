@@ -90,7 +90,7 @@ pub fn key(app: &mut App, mut start: RunDialog, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Enter => match wanted(app, &start) {
             Ok(wanted) => {
                 app.closed = Some(Dialog::Start(start));
-                let number = app.next_asked();
+                let number = app.next_request();
                 app.runs.starting = Some(number);
                 return vec![Effect::Debugger(DebuggerRequest::Start(number, wanted))];
             }

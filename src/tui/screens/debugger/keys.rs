@@ -15,6 +15,7 @@ use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::Action;
 use crate::tui::keys::scroll::scrolled;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::requests::{
     CallSpan, DebugSessionId, DebuggerRequest, ELSEWHERE, OpenAt, StepFilter, StepQuery, StepSearch,
@@ -25,7 +26,7 @@ use crate::workflow::recording::RecordKind;
 
 /// Opens a run; once it is open it is compared with another one, where one is given.
 pub fn open(app: &mut App, run: i64, at: OpenAt, compare_with: Option<i64>) -> Vec<Effect> {
-    let sitting = DebugSessionId { number: app.next_asked(), run };
+    let sitting = DebugSessionId { number: app.next_request(), run };
     app.runs.pending = Some((sitting, compare_with));
     vec![Effect::Debugger(DebuggerRequest::Open(sitting, at))]
 }
@@ -40,7 +41,7 @@ pub fn leave(app: &mut App) -> Vec<Effect> {
 /// Looks no further.
 fn give_up(app: &mut App) -> Vec<Effect> {
     let searching = app.screen.run_mut().and_then(|debugger| debugger.search.take());
-    searching.map(|_| Effect::Debugger(DebuggerRequest::Cancel(app.next_asked()))).into_iter().collect()
+    searching.map(|_| Effect::Debugger(DebuggerRequest::Cancel(app.next_request()))).into_iter().collect()
 }
 
 /// Gives a key to what takes all of them: a line that is typed, or a report; `None` if nothing does.
@@ -298,9 +299,9 @@ pub fn search(
     by: Action,
     what: String,
     now: Millis,
-    question: impl FnOnce(u64) -> DebuggerRequest,
+    question: impl FnOnce(RequestId) -> DebuggerRequest,
 ) -> Vec<Effect> {
-    let number = app.next_asked();
+    let number = app.next_request();
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     let from = debugger.steps.number();
     debugger.search = Some(PendingSearch { number, by, what, from, since: now, at: None });

@@ -18,6 +18,7 @@ pub mod tests;
 pub mod what_if_form;
 pub mod worker;
 
+use crate::tui::request::RequestId;
 use std::time::Duration;
 
 use tui_input::Input;
@@ -86,7 +87,7 @@ pub struct Debugger {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PendingSearch {
     /// Its number; answers to earlier ones are dropped.
-    pub number: u64,
+    pub number: RequestId,
     /// What asked for it: the same once more, while it is under way, changes nothing.
     pub by: Action,
     /// What is looked for, in words.

@@ -7,6 +7,7 @@ use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::Action;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::folding;
 use crate::tui::screens::debugger::keys;
@@ -223,7 +224,7 @@ fn of(app: &mut App, sitting: DebugSessionId) -> Option<&mut Debugger> {
 }
 
 /// The search that has come to its end, if it is the one that is waited for.
-fn finished(app: &mut App, number: u64) -> Option<PendingSearch> {
+fn finished(app: &mut App, number: RequestId) -> Option<PendingSearch> {
     app.screen.run_mut()?.search.take_if(|search| search.number == number)
 }
 

@@ -1,5 +1,6 @@
 //! What the debugger asks its threads, and what they answer.
 
+use crate::tui::request::RequestId;
 use std::path::PathBuf;
 
 use crate::store::{Change, Image, Key, Location, Needle, Revision};
@@ -17,7 +18,7 @@ use crate::workflow::replay::{ExecStub, KeyOverride};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DebugSessionId {
     /// Its number.
-    pub number: u64,
+    pub number: RequestId,
     /// The run.
     pub run: i64,
 }
@@ -34,19 +35,19 @@ pub enum DebuggerRequest {
     /// Read the tasks of a run.
     Tasks(DebugSessionId),
     /// Look for a step, under a number that grows.
-    Search(u64, StepSearch),
+    Search(RequestId, StepSearch),
     /// Compare two runs, the one that is open first.
-    Compare(u64, i64, i64),
+    Compare(RequestId, i64, i64),
     /// Run it once more with something other than it was.
-    WhatIf(u64, i64, WhatIfInput),
+    WhatIf(RequestId, i64, WhatIfInput),
     /// What is being looked for is not wanted any more.
-    Cancel(u64),
+    Cancel(RequestId),
     /// Which files were run before, and with what.
     Suggestions,
     /// Which files a path may go on to.
     Complete(String),
     /// Start a workflow, under a number.
-    Start(u64, WorkflowStart),
+    Start(RequestId, WorkflowStart),
 }
 
 impl DebuggerRequest {
@@ -339,17 +340,17 @@ pub enum DebuggerReply {
     /// The tasks of a run.
     Tasks(DebugSessionId, Tasks),
     /// The step that a search has come to.
-    Progress(u64, u64),
+    Progress(RequestId, u64),
     /// The step that was looked for, if there is one.
-    Found(u64, Result<Option<u64>, String>),
+    Found(RequestId, Result<Option<u64>, String>),
     /// What a comparison or a trial showed.
-    Report(u64, Result<DebuggerReport, String>),
+    Report(RequestId, Result<DebuggerReport, String>),
     /// Files that were run before.
     Suggestions(Vec<RunSuggestion>),
     /// What a path may go on to.
     Completions(String, Vec<String>),
     /// A workflow was started under a number, as this run, or why not.
-    Started(u64, Result<i64, String>),
+    Started(RequestId, Result<i64, String>),
     /// Reading failed, for a sitting where it was for one.
     Failed(Option<DebugSessionId>, String),
 }

@@ -2,6 +2,7 @@
 
 use crate::tui::draw;
 use crate::tui::keys::action;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger;
 use crate::tui::screens::debugger::keys;
 use crate::tui::testing::contrast;
@@ -177,7 +178,7 @@ fn debugger(app: &App) -> &Debugger {
 }
 
 /// Presses a key that looks for a step; the number of the search.
-fn searched(app: &mut App, key: char) -> u64 {
+fn searched(app: &mut App, key: char) -> RequestId {
     let effects = press(app, KeyCode::Char(key));
     let Some(Effect::Debugger(DebuggerRequest::Search(number, _))) = effects.last() else {
         panic!("{effects:?}")
@@ -384,8 +385,8 @@ fn where_it_stops_is_a_list_to_take_out_of() {
 fn what_another_database_answers_is_not_heard() {
     let mut app = sample(View::Runs, (80, 24));
     let sitting = asked(&mut app);
-    app.database.opening = Some(Connecting { number: 1, name: "other".into(), since: NOW });
-    update(&mut app, Message::Reply(Reply::Opened(1, Ok(arrival("/other.db").into()))), NOW);
+    app.database.opening = Some(Connecting { number: RequestId(1), name: "other".into(), since: NOW });
+    update(&mut app, Message::Reply(Reply::Opened(RequestId(1), Ok(arrival("/other.db").into()))), NOW);
     told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(app.screen.run().is_none());
     // A run of the same number there is another run.
@@ -422,7 +423,7 @@ fn only_the_keys_of_the_debugger_are_in_its_help() {
 }
 
 /// What is to be tried, and the number under which.
-fn tried(effects: &[Effect]) -> (&WhatIfInput, u64) {
+fn tried(effects: &[Effect]) -> (&WhatIfInput, RequestId) {
     match effects {
         [Effect::Debugger(DebuggerRequest::WhatIf(number, 12, trying))] => (trying, *number),
         other => panic!("nothing is tried: {other:?}"),

@@ -177,16 +177,16 @@ fn separators(bytes: &[u8]) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU64;
     use std::sync::mpsc::channel;
 
     use super::*;
     use crate::store::{Expiry, Options, Process, SqliteStore, State, Transaction, Value};
-    use crate::tui::effect::{ListGeneration, Load, Reply};
+    use crate::tui::effect::{Load, Reply};
     use crate::tui::keys::action::View;
     use crate::tui::list::filter::Filter;
     use crate::tui::list::row::RowOrder;
     use crate::tui::message::Message;
+    use crate::tui::request::{CancelToken, RequestId};
 
     struct TreePosition {
         _folder: tempfile::TempDir,
@@ -209,14 +209,14 @@ mod tests {
     /// The rows of one reading, and whether it came to the end of the list.
     fn read(place: &TreePosition, open: &BTreeSet<Key>, from: LoadFrom, limit: usize) -> (Vec<Row>, bool) {
         let (answers, inbox) = channel();
-        let newest = AtomicU64::new(0);
+        let lists = CancelToken::default();
         let here = Process::current();
         let tree = Some(open.clone());
         let (view, filter) = (View::Keys, Filter::default());
         let load =
-            Load { generation: ListGeneration(0), view, filter, scope: None, tree, sort: None, from, limit };
+            Load { generation: RequestId(0), view, filter, scope: None, tree, sort: None, from, limit };
         let mut kept = crate::tui::list::read::ReaderCache::default();
-        ListReader::new(&place.store, &here, &answers, &newest, &mut kept, load).run().unwrap();
+        ListReader::new(&place.store, &here, &answers, &lists, &mut kept, load).run().unwrap();
         drop(answers);
         let mut all = (Vec::new(), false);
         for message in inbox {

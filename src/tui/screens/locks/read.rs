@@ -1,7 +1,5 @@
 //! The list of locks, and of entries used as locks.
 
-use std::sync::atomic::Ordering;
-
 use crate::store::{Lock, StoreError, Waiter, all_locks};
 use crate::tui::effect::LoadFrom;
 use crate::tui::keys::action::View;
@@ -43,11 +41,11 @@ impl ListReader<'_> {
 
     /// Brings the keys that look like locks up to date; false if nobody wants to know any more.
     pub fn follow_lock_keys(&mut self) -> Result<bool, StoreError> {
-        let (newest, generation) = (self.newest, self.load.generation.0);
+        let (lists, generation) = (self.lists, self.load.generation);
         let mut scanned = 0;
         let followed = self.kept.lock_keys.follow(self.store, &mut |keys| {
             scanned += keys as u64;
-            newest.load(Ordering::SeqCst) == generation
+            !lists.is_cancelled(generation)
         });
         self.scanned += scanned;
         followed

@@ -6,8 +6,8 @@ pub mod source;
 mod tests;
 
 use crate::tui::bulk;
+use crate::tui::request::{CancelToken, RequestId};
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
 use crate::store::{
@@ -31,9 +31,9 @@ use crate::tui::screens::value::detail::Detail;
 /// What is asked about the past.
 pub enum PastQuestion {
     /// The state around a moment, under this number.
-    Visit(u64, PastRequest),
+    Visit(RequestId, PastRequest),
     /// One entry, with more of its value.
-    Look(u64, Key, Moment),
+    Look(RequestId, Key, Moment),
 }
 
 /// Answers questions about the past; of those about a whole state only the newest that waits.
@@ -41,7 +41,7 @@ pub fn run(
     store: &dyn Store,
     questions: &Receiver<PastQuestion>,
     answers: &Sender<Message>,
-    newest: &AtomicU64,
+    visits: &CancelToken,
 ) {
     let mut held = None;
     while let Ok(question) = questions.recv() {
@@ -52,7 +52,7 @@ pub fn run(
                 continue;
             }
         };
-        let is_outdated = || newest.load(Ordering::SeqCst) != number;
+        let is_outdated = || visits.is_cancelled(number);
         if is_outdated() {
             continue;
         }

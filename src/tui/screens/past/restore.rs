@@ -8,6 +8,7 @@ use crate::tui::bulk::{BulkRequest, BulkResult, BulkStop, entries};
 use crate::tui::dialogs::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Effect, Write, WriteKind};
 use crate::tui::focus::Focus;
+use crate::tui::request::RequestId;
 use crate::tui::screens::past::state::{
     DiffKeys, DiffKind, DiffRequest, DiffRow, PastTarget, RestoreRequest,
 };
@@ -31,16 +32,16 @@ pub fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(place) = &past_view.place else { return Vec::new() };
-    app.requests.last_bulk += 1;
-    let before = past_view.marking.replace(app.requests.last_bulk);
+    let number = app.requests.last.next();
+    let before = past_view.marking.replace(number);
     let filter = past_view.filter_line.filter().clone();
     let differing = DiffRequest { moment: place.moment, view: past_view.view, filter };
-    let asked = Effect::Bulk(app.requests.last_bulk, BulkRequest::Differing(differing));
+    let asked = Effect::Bulk(number, BulkRequest::Differing(differing));
     before.map(Effect::Stop).into_iter().chain([asked]).collect()
 }
 
 /// What is not the same now is marked, if that is still wanted.
-pub fn marked(app: &mut App, number: u64, differ: Result<Option<DiffKeys>, StoreError>, now: Millis) {
+pub fn marked(app: &mut App, number: RequestId, differ: Result<Option<DiffKeys>, StoreError>, now: Millis) {
     app.requests.progress.take_if(|(under_way, _)| *under_way == number);
     let past_view = app.screen.past_mut().filter(|past_view| past_view.marking == Some(number));
     let Some(past_view) = past_view else { return };

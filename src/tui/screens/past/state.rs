@@ -1,5 +1,6 @@
 //! The state as it was at a moment of the past, beside what it is now.
 
+use crate::tui::request::RequestId;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub struct PastView {
     /// There are too many rows to be sorted: they are in the order of their keys.
     pub is_too_long: bool,
     /// The number of the last question.
-    pub number: u64,
+    pub number: RequestId,
     /// Whether its answer is awaited.
     pub is_awaiting: bool,
     /// Where the last question led to.
@@ -48,7 +49,7 @@ pub struct PastView {
     /// What is marked, with what it is now as it was seen.
     pub marks: BTreeMap<Key, Option<Entry>>,
     /// All that differs is being looked for, under this number, to be marked.
-    pub marking: Option<u64>,
+    pub marking: Option<RequestId>,
     /// It is to be looked for once the place is reached that is on its way.
     pub marks_on_arrival: bool,
     /// The key that the cursor goes to with the first rows: it was under the cursor of the list.
@@ -247,7 +248,7 @@ impl PastView {
             only_different: false,
             sort: None,
             is_too_long: false,
-            number: 0,
+            number: RequestId::default(),
             is_awaiting: false,
             goal: PastTarget::Newest,
             steps: 0,

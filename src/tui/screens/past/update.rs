@@ -2,6 +2,7 @@
 
 use crate::tui::bulk;
 use crate::tui::focus::Focus;
+use crate::tui::request::RequestId;
 use crate::tui::screens::past;
 use crate::tui::screens::past::restore;
 use crate::tui::undo;
@@ -96,8 +97,7 @@ pub fn go(app: &mut App, goal: PastTarget) -> Vec<Effect> {
 }
 
 fn ask(app: &mut App, goal: PastTarget, from: PageFrom) -> Vec<Effect> {
-    app.requests.last_bulk += 1;
-    let number = app.requests.last_bulk;
+    let number = app.next_request();
     let Some(past_view) = app.screen.past_mut() else { return Vec::new() };
     // Other rows do not call back a step that is on its way.
     let goal = match goal {
@@ -144,7 +144,7 @@ fn take_steps(app: &mut App) -> Vec<Effect> {
 /// An answer from the past.
 pub fn visited(
     app: &mut App,
-    number: u64,
+    number: RequestId,
     visited: Result<PastPage, StoreError>,
     now: Millis,
 ) -> Vec<Effect> {
@@ -402,8 +402,7 @@ fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
         return Vec::new();
     };
     let (key, moment) = (row.key.clone(), place.moment);
-    app.requests.last_bulk += 1;
-    let number = app.requests.last_bulk;
+    let number = app.next_request();
     let then = Some(Box::new(PastEntry::new(number, moment, then)));
     app.screen.open_value(Box::new(Viewer { then, ..Viewer::default() }));
     app.details.scroll = 0;
@@ -411,7 +410,7 @@ fn look_closer(app: &mut App, now: Millis) -> Vec<Effect> {
 }
 
 /// More of the value of an entry as it was.
-pub fn looked_back(app: &mut App, number: u64, found: Result<Option<Box<Detail>>, StoreError>) {
+pub fn looked_back(app: &mut App, number: RequestId, found: Result<Option<Box<Detail>>, StoreError>) {
     let viewer = app.screen.value_mut();
     let then = viewer.and_then(|viewer| viewer.then.as_mut()).filter(|then| then.number == number);
     match (then, found) {

@@ -1,9 +1,9 @@
 //! The list of runs, the newest first, and what a recording says of one in short.
 
 use crate::tui::list::window;
+use crate::tui::request::CancelToken;
 use std::cmp::Reverse;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
 use crate::lua::log::level_of_function;
@@ -121,9 +121,8 @@ pub fn refresh(
     here: &Process,
     asked: &Refresh,
     answers: &Sender<Message>,
-    newest_list: &AtomicU64,
+    lists: &CancelToken,
 ) -> Result<(), StoreError> {
-    let is_outdated = || newest_list.load(Ordering::SeqCst) != asked.generation.0;
     let now = store.clock().now();
     let (mut rows, mut gone) = (Vec::new(), Vec::new());
     let mut newest = asked.newest;
@@ -135,7 +134,7 @@ pub fn refresh(
         before = page.last().map(|run| run.number);
         let new = page.into_iter().take_while(|run| run.number > known).map(|run| RunRow::of(run, here));
         rows.extend(new.filter(|row| asked.filter.passes_run(&row.run, &row.status, now)));
-        if is_outdated() {
+        if lists.is_cancelled(asked.generation) {
             return Ok(());
         }
         if is_last {

@@ -1,5 +1,6 @@
 //! The details of a row on the whole screen: of the one under the cursor, or of an entry as it was.
 
+use crate::tui::request::RequestId;
 use tui_input::Input;
 
 use crate::store::{Entry, Moment, Needle};
@@ -23,7 +24,7 @@ pub struct Viewer {
 #[derive(Clone, Debug)]
 pub struct PastEntry {
     /// The number under which more of its value was asked for.
-    pub number: u64,
+    pub number: RequestId,
     /// When it was that.
     pub moment: Moment,
     /// The entry with the beginning of its value, and with more of it once that was read.
@@ -32,7 +33,7 @@ pub struct PastEntry {
 
 impl PastEntry {
     /// An entry of the past with as much of its value as was read so far.
-    pub fn new(number: u64, moment: Moment, entry: Entry) -> PastEntry {
+    pub fn new(number: RequestId, moment: Moment, entry: Entry) -> PastEntry {
         PastEntry { number, moment, detail: Detail::new(Row::Entry(entry), 0) }
     }
 }

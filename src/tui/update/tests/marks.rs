@@ -3,6 +3,7 @@
 use crate::tui::bulk;
 use crate::tui::bulk::{BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, Selection};
 use crate::tui::list::marks::{MARKS_MAX, MarkState};
+use crate::tui::request::RequestId;
 use crate::tui::update::tests::*;
 
 /// The sample with three entries marked.
@@ -18,14 +19,14 @@ fn mark_of(app: &App, name: &str) -> MarkState {
 }
 
 /// The preview that was asked for, with its number.
-fn asked(effects: &[Effect]) -> (u64, BulkOperation) {
+fn asked(effects: &[Effect]) -> (RequestId, BulkOperation) {
     match effects {
         [Effect::Bulk(number, BulkRequest::Preview(bulk))] => (*number, bulk.deed.clone()),
         other => panic!("no preview: {other:?}"),
     }
 }
 
-pub(super) fn previewed(app: &mut App, number: u64, names: &[&str], complete: bool) {
+pub(super) fn previewed(app: &mut App, number: RequestId, names: &[&str], complete: bool) {
     let mut tally = BulkCounts::default();
     names.iter().for_each(|name| tally.take(&BulkOperation::Delete, &entry(name, "v", None), NOW));
     let told = BulkReply::Previewed { tally, complete, history_keeps: None };
@@ -66,7 +67,7 @@ fn a_range_is_from_the_last_mark_to_the_cursor() {
     assert_eq!(app.list.marks.count(), 4);
 }
 
-fn selected_all(app: &mut App, number: u64, count: usize, has_more: bool) {
+fn selected_all(app: &mut App, number: RequestId, count: usize, has_more: bool) {
     let flag =
         app.list.window.get(&RowId::Entry(key("feature:dark_mode"))).and_then(Row::entry).unwrap().clone();
     let others = (1..count).map(|number| entry(&format!("k{number:05}"), "v", None));

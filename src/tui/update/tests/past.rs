@@ -6,6 +6,7 @@ use crate::tui::bulk::{BulkCounts, BulkProgress, BulkReply, BulkRequest, BulkRes
 use crate::tui::list::filter::Filter;
 use crate::tui::list::sort::{Sort, SortBy};
 use crate::tui::list::window::{CAPACITY, PAGE};
+use crate::tui::request::RequestId;
 use crate::tui::screens::past::state::{
     DiffKeys, DiffKind, DiffRequest, DiffRow, PageFrom, PastPage, PastRequest, PastTarget,
 };
@@ -14,7 +15,7 @@ use crate::tui::testing::fixtures::{past, rows_then};
 use crate::tui::update::tests::*;
 
 /// The question that was asked, with its number.
-fn visit(effects: &[Effect]) -> (u64, PastRequest) {
+fn visit(effects: &[Effect]) -> (RequestId, PastRequest) {
     let mut visits = effects.iter().filter_map(|effect| match effect {
         Effect::ReadPast(number, visit) => Some((*number, visit.clone())),
         _ => None,
@@ -22,7 +23,7 @@ fn visit(effects: &[Effect]) -> (u64, PastRequest) {
     visits.next().unwrap_or_else(|| panic!("no question about the past: {effects:?}"))
 }
 
-fn arrive(app: &mut App, number: u64, revision: i64) -> Vec<Effect> {
+fn arrive(app: &mut App, number: RequestId, revision: i64) -> Vec<Effect> {
     let visited = PastPage {
         place: Some(past(revision)),
         page: PageFrom::From(None),
@@ -34,7 +35,7 @@ fn arrive(app: &mut App, number: u64, revision: i64) -> Vec<Effect> {
 }
 
 /// The question for all that differs, with its number.
-fn differing(effects: &[Effect]) -> (u64, DiffRequest) {
+fn differing(effects: &[Effect]) -> (RequestId, DiffRequest) {
     match effects {
         [.., Effect::Bulk(number, BulkRequest::Differing(differing))] => (*number, differing.clone()),
         other => panic!("no such question: {other:?}"),
@@ -118,7 +119,7 @@ fn steps_that_are_asked_for_while_one_is_read_are_added_up() {
     assert_eq!(visit(&press(&mut app, KeyCode::Char('d'))).1.goal, asked.goal);
     // What is no answer to the last question is dropped.
     let (number, _) = visit(&press(&mut app, KeyCode::Home));
-    arrive(&mut app, number - 1, 35);
+    arrive(&mut app, RequestId(number.0 - 1), 35);
     assert_eq!(app.screen.past().unwrap().place.as_ref().unwrap().moment.revision, Revision(29));
 }
 
@@ -305,7 +306,7 @@ fn what_was_is_copied_and_shown_on_the_whole_screen() {
     let [Effect::LookBack(number, of, moment)] = &type_text(&mut app, "v")[..] else { panic!() };
     assert_eq!((of.to_text().as_str(), moment.revision), ("feature:dark_mode", Revision(38)));
     let whole = entry("feature:dark_mode", "{\"a\":{\"b\":1}}", Some(Type::Table));
-    answer(&mut app, Reply::LookedBack(number - 1, Ok(None)));
+    answer(&mut app, Reply::LookedBack(RequestId(number.0 - 1), Ok(None)));
     answer(&mut app, Reply::LookedBack(*number, Ok(Some(Box::new(Detail::of_entry(whole))))));
     // It is the viewer, with its tree, on what was.
     type_text(&mut app, "jj");
@@ -484,7 +485,13 @@ fn many(range: std::ops::Range<usize>) -> Vec<DiffRow> {
     range.map(|number| DiffRow { key: key(&format!("k{number:05}")), ..rows_then()[1].clone() }).collect()
 }
 
-fn answer_page(app: &mut App, number: u64, page: PageFrom, rows: Vec<DiffRow>, is_end: bool) -> Vec<Effect> {
+fn answer_page(
+    app: &mut App,
+    number: RequestId,
+    page: PageFrom,
+    rows: Vec<DiffRow>,
+    is_end: bool,
+) -> Vec<Effect> {
     let visited = PastPage { place: None, page, rows: Some(rows), is_end, pruned: None };
     answer(app, Reply::PastPage(number, Box::new(Ok(visited))))
 }

@@ -5,6 +5,7 @@ use crate::store::Key;
 use crate::store::secret_keys::Secrets;
 use crate::tui::connection::saved_session;
 use crate::tui::list::saved_filters;
+use crate::tui::request::RequestId;
 use crate::tui::testing::fixtures;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::update;
@@ -31,7 +32,7 @@ fn arrived(context: &Context) -> DatabaseInfo {
     DatabaseInfo { known: Some(context.clone()), ..arrival(context.path.to_str().unwrap()) }
 }
 
-fn go_to(app: &mut App, name: &str) -> u64 {
+fn go_to(app: &mut App, name: &str) -> RequestId {
     type_text(app, &format!("C{name}"));
     let effects = press(app, KeyCode::Enter);
     match effects.as_slice() {

@@ -2,6 +2,7 @@
 
 use crate::tui::keys::action::Action;
 use crate::tui::list::tree::GroupSize;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger;
 use crate::tui::screens::debugger::PendingSearch;
 use crate::tui::timers::Timer;
@@ -97,7 +98,7 @@ fn a_long_search_in_a_run_does_not_spin() {
     let mut app = debugger::tests::opened(SIZE);
     let debugger = app.screen.run_mut().unwrap();
     debugger.search = Some(PendingSearch {
-        number: 1,
+        number: RequestId(1),
         by: Action::WhatIf,
         what: "it".into(),
         from: 1,

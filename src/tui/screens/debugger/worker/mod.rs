@@ -11,11 +11,10 @@ pub mod step_details;
 mod tests;
 pub mod what_if;
 
+use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::worker;
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -35,8 +34,6 @@ pub struct DebuggerWorkers {
     handles: Vec<JoinHandle<()>>,
     pages: Sender<DebuggerRequest>,
     searches: Sender<DebuggerRequest>,
-    /// The newest search: whoever looks for an earlier one stops.
-    newest: Arc<AtomicU64>,
     desk: WorkerContext,
 }
 
@@ -46,7 +43,8 @@ pub struct WorkerContext {
     location: Location,
     settings: Options,
     answers: Sender<Message>,
-    newest: Arc<AtomicU64>,
+    /// Each search replaces the one before.
+    searches: CancelToken,
 }
 
 impl WorkerContext {
@@ -59,20 +57,16 @@ impl WorkerContext {
         Ok(Rc::from(open(&self.location, &self.settings)? as Box<dyn Store>))
     }
 
-    fn is_outdated(&self, search: u64) -> bool {
-        self.newest.load(Ordering::SeqCst) != search
-    }
-
     /// Whether a search that has come to a step is to stop there, since nobody waits for it any more;
     /// whoever does is told how far it is now and then.
-    fn stops(&self, search: u64) -> impl Fn(u64) -> bool {
+    fn stops(&self, search: RequestId) -> impl Fn(u64) -> bool {
         let told = Cell::new(Instant::now());
         move |step| {
             if told.get().elapsed() >= PROGRESS_INTERVAL {
                 told.set(Instant::now());
                 self.tell(DebuggerReply::Progress(search, step));
             }
-            self.is_outdated(search)
+            self.searches.is_cancelled(search)
         }
     }
 }
@@ -80,16 +74,15 @@ impl WorkerContext {
 impl DebuggerWorkers {
     /// Threads for a database; nothing is started before it is needed.
     pub fn new(location: &Location, settings: &Options, answers: &Sender<Message>) -> DebuggerWorkers {
-        let newest = Arc::new(AtomicU64::new(0));
         let desk = WorkerContext {
             location: location.clone(),
             settings: Options { read_only: true, ..settings.clone() },
             answers: answers.clone(),
-            newest: newest.clone(),
+            searches: CancelToken::default(),
         };
         let (pages, reading) = thread(&desk, read);
         let (searches, searching) = thread(&desk, search);
-        DebuggerWorkers { handles: vec![reading, searching], pages, searches, newest, desk }
+        DebuggerWorkers { handles: vec![reading, searching], pages, searches, desk }
     }
 
     /// The threads that have the database open, until they end.
@@ -104,7 +97,7 @@ impl DebuggerWorkers {
         | DebuggerRequest::WhatIf(number, ..)
         | DebuggerRequest::Cancel(number) = &question
         {
-            self.newest.store(*number, Ordering::SeqCst);
+            self.desk.searches.cancel_before(*number);
         }
         let _ = match question {
             DebuggerRequest::Cancel(_) => return,
@@ -123,7 +116,7 @@ impl DebuggerWorkers {
 
 impl Drop for DebuggerWorkers {
     fn drop(&mut self) {
-        self.newest.store(u64::MAX, Ordering::SeqCst);
+        self.desk.searches.cancel_all();
     }
 }
 
@@ -193,11 +186,11 @@ fn search(
         DebuggerRequest::Tasks(sitting) => {
             desk.tell(DebuggerReply::Tasks(sitting, search::tasks(&**store, sitting.run)?));
         }
-        DebuggerRequest::Search(number, wanted) if !desk.is_outdated(number) => {
+        DebuggerRequest::Search(number, wanted) if !desk.searches.is_cancelled(number) => {
             let found = search::seek(&**store, &wanted, &desk.stops(number));
             desk.tell(DebuggerReply::Found(number, found.map_err(|error| error.to_string())));
         }
-        DebuggerRequest::Compare(number, left, right) if !desk.is_outdated(number) => {
+        DebuggerRequest::Compare(number, left, right) if !desk.searches.is_cancelled(number) => {
             let compared = compare::compare(store, &desk.settings.secrets, left, right, &desk.stops(number));
             if let Some(report) = compared.transpose() {
                 desk.tell(DebuggerReply::Report(number, report.map_err(|error| error.to_string())));

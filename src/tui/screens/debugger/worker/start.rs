@@ -1,5 +1,6 @@
 //! Starts workflows: the program itself, as a process of its own.
 
+use crate::tui::request::RequestId;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -59,7 +60,7 @@ pub fn completions(text: &str) -> Vec<String> {
 }
 
 /// Starts a workflow under a number, tells the number of its run, and stays with the process until it ends.
-pub fn start(desk: &WorkerContext, under: u64, wanted: &WorkflowStart) {
+pub fn start(desk: &WorkerContext, under: RequestId, wanted: &WorkflowStart) {
     let started = newest(desk).and_then(|newest| {
         let (mut child, complaints) = begin(wanted)?;
         let number = wait_for_run(desk, newest, &mut child)?;

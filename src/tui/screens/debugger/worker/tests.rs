@@ -1,6 +1,7 @@
 //! Which step of a run made which change, asked of random workflows: what the debugger says is what was
 //! seen while they ran.
 
+use crate::tui::request::RequestId;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -152,7 +153,7 @@ fn shown(store: &dyn Store, run: i64, last: u64) -> BTreeMap<u64, Vec<Revision>>
             }
             next = record.number + 1;
             let step = StepQuery {
-                sitting: DebugSessionId { number: 1, run },
+                sitting: DebugSessionId { number: RequestId(1), run },
                 number: record.number,
                 at: record.at,
                 revision: Revision::default(),

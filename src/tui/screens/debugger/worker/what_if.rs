@@ -1,5 +1,6 @@
 //! What if: the run once more with something other than it was, on a thread of its own.
 
+use crate::tui::request::RequestId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,7 +20,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Runs a run once more; what came of it, or why it cannot be run.
 pub fn what_if(
     desk: &WorkerContext,
-    number: u64,
+    number: RequestId,
     run: i64,
     trying: WhatIfInput,
 ) -> Result<DebuggerReport, String> {
@@ -34,7 +35,7 @@ pub fn what_if(
         let (desk, stop_signal, is_over) = (desk.clone(), stop_signal.clone(), is_over.clone());
         std::thread::spawn(move || {
             while !is_over.load(Ordering::SeqCst) {
-                if desk.is_outdated(number) {
+                if desk.searches.is_cancelled(number) {
                     let number = usize::try_from(signal_hook::consts::SIGTERM).unwrap_or(1);
                     stop_signal.signal.store(number, Ordering::SeqCst);
                     return;

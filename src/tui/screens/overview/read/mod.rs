@@ -45,9 +45,8 @@ impl ListReader<'_> {
         self.load.from = LoadFrom::Start;
         let room = self.load.limit.max(Section::ALL.len() * LEAST);
         self.load.limit = usize::MAX;
-        let newest = self.newest;
-        let generation = self.load.generation.0;
-        let stops = || newest.load(std::sync::atomic::Ordering::SeqCst) != generation;
+        let (lists, generation) = (self.lists, self.load.generation);
+        let stops = || lists.is_cancelled(generation);
         if !board.runs.follow(self.store, self.here, &stops)? {
             return Ok(());
         }
