@@ -31,7 +31,6 @@ use crate::tui::list::filter_line::FilterLine;
 use crate::tui::list::marks::Marks;
 use crate::tui::list::row::{Group, Row, RowOrder};
 use crate::tui::list::saved_filters::SavedFilter;
-use crate::tui::list::sort::can_sort;
 use crate::tui::list::tree::KeyTree;
 use crate::tui::list::trends::Trends;
 use crate::tui::list::window::{ListEnd, PAGE, Window};
@@ -363,7 +362,7 @@ impl App {
             is_tree: self.order() == RowOrder::Tree,
             is_overview: self.list.view == View::Overview,
             has_entries: self.list.view.has_entries(),
-            can_sort: can_sort(self.list.view) && self.order() != RowOrder::Tree,
+            can_sort: self.list.view.can_sort() && self.order() != RowOrder::Tree,
             row: self.list.window.selected().map(Row::kind),
             marked: !self.list.marks.is_empty(),
         }

@@ -33,6 +33,7 @@ mod timers;
 mod timing;
 mod undo;
 mod update;
+mod view;
 mod widgets;
 mod worker;
 

@@ -1,7 +1,7 @@
 //! Drawing: a picture of the state, and nothing else. One file a part of the screen.
 //!
-//! It imports the state of the interface and changes none of it. A new view is a file here, a variant of `View`
-//! and its reader in `worker/reader`.
+//! It imports the state of the interface and changes none of it. The list of each view is drawn by its
+//! `LISTING` in `screens`.
 
 pub mod status;
 pub mod tabs;
@@ -10,10 +10,8 @@ mod tests;
 
 use crate::tui::dialogs;
 use crate::tui::list;
-use crate::tui::screens::debugger;
-use crate::tui::screens::past;
 use crate::tui::screens::screen::Screen;
-use crate::tui::screens::value;
+use crate::tui::screens::{self, debugger, past, value};
 use crate::tui::widgets::format;
 use crate::tui::widgets::line;
 use ratatui::Frame;
@@ -60,8 +58,9 @@ fn picture(app: &App, now: Millis, frame: &mut Frame<'_>) {
             mark(app, areas.frame, frame);
             tabs::draw(app, areas.tabs, frame);
             filter_line(app, areas.filter, frame);
-            list::draw::heading(app, areas.heading, frame);
-            list::draw::draw(app, now, areas.list, frame);
+            let listing = screens::listing(app.list.view);
+            list::draw::heading(app, listing, areas.heading, frame);
+            list::draw::draw(app, listing, now, areas.list, frame);
             value::draw::draw(app, now, areas.detail, frame);
             status::draw(app, now, areas.hints, frame);
         }

@@ -1,65 +1,6 @@
 //! What a user can want. Keys, the palette, hints, help and the mouse all lead here.
 
-/// A list over the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum View {
-    /// Every entry, by key.
-    Keys,
-    /// Entries that switch something, by key.
-    Flags,
-    /// Entries that count something, by key.
-    Counters,
-    /// Locks, and entries used as locks.
-    Locks,
-    /// Entries that expire, soonest first.
-    Expiring,
-    /// Every change, the newest first.
-    History,
-    /// Every run of a workflow, the newest first.
-    Runs,
-    /// What needs a look, on one screen.
-    Overview,
-}
-
-impl View {
-    /// Every view, in the order of the tabs.
-    pub const ALL: [View; 8] = [
-        View::Keys,
-        View::Flags,
-        View::Counters,
-        View::Locks,
-        View::Expiring,
-        View::History,
-        View::Runs,
-        View::Overview,
-    ];
-
-    /// The name on the tab.
-    pub fn title(self) -> &'static str {
-        match self {
-            View::Keys => "Keys",
-            View::Flags => "Flags",
-            View::Counters => "Counters",
-            View::Locks => "Locks",
-            View::Expiring => "Expiring",
-            View::History => "History",
-            View::Runs => "Runs",
-            View::Overview => "Overview",
-        }
-    }
-
-    /// Whether its list is one of entries.
-    pub fn has_entries(self) -> bool {
-        matches!(self, View::Keys | View::Flags | View::Counters | View::Expiring)
-    }
-
-    /// The view so many tabs further, round the end.
-    pub fn step(self, by: isize) -> View {
-        let count = View::ALL.len() as isize;
-        let place = View::ALL.iter().position(|view| *view == self).unwrap_or(0) as isize;
-        View::ALL[(place + by).rem_euclid(count) as usize]
-    }
-}
+pub use crate::tui::view::View;
 
 /// A part of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

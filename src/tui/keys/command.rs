@@ -66,6 +66,12 @@ const fn with(argument: Argument, command: Command) -> Command {
     Command { argument, ..command }
 }
 
+/// The command that shows a view.
+const fn show(view: View) -> Command {
+    let (name, help) = view.command();
+    with(Argument::Filter, command(name, Action::Show(view), CommandTarget::Always, None, help))
+}
+
 /// The same for a command that may lead to a change.
 const fn writing(command: Command) -> Command {
     Command { writes: true, ..command }
@@ -534,74 +540,14 @@ pub const COMMANDS: &[Command] = &[
         "scroll the details down",
     ),
     command("detail-up", Action::ScrollDetail(-1), CommandTarget::Everywhere, None, "scroll the details up"),
-    with(
-        Argument::Filter,
-        command("keys", Action::Show(View::Keys), CommandTarget::Always, None, "every entry, by key"),
-    ),
-    with(
-        Argument::Filter,
-        command("flags", Action::Show(View::Flags), CommandTarget::Always, None, "on/off switches"),
-    ),
-    with(
-        Argument::Filter,
-        command(
-            "counters",
-            Action::Show(View::Counters),
-            CommandTarget::Always,
-            None,
-            "numbers, with how fast they change",
-        ),
-    ),
-    with(
-        Argument::Filter,
-        command(
-            "locks",
-            Action::Show(View::Locks),
-            CommandTarget::Always,
-            None,
-            "who holds which lock, and keys used as locks",
-        ),
-    ),
-    with(
-        Argument::Filter,
-        command(
-            "expiring",
-            Action::Show(View::Expiring),
-            CommandTarget::Always,
-            None,
-            "entries that expire, soonest first",
-        ),
-    ),
-    with(
-        Argument::Filter,
-        command(
-            "history",
-            Action::Show(View::History),
-            CommandTarget::Always,
-            None,
-            "every change, the newest first; the cursor on the newest stays on the newest",
-        ),
-    ),
-    with(
-        Argument::Filter,
-        command(
-            "runs",
-            Action::Show(View::Runs),
-            CommandTarget::Always,
-            None,
-            "every run of a workflow, the newest first",
-        ),
-    ),
-    with(
-        Argument::Filter,
-        command(
-            "overview",
-            Action::Show(View::Overview),
-            CommandTarget::Always,
-            None,
-            "what is locked, what failed, what changes most, what expires next",
-        ),
-    ),
+    show(View::Keys),
+    show(View::Flags),
+    show(View::Counters),
+    show(View::Locks),
+    show(View::Expiring),
+    show(View::History),
+    show(View::Runs),
+    show(View::Overview),
     command("next-view", Action::StepView(1), CommandTarget::Always, None, "next view"),
     command("previous-view", Action::StepView(-1), CommandTarget::Always, None, "previous view"),
     command(

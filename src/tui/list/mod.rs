@@ -4,6 +4,7 @@
 //! read) is in its folder in `screens`.
 
 pub mod cell;
+pub mod columns;
 pub mod draw;
 pub mod filter;
 pub mod filter_line;

@@ -1,13 +1,12 @@
 //! Reads lists in pieces, so that a newer question is never kept waiting by an older one.
 
 use crate::tui::request::{CancelToken, RequestId};
-use crate::tui::screens::runs;
+use crate::tui::screens::{self, runs};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use crate::store::{Entry, Key, Process, Store, StoreError};
 use crate::tui::effect::{Load, LoadFrom, Reply};
-use crate::tui::keys::action::View;
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::message::Message;
 use crate::tui::screens::locks::lock_keys::LockKeys;
@@ -145,21 +144,9 @@ impl<'a> ListReader<'a> {
         if let Some(open) = self.load.tree.take() {
             return self.read_tree(open);
         }
-        if let Some(sort) = self.load.sort
-            && self.load.view != View::Locks
-        {
-            return self.read_sorted(sort);
-        }
-        match self.load.view {
-            View::Locks => self.read_locks(),
-            View::Expiring => self.read_expiring(),
-            View::History => self.read_changes(),
-            View::Runs => self.read_runs(),
-            View::Overview => self.read_overview(),
-            View::Keys if self.load.filter.is_about_keys() && !self.load.filter.is_empty() => {
-                self.read_by_key()
-            }
-            View::Keys | View::Flags | View::Counters => self.read_by_entry(),
+        match self.load.sort.filter(|_| self.load.view.has_entries()) {
+            Some(sort) => self.read_sorted(sort),
+            None => (screens::listing(self.load.view).read)(&mut self),
         }
     }
 

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::store::{
-    Actor, Change, Entry, Key, Kind, Liveness, Lock, NewRun, Process, Revision, Run, RunEnd, StackLock,
-    StackRun, Subject, Token, kind_inference,
+    Actor, Change, Entry, Key, Liveness, Lock, NewRun, Process, Revision, Run, RunEnd, StackLock, StackRun,
+    Subject, Token, kind_inference,
 };
 use crate::time::Millis;
-use crate::tui::keys::action::View;
 use crate::tui::keys::command::RowKind;
-use crate::tui::list::filter::Filter;
 use crate::tui::list::sort::{Rank, Sort};
 use crate::tui::list::time_series::Series;
 use crate::tui::screens::runs::tasks::{TaskSummary, Tasks};
@@ -331,31 +329,6 @@ impl Row {
             (Row::Run(left), Row::Run(right)) => left.status != right.status,
             _ => true,
         }
-    }
-}
-
-impl View {
-    /// What the rows of this view are ordered by.
-    pub fn order(self) -> RowOrder {
-        match self {
-            View::Keys | View::Flags | View::Counters | View::Locks => RowOrder::Name,
-            View::Expiring => RowOrder::Expiry,
-            View::History | View::Runs => RowOrder::Newest,
-            View::Overview => RowOrder::Given,
-        }
-    }
-
-    /// Whether an entry belongs into the list of this view under `filter`.
-    pub fn takes(self, entry: &Entry, filter: &Filter, now: Millis) -> bool {
-        let belongs = match self {
-            View::Keys => true,
-            View::Flags => kind_inference::infer(entry).0 == Kind::Flag,
-            View::Counters => kind_inference::infer(entry).0 == Kind::Counter,
-            View::Locks => kind_inference::is_used_as_lock(entry),
-            View::Expiring => entry.expires_at.is_some(),
-            View::History | View::Runs | View::Overview => false,
-        };
-        belongs && filter.passes(entry, now)
     }
 }
 

@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::store::{Entry, Number, kind_inference};
-use crate::tui::keys::action::View;
 use crate::tui::list::row::Row;
 
 /// How a list is sorted.
@@ -74,11 +73,6 @@ impl fmt::Display for Sort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "by {} {}", self.by.name(), if self.descending { "▼" } else { "▲" })
     }
-}
-
-/// Whether the list of a view can be sorted: what happened is in the order in which it did.
-pub fn can_sort(view: View) -> bool {
-    !matches!(view, View::History | View::Runs | View::Overview)
 }
 
 /// What a row is sorted by. Where there is nothing, it comes last in either direction.

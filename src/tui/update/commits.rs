@@ -19,6 +19,7 @@ use crate::tui::list::row::{Row, RowId, RowOrder};
 use crate::tui::throttle::rest_after;
 use crate::tui::timers::Timer;
 use crate::tui::timing::FLASH;
+use crate::tui::view::ViewRows;
 
 /// How many of the last changes are kept.
 const RECENT: usize = 500;
@@ -134,22 +135,22 @@ fn details(app: &mut App, news: &CommitNotice) -> Vec<Effect> {
 
 /// The list, which is on the screen, follows changes.
 fn follow(app: &mut App, changes: &[Change], now: Millis) -> Option<Effect> {
-    match app.list.view {
-        View::Runs => {
+    match app.list.view.rows() {
+        ViewRows::Runs => {
             app.list.reading.refreshing.outdate();
             None
         }
-        View::Locks | View::Overview => {
+        ViewRows::Locks | ViewRows::Sections => {
             app.list.reading.is_stale = true;
             None
         }
-        View::History => {
+        ViewRows::Changes => {
             changes.iter().for_each(|change| put_change(app, change, now));
             // The change that was undone says so too.
             app.list.reading.is_stale |= changes.iter().any(|change| change.operation == "undo");
             None
         }
-        View::Keys | View::Flags | View::Counters | View::Expiring => {
+        ViewRows::Entries => {
             if app.order() == RowOrder::Tree {
                 tree_update::changed(app, changes, now);
                 // What is in a closed group is told by its group.

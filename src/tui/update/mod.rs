@@ -508,7 +508,7 @@ fn back(app: &mut App, now: Millis) -> Vec<Effect> {
     match app.list.scope.clone() {
         Some(scope) if app.list.filter_line.text().is_empty() => {
             let from = match (&scope.of, scope.back) {
-                (RowId::Entry(_), View::Keys | View::Flags | View::Counters) => {
+                (RowId::Entry(_), view) if view.has_entries() && view.order() == RowOrder::Name => {
                     LoadFrom::At(Position::Name(scope.of.clone()))
                 }
                 _ => LoadFrom::Start,

@@ -22,11 +22,11 @@ use crate::tui::app::App;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::messages::log::MessageLevel;
 use crate::tui::effect::{Effect, LoadFrom, Reply};
-use crate::tui::keys::action::View;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::throttle::rest_after;
 use crate::tui::timing::{FLASH, HOLDER_REFRESH};
+use crate::tui::view::ViewRows;
 
 use crate::tui::list::window::ListEnd;
 use crate::tui::worker::MOST;
@@ -343,7 +343,11 @@ fn finish_rows(app: &mut App, now: Millis) {
     // A list that took long to read is not read again at once.
     let took = now.since(app.list.reading.since);
     app.list.reading.took = took;
-    let rest = if matches!(app.list.view, View::Locks | View::Overview) { RESTS } else { Duration::ZERO };
+    let rest = if matches!(app.list.view.rows(), ViewRows::Locks | ViewRows::Sections) {
+        RESTS
+    } else {
+        Duration::ZERO
+    };
     app.list.reading.not_before = now.plus(rest_after(took, rest, SHARE));
     let ends_unsaid = |row: &Row| match row {
         Row::Lock(_) => true,
@@ -351,9 +355,9 @@ fn finish_rows(app: &mut App, now: Millis) {
         Row::Run(row) => row.is_alive || row.stack.is_some(),
         _ => false,
     };
-    let again = match app.list.view {
+    let again = match app.list.view.rows() {
         // What counts the last minutes changes without anything being changed.
-        View::Overview => Some(rest_after(took, OVERVIEW_AGAIN, SHARE)),
+        ViewRows::Sections => Some(rest_after(took, OVERVIEW_AGAIN, SHARE)),
         _ if app.list.window.rows().iter().any(ends_unsaid) => Some(rest_after(took, HOLDER_REFRESH, SHARE)),
         _ => None,
     };

@@ -2,7 +2,7 @@
 
 use crate::tui::list::cell;
 use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::columns::{Listing, column, share};
 use crate::tui::widgets::format;
 
 use crate::tui::list::row::Row;
@@ -10,8 +10,8 @@ use crate::tui::list::time_series::sparkline;
 use crate::tui::list::trends::show_rate;
 
 /// The list of this view.
-pub const LISTING: Listing = Listing {
-    columns: &[
+pub const LISTING: Listing = Listing::new(
+    &[
         share("COUNTER", 3, cell::name).stays(),
         column("VALUE", 14, number).stays(),
         column("RATE", 9, rate),
@@ -20,8 +20,9 @@ pub const LISTING: Listing = Listing {
         share("BY", 2, cell::actor),
         column("TTL", 6, cell::left),
     ],
-    nothing: " no counters: no value is a number",
-};
+    " no counters: no value is a number",
+    |reader| reader.read_by_entry(),
+);
 
 fn number(cell: &Cell<'_>, row: &Row) -> Drawn {
     cell::entry(cell, row, |entry| {

@@ -2,19 +2,20 @@
 
 use crate::tui::list::cell;
 use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::columns::{Listing, column, share};
 use crate::tui::list::row::{Row, share_left};
 
 /// The list of this view.
-pub const LISTING: Listing = Listing {
-    columns: &[
+pub const LISTING: Listing = Listing::new(
+    &[
         share("KEY", 3, cell::name).stays(),
         column("LEFT", 6, cell::left).stays(),
         column("", 14, bar),
         share("VALUE", 2, cell::value),
     ],
-    nothing: " nothing expires",
-};
+    " nothing expires",
+    |reader| reader.read_expiring(),
+);
 
 fn bar(cell: &Cell<'_>, row: &Row) -> Drawn {
     let until = row.expires_at();

@@ -3,20 +3,21 @@
 use crate::store::kind_inference;
 use crate::tui::list::cell;
 use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::columns::{Listing, column, share};
 use crate::tui::list::row::Row;
 
 /// The list of this view.
-pub const LISTING: Listing = Listing {
-    columns: &[
+pub const LISTING: Listing = Listing::new(
+    &[
         share("FLAG", 3, cell::name).stays(),
         column("STATE", 5, state).stays(),
         column("VALUE", 10, cell::value),
         column("CHANGED", 7, cell::age),
         share("BY", 2, cell::actor),
     ],
-    nothing: " no flags: no value is true or false, and no key with a word such as feature or enabled has one",
-};
+    " no flags: no value is true or false, and no key with a word such as feature or enabled has one",
+    |reader| reader.read_by_entry(),
+);
 
 fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
     let theme = &cell.app.settings.theme;

@@ -3,9 +3,10 @@
 use crate::store::kind_inference;
 use crate::text::thousands;
 use crate::tui::app::App;
+use crate::tui::keys::action::Action;
 use crate::tui::list::cell;
 use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::columns::{Listing, column, share};
 use crate::tui::widgets::format;
 
 use crate::tui::list::row::{Group, Row};
@@ -13,14 +14,18 @@ use crate::tui::list::time_series::sparkline;
 
 /// The list of this view.
 pub const LISTING: Listing = Listing {
-    columns: &[
-        share("KEY", 3, cell::name).stays(),
-        column("KIND", 9, kind_of),
-        share("VALUE", 2, value).stays(),
-        column("TTL", 6, cell::left),
-        column("CHANGED", 7, cell::age),
-    ],
-    nothing: " there are no keys yet",
+    adds: Some((Action::Add, "adds one")),
+    ..Listing::new(
+        &[
+            share("KEY", 3, cell::name).stays(),
+            column("KIND", 9, kind_of),
+            share("VALUE", 2, value).stays(),
+            column("TTL", 6, cell::left),
+            column("CHANGED", 7, cell::age),
+        ],
+        " there are no keys yet",
+        |reader| reader.read_keys(),
+    )
 };
 
 fn kind_of(cell: &Cell<'_>, row: &Row) -> Drawn {

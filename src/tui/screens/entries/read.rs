@@ -34,6 +34,12 @@ impl ListReader<'_> {
         scan
     }
 
+    /// A filter about keys alone is answered without looking at values.
+    pub fn read_keys(&mut self) -> Result<(), StoreError> {
+        let filter = &self.load.filter;
+        if filter.is_about_keys() && !filter.is_empty() { self.read_by_key() } else { self.read_by_entry() }
+    }
+
     pub fn read_by_entry(&mut self) -> Result<(), StoreError> {
         let mut scan = self.scan(self.load.filter.value_bytes().unwrap_or(LIST_VALUE));
         let wants_all = self.load.filter.is_empty() && self.load.view == View::Keys;
@@ -57,7 +63,7 @@ impl ListReader<'_> {
     }
 
     /// A filter about keys is answered from the index of keys; only what passes is read.
-    pub fn read_by_key(&mut self) -> Result<(), StoreError> {
+    fn read_by_key(&mut self) -> Result<(), StoreError> {
         let needles = self.load.filter.needles();
         let mut scan = Scan { limit: KEYS, ..self.scan(LIST_VALUE) };
         loop {

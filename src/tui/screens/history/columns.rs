@@ -8,26 +8,24 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::store::{Change, Image, Subject};
 use crate::tui::list::cell::{Cell, Drawn, beginning};
-use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::columns::{Listing, column, share};
 
 use crate::tui::list::row::Row;
 use crate::tui::theme::Theme;
 
-/// The column of the key.
-pub const KEY: &str = "KEY";
-
 /// The list of this view.
-pub const LISTING: Listing = Listing {
-    columns: &[
+pub const LISTING: Listing = Listing::new(
+    &[
         column("AGO", 6, cell::age).stays(),
         column("WHAT", 9, operation).stays(),
-        share(KEY, 3, cell::name).stays(),
+        share("KEY", 3, cell::name).stays().subject(),
         share("BEFORE → AFTER", 3, change).least(18).stays(),
         share("BY", 2, cell::actor),
         column("REVISION", 8, revision),
     ],
-    nothing: " no change is recorded yet: history begins with the first write of slothstate",
-};
+    " no change is recorded yet: history begins with the first write of slothstate",
+    |reader| reader.read_changes(),
+);
 
 /// The colour of what was done: what takes away, what takes by force, what adds.
 pub fn tone(change: &Change, theme: &Theme) -> Style {

@@ -6,13 +6,13 @@ use ratatui::style::Style;
 
 use crate::store::{Liveness, kind_inference};
 use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::columns::{Listing, column, share};
 use crate::tui::list::row::{LockRow, Row};
 use crate::tui::theme::Theme;
 
 /// The list of this view.
-pub const LISTING: Listing = Listing {
-    columns: &[
+pub const LISTING: Listing = Listing::new(
+    &[
         share("LOCK", 3, cell::name).stays(),
         share("HOLDER", 2, holder).stays(),
         column("STATE", 9, state).stays(),
@@ -20,8 +20,9 @@ pub const LISTING: Listing = Listing {
         column("LEASE", 7, lease),
         column("WAIT", 4, waiting),
     ],
-    nothing: " nobody holds a lock",
-};
+    " nobody holds a lock",
+    |reader| reader.read_locks(),
+);
 
 /// The state of the holder, and its colour.
 pub fn lock_state(row: &LockRow, theme: &Theme) -> (&'static str, Style) {

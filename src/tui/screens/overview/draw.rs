@@ -14,7 +14,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::columns::{Listing, column, share, widths};
 use crate::tui::screens::locks::columns::lock_state;
 
 use crate::text::escape::escape;
@@ -28,14 +28,18 @@ use crate::tui::theme::Theme;
 
 /// The columns of this view, whatever a row is of.
 pub const LISTING: Listing = Listing {
-    columns: &[
-        column("", 9, state).stays(),
-        share("", 3, cell::name).stays(),
-        share("", 3, what).least(16).stays(),
-        column("", 7, cell::age),
-        share("", 2, cell::actor),
-    ],
-    nothing: " nothing is there yet",
+    draw: Some(draw),
+    ..Listing::new(
+        &[
+            column("", 9, state).stays(),
+            share("", 3, cell::name).stays(),
+            share("", 3, what).least(16).stays(),
+            column("", 7, cell::age),
+            share("", 2, cell::actor),
+        ],
+        " nothing is there yet",
+        |reader| reader.read_overview(),
+    )
 };
 
 /// A line of this view: the heading of a part, or a row by its place.
@@ -79,7 +83,7 @@ pub fn row_at(app: &App, line: usize, height: usize) -> Option<usize> {
 pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     let lines = lines(app);
     let top = top(app, &lines, usize::from(area.height).max(1));
-    let widths = list::draw::widths(LISTING.columns, area.width.saturating_sub(list::draw::gutter(app)));
+    let widths = widths(LISTING.columns, area.width.saturating_sub(list::draw::gutter(app)));
     for (line, y) in lines.iter().skip(top).zip(area.y..area.bottom()) {
         let area = Rect { y, height: 1, ..area };
         match line {

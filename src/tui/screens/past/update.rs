@@ -61,7 +61,7 @@ fn open(app: &mut App, goal: PastTarget) -> Vec<Effect> {
     app.screen.close_run();
     if app.screen.past().is_none() {
         let mut past_view = PastView::of(View::Keys);
-        if let View::Keys | View::Flags | View::Counters | View::Expiring = app.list.view {
+        if app.list.view.has_entries() {
             past_view.view = app.list.view;
             past_view.filter_line = app.list.filter_line.clone();
             if let RowOrder::Sorted(sort) = app.order() {

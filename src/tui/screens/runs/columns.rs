@@ -1,28 +1,33 @@
 //! Every run of a workflow, the newest first.
 
+use crate::tui::keys::action::Action;
 use crate::tui::list::cell;
 use crate::tui::widgets::format;
 use ratatui::style::Style;
 
 use crate::text::escape::escape;
 use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::draw::{Listing, column, share};
+use crate::tui::list::columns::{Listing, column, share};
 
 use crate::tui::list::row::{Row, RunRow};
 use crate::tui::theme::Theme;
 
 /// The list of this view.
 pub const LISTING: Listing = Listing {
-    columns: &[
-        column("RUN", 6, number).stays(),
-        column("STATUS", 9, status).stays(),
-        share("WORKFLOW", 3, cell::name).stays(),
-        column("TOOK", 8, took).stays(),
-        column("AGO", 6, cell::age).stays(),
-        column("TASKS", 12, tasks),
-        share("BY", 2, cell::actor),
-    ],
-    nothing: " no runs are recorded here",
+    adds: Some((Action::StartRun, "starts one")),
+    ..Listing::new(
+        &[
+            column("RUN", 6, number).stays(),
+            column("STATUS", 9, status).stays(),
+            share("WORKFLOW", 3, cell::name).stays(),
+            column("TOOK", 8, took).stays(),
+            column("AGO", 6, cell::age).stays(),
+            column("TASKS", 12, tasks),
+            share("BY", 2, cell::actor),
+        ],
+        " no runs are recorded here",
+        |reader| reader.read_runs(),
+    )
 };
 
 /// The colour of how a run stands.
