@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
+use rusqlite::Connection;
 
-use super::side_files::{log_bytes, truncate_log};
+use super::side_files::log_bytes;
 use super::stats::{self, Space};
 use super::{SqliteStore, busy_handler, connect};
 use crate::atomic_file::folder_of;
@@ -84,4 +85,20 @@ fn temporary_folder() -> PathBuf {
 fn room(folder: &Path) -> Option<u64> {
     let facts = statvfs(folder).ok()?;
     Some(facts.blocks_available() as u64 * facts.fragment_size() as u64)
+}
+
+/// Takes the log into the file and makes it empty, if nobody is at work on it in this moment; whether
+/// it is empty.
+///
+/// SQLite locks writers out while it waits for readers, so none is waited for; and most of the work
+/// is done before that.
+pub(super) fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
+    busy_handler::begin_wait(Duration::ZERO);
+    let is_taken = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+    })?;
+    if !is_taken {
+        return Ok(false);
+    }
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }

@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::columns::integer;
+use super::compact::truncate_log;
 use super::schema_version::SchemaFlavor;
 use super::{SqliteStore, waiters};
 
 use super::home::{Home, is_displaced};
 use super::retention::{BATCH, prune};
 use super::runs::recordings;
-use super::side_files::{LARGE_LOG, log_bytes, truncate_log};
+use super::side_files::{LARGE_LOG, log_bytes};
 use super::transaction::{TxEnd, TxError, WriteTx};
 use crate::store::identity::Reset;
 use crate::store::{ErrorKind, Maintained, Store, StoreError};

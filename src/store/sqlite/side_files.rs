@@ -1,11 +1,6 @@
-//! The files that SQLite keeps beside a database: their paths, their sizes, and making the log shorter.
+//! The files that SQLite keeps beside a database: their paths and their sizes.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use rusqlite::Connection;
-
-use super::busy_handler;
 
 /// A log that is larger is made shorter as soon as nobody needs it, in bytes. It is as large as
 /// this while it is taken into the file as it should be.
@@ -14,22 +9,6 @@ pub(super) const LARGE_LOG: u64 = 32 << 20;
 /// The size of the log of the database at `path` in bytes; 0 where there is none.
 pub(super) fn log_bytes(path: &Path) -> u64 {
     size_beside(path, "-wal")
-}
-
-/// Takes the log into the file and makes it empty, if nobody is at work on it in this moment; whether
-/// it is empty.
-///
-/// SQLite locks writers out while it waits for readers, so none is waited for; and most of the work
-/// is done before that.
-pub(super) fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
-    busy_handler::begin_wait(Duration::ZERO);
-    let is_taken = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
-    })?;
-    if !is_taken {
-        return Ok(false);
-    }
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }
 
 /// The log beside a database.
