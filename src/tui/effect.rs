@@ -34,7 +34,7 @@ pub enum Effect {
     Load(Load),
     /// Read again what may have changed of a list of runs.
     Refresh(Refresh),
-    /// Read these entries again, for the list of this epoch.
+    /// Read these entries again, unless the list is another one since.
     Refetch(RequestId, Vec<Key>),
     /// Read what the detail pane shows of an entry or a change: its value from this byte on.
     Detail(RowId, u64),
@@ -302,7 +302,7 @@ pub enum Reply {
     Overview(RequestId, Overview),
     /// More rows pass than can be sorted.
     TooLong(RequestId),
-    /// Entries as they are now; `None` for one that is gone.
+    /// Entries as they are now, under the number of the request; `None` for one that is gone.
     Entries(RequestId, Vec<(Key, Option<Entry>)>),
     /// What the detail pane shows.
     Detail(RowId, Option<Box<Detail>>),

@@ -41,7 +41,7 @@ pub fn run(
             ReaderRequest::Load(load) if lists.is_cancelled(load.generation) => Ok(()),
             ReaderRequest::Load(load) => ListReader::new(store, here, answers, lists, &mut kept, load).run(),
             ReaderRequest::Refresh(refresh) => runs::read::refresh(store, here, &refresh, answers, lists),
-            ReaderRequest::Refetch(generation, keys) => refetch(store, generation, keys, answers, lists),
+            ReaderRequest::Refetch(id, keys) => refetch(store, id, keys, answers, lists),
             ReaderRequest::Detail(id, offset) => detail(store, here, &id, offset)
                 .map(|detail| send(answers, Reply::Detail(id, detail.map(Box::new)))),
         };
@@ -58,19 +58,19 @@ pub fn send(answers: &Sender<Message>, answer: Reply) {
 
 fn refetch(
     store: &dyn Store,
-    generation: RequestId,
+    id: RequestId,
     keys: Vec<Key>,
     answers: &Sender<Message>,
     lists: &CancelToken,
 ) -> Result<(), StoreError> {
-    if lists.is_cancelled(generation) {
+    if lists.is_cancelled(id) {
         return Ok(());
     }
     let entries = keys
         .into_iter()
         .map(|key| store.get_prefix(&key, LIST_VALUE).map(|entry| (key, entry)))
         .collect::<Result<Vec<_>, _>>()?;
-    send(answers, Reply::Entries(generation, entries));
+    send(answers, Reply::Entries(id, entries));
     Ok(())
 }
 

@@ -74,6 +74,8 @@ pub struct HistoryScope {
 pub struct ListReading {
     /// The list that is asked for.
     pub generation: RequestId,
+    /// The last request for single entries that was not answered; one before the list is not answered at all.
+    pub refetching: RequestId,
     /// Where the present reading started from; `None` if nothing is being read.
     pub from: Option<LoadFrom>,
     /// Since when the database owes an answer; `None` if it has answered since it was last asked.
@@ -118,6 +120,7 @@ impl Default for ListReading {
     fn default() -> ListReading {
         ListReading {
             generation: RequestId::default(),
+            refetching: RequestId::default(),
             from: None,
             waiting_since: None,
             scanned: 0,

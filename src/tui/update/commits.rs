@@ -5,16 +5,18 @@ use crate::tui::list::tree_update;
 use crate::tui::screens::debugger;
 use crate::tui::screens::past;
 use crate::tui::update;
-use std::collections::HashSet;
+use crate::tui::update::replies;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::store::{Change, Key, Subject};
+use crate::store::{Actor, Change, Entry, Key, Subject};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::action::View;
 use crate::tui::keys::command::ScreenKind;
 
 use crate::tui::effect::{CommitNotice, Effect};
+use crate::tui::list::read::LIST_VALUE;
 use crate::tui::list::row::{Row, RowId, RowOrder};
 use crate::tui::throttle::rest_after;
 use crate::tui::timers::Timer;
@@ -45,7 +47,7 @@ pub(super) fn take(app: &mut App, news: CommitNotice, now: Millis) -> Vec<Effect
                 effects.extend(follow(app, &changes, now));
             } else {
                 app.list.reading.is_stale = true;
-                effects.extend(refetch(app, &changes, is_looked_at));
+                effects.extend(follow_entries(app, &changes, is_looked_at, now));
             }
             if (!app.shows_list() || app.order() != RowOrder::Tree) && changes.iter().any(is_of_entry) {
                 app.list.tree.outdate(now);
@@ -99,7 +101,7 @@ pub(super) fn compare(app: &mut App, now: Millis) -> Vec<Effect> {
         return Vec::new();
     }
     app.list.reading.is_comparing = true;
-    vec![Effect::Refetch(app.list.reading.generation, keys)]
+    vec![refetch(app, keys)]
 }
 
 /// The details of the row under the cursor, if the news are about them. Those that are covered are read
@@ -154,11 +156,11 @@ fn follow(app: &mut App, changes: &[Change], now: Millis) -> Option<Effect> {
             if app.order() == RowOrder::Tree {
                 tree_update::changed(app, changes, now);
                 // What is in a closed group is told by its group.
-                return refetch(app, changes, |app, key| {
-                    app.list.window.get(&RowId::Entry(key.clone())).is_some()
-                });
+                let is_shown =
+                    |app: &App, key: &Key| app.list.window.get(&RowId::Entry(key.clone())).is_some();
+                return follow_entries(app, changes, is_shown, now);
             }
-            refetch(app, changes, |_, _| true)
+            follow_entries(app, changes, |_, _| true, now)
         }
     }
 }
@@ -173,12 +175,70 @@ fn is_looked_at(app: &App, key: &Key) -> bool {
     is_shown && app.list.window.selected().is_some_and(|row| row.matches(&RowId::Entry(key.clone())))
 }
 
-/// The entries that were changed are read again, if they are wanted.
-fn refetch(app: &App, changes: &[Change], is_wanted: impl Fn(&App, &Key) -> bool) -> Option<Effect> {
-    let changed = changes.iter().filter(|change| is_of_entry(change)).map(|change| &change.key);
-    let keys: HashSet<&Key> = changed.filter(|key| is_wanted(app, key)).collect();
-    (!keys.is_empty())
-        .then(|| Effect::Refetch(app.list.reading.generation, keys.into_iter().cloned().collect()))
+/// The rows of the entries that were changed, if they are wanted, become what the changes say. Entries of which
+/// the changes do not say all are read again.
+fn follow_entries(
+    app: &mut App,
+    changes: &[Change],
+    is_wanted: impl Fn(&App, &Key) -> bool,
+    now: Millis,
+) -> Option<Effect> {
+    let mut last: BTreeMap<&Key, (&Change, bool)> = BTreeMap::new();
+    for change in changes.iter().filter(|change| is_of_entry(change)) {
+        let was_created = last.get(&change.key).is_some_and(|(_, was_created)| *was_created);
+        last.insert(&change.key, (change, was_created || change.old.is_none()));
+    }
+    last.retain(|key, _| is_wanted(app, key));
+    // What is being read may have been read before the change, and comes after it.
+    let is_reading =
+        app.list.reading.from.is_some() || app.list.reading.refetching > app.list.reading.generation;
+    let mut unknown = Vec::new();
+    for (key, (change, was_created)) in last {
+        match entry_after(app, change, was_created, now).filter(|_| !is_reading) {
+            Some(entry) => {
+                replies::patch(app, key, entry, now);
+                app.needs_drawing = true;
+            }
+            None => unknown.push(key.clone()),
+        }
+    }
+    replies::outdate_detail(app);
+    (!unknown.is_empty()).then(|| refetch(app, unknown))
+}
+
+/// The entry after a change, `None` in it if it is gone; `None` where the change and the row that is shown do not
+/// say all of it: a value that was cut, an entry that is new, or that another program may have made again.
+fn entry_after(app: &App, change: &Change, was_created: bool, now: Millis) -> Option<Option<Entry>> {
+    let shown = app.list.window.get(&RowId::Entry(change.key.clone())).and_then(Row::entry);
+    if let Some(newer) = shown.filter(|shown| shown.revision >= change.revision) {
+        return Some(Some(newer.clone()));
+    }
+    let Some(image) = &change.new else { return Some(None) };
+    let shown = shown?;
+    // A long value that was removed before it was read is empty here.
+    let size = image.stored.len() as u64;
+    let is_whole = 0 < size && size < LIST_VALUE;
+    let is_known = is_whole && !was_created && change.actor != Actor::external();
+    let is_there = image.expires_at.is_none_or(|at| at > now);
+    Some(Some(Entry {
+        key: change.key.clone(),
+        stored: image.stored.clone(),
+        size,
+        stored_type: image.stored_type,
+        expires_at: image.expires_at,
+        version: change.version.filter(|_| is_known && is_there)?,
+        revision: change.revision,
+        created_at: shown.created_at,
+        modified_at: Some(change.at),
+        actor: Some(change.actor.clone()),
+        kind: shown.kind,
+    }))
+}
+
+/// Reads entries again.
+fn refetch(app: &mut App, keys: Vec<Key>) -> Effect {
+    app.list.reading.refetching = app.next_request();
+    Effect::Refetch(app.list.reading.refetching, keys)
 }
 
 /// A change that belongs into the history that is shown.

@@ -23,6 +23,7 @@ use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::messages::log::MessageLevel;
 use crate::tui::effect::{Effect, LoadFrom, Reply};
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
+use crate::tui::request::RequestId;
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::throttle::rest_after;
 use crate::tui::timing::{FLASH, HOLDER_REFRESH};
@@ -104,8 +105,11 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             app.show_hint(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
             update::unsort(app, now)
         }
-        Reply::Entries(generation, entries) => {
-            if generation == app.list.reading.generation {
+        Reply::Entries(id, entries) => {
+            if id >= app.list.reading.generation {
+                if id == app.list.reading.refetching {
+                    app.list.reading.refetching = RequestId::default();
+                }
                 if std::mem::take(&mut app.list.reading.is_comparing) {
                     let is_as_shown = |(key, entry): &(Key, Option<Entry>)| {
                         let shown = app.list.window.get(&RowId::Entry(key.clone()));
@@ -385,7 +389,7 @@ fn refreshed(app: &mut App, rows: Vec<Row>, gone: &[RowId], now: Millis) {
 }
 
 /// The row under the cursor was read again: where it is not as its details say, those are read again too.
-fn outdate_detail(app: &mut App) {
+pub(super) fn outdate_detail(app: &mut App) {
     let is_other = match (app.list.window.selected(), app.details.row.as_ref().map(|detail| &detail.row)) {
         (Some(Row::Run(row)), Some(Row::Run(detail))) => {
             (row.is_alive, &row.status, &row.run.ended)
@@ -404,7 +408,7 @@ fn outdate_detail(app: &mut App) {
 }
 
 /// One entry as it is now.
-fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
+pub(super) fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
     let id = RowId::Entry(key.clone());
     let (view, order) = (app.list.view, app.order());
     // What is in a closed group, or comes into the tree, is told by its group.

@@ -10,6 +10,7 @@ pub mod marks;
 pub mod outside;
 pub mod palette;
 pub mod past;
+pub mod row_changes;
 pub mod switch;
 pub mod timers;
 pub mod viewer;

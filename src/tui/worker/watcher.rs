@@ -10,6 +10,7 @@ use crate::store::{
 };
 use crate::text::escape::escape;
 use crate::tui::effect::{CommitNotice, Reply};
+use crate::tui::list::read::LIST_VALUE;
 use crate::tui::message::Message;
 use crate::tui::worker::attention::Attention;
 
@@ -17,8 +18,6 @@ use crate::tui::worker::attention::Attention;
 const RETRY: Duration = Duration::from_millis(100);
 /// How long the watcher waits for others who hold the database.
 pub const BUSY_TIMEOUT: Duration = Duration::from_millis(200);
-/// How much of each value is told, in bytes: as much as a row of a list has.
-const VALUE: u64 = 256;
 /// The most changes that are told one by one; with more at a time the list is read anew.
 const CHANGES: usize = 500;
 
@@ -142,7 +141,7 @@ fn look(
     own: &str,
     oldest: &mut Option<Revision>,
 ) -> Result<Vec<Reply>, StoreError> {
-    let changes = match feed.look(store, CHANGES, VALUE)? {
+    let changes = match feed.look(store, CHANGES, LIST_VALUE)? {
         feed::News::None => return Ok(Vec::new()),
         feed::News::Changes(changes) => changes,
         feed::News::Pruned { .. } | feed::News::Unrecorded => {

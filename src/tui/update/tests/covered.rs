@@ -1,16 +1,17 @@
 //! What is not on the screen is neither read nor drawn, and is as it should be once it is shown.
 
-use crate::store::Key;
+use crate::store::{Actor, Key};
 use crate::tui::effect::Refresh;
 use crate::tui::screens::debugger;
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::testing::fixtures::{pressed, runs};
 use crate::tui::update::tests::*;
 
-/// A change of an entry that every sample has.
+/// A change of an entry that every sample has, by another program: it does not say all of the row.
 fn news(name: &str) -> Reply {
     let mut change = changes().swap_remove(0);
     change.key = key(name);
+    (change.revision, change.actor) = (Revision(100), Actor::external());
     Reply::Changed(CommitNotice::Changes(vec![change]))
 }
 
