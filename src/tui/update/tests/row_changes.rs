@@ -132,7 +132,7 @@ fn a_row_is_what_the_change_made_of_it() {
 fn what_a_change_does_not_say_is_read() {
     let mut database = Database::new(&["a", "b", "short", "full", "long"]);
     // A value that was cut, or may have been.
-    let text = |length| Value::text(&"x".repeat(length));
+    let text = |length| Value::text("x".repeat(length));
     put(&database.store, "short", text(LIST_VALUE as usize - 1));
     put(&database.store, "full", text(LIST_VALUE as usize));
     put(&database.store, "long", text(LIST_VALUE as usize + 1));
@@ -170,7 +170,7 @@ fn a_change_that_was_told_late_leaves_a_newer_row_alone() {
     put(&database.store, "a", Value::integer(2));
     database.commit(Operation::Delete(key("b")));
     let late = database.changes();
-    put(&database.store, "a", Value::text(&"x".repeat(1000)));
+    put(&database.store, "a", Value::text("x".repeat(1000)));
     put(&database.store, "b", Value::integer(3));
     database.app = with(rows(all(&database.store)), SIZE);
     let effects = answer(&mut database.app, Reply::Changed(CommitNotice::Changes(late)));
@@ -182,7 +182,7 @@ fn a_change_that_was_told_late_leaves_a_newer_row_alone() {
 fn while_something_is_being_read_a_change_is_read_behind_it() {
     let mut database = Database::new(&["a", "b"]);
     // A value that was read before the change comes after it.
-    put(&database.store, "a", Value::text(&"x".repeat(1000)));
+    put(&database.store, "a", Value::text("x".repeat(1000)));
     let (first, keys) = database.follow().unwrap();
     let before = database.read(&keys);
     put(&database.store, "a", Value::integer(2));
