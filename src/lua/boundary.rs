@@ -1,6 +1,5 @@
-//! Where a script ends and the rest of the world begins: every call that leaves the script goes
-//! through here, and so does every look at whether it has to stop. A recording is made here, and
-//! a replay answers here.
+//! The boundary between a script and the rest of the world: every call that leaves the script passes here,
+//! and so does every poll of whether it must stop. A recording is made here, and a replay answers here.
 
 use std::rc::Rc;
 
@@ -17,20 +16,20 @@ pub struct HostCall<'a> {
     pub lua: &'a Lua,
     /// The function.
     pub function: &'static HostFunction,
-    /// What it was given.
+    /// The arguments.
     pub arguments: &'a MultiValue,
-    /// What the source says about the type that it wants; not a part of the arguments.
+    /// The type that the source expects; not a part of the arguments.
     pub reading: Option<Reading>,
 }
 
 /// The work behind a call.
 pub type Work<'a> = &'a dyn Fn() -> mlua::Result<MultiValue>;
 
-/// A function of the script that a call calls.
+/// A function of the script that a call calls back.
 pub struct Callback<'a> {
     /// The function.
     pub function: &'a Function,
-    /// What it is given.
+    /// The arguments.
     pub arguments: &'a MultiValue,
     /// Whether the answer is that of Lua's `pcall`.
     pub protected: bool,
@@ -51,42 +50,42 @@ impl Callback<'_> {
     }
 }
 
-/// What became of an attempt to write what a function made of what it had read.
+/// The result of an attempt to commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitFate {
-    /// It took effect.
+    /// It was committed.
     Done,
-    /// Others had changed what was read, and it is begun anew.
+    /// Others had changed what was read; the function runs again.
     Retry,
     /// It was refused.
     Refused,
 }
 
-/// The border itself.
+/// The boundary.
 pub trait Boundary {
-    /// Lets a call out, or answers it.
+    /// Executes a call, or answers it.
     ///
     /// # Errors
-    /// What the work raises, or what it raised when it was recorded.
+    /// What the call raises now, or raised when it was recorded.
     fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue>;
 
-    /// A call that is under way calls a function of the script.
+    /// The running call calls a function of the script.
     ///
     /// # Errors
     /// What that raises.
     fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue>;
 
-    /// The call that is under way has called a function of the script and is about to write what came of
-    /// it, unless others changed what it read: what became of that, where it is known already.
+    /// The running call has called a function of the script and is about to commit its result, unless others
+    /// changed what it read: the result of that attempt, if it is known already.
     fn commit_fate(&self) -> Option<CommitFate> {
         None
     }
 
-    /// Looks whether the script has to stop, which `due` tells.
+    /// Whether the script must stop, for which `due` gives the current reason.
     fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop>;
 }
 
-/// A border without control.
+/// A boundary that passes everything through.
 pub struct PassThrough;
 
 impl Boundary for PassThrough {

@@ -15,10 +15,10 @@ use crate::lua::{ScriptContext, Stop};
 use crate::store::{self, Entry, ErrorKind, Key, Number, Pattern, StoreError};
 use crate::text::escape::escape;
 
-/// What a function of ours does with a call.
+/// The body of a function.
 pub type NativeBody = fn(&Call) -> Result<MultiValue, CallError>;
 
-/// A function of ours: its row, and its body.
+/// A function: its row and its body.
 #[derive(Clone, Copy)]
 pub struct Native {
     /// The row.
@@ -32,7 +32,7 @@ impl Native {
         Native { function, body }
     }
 
-    /// The same function under another name, which scripts have since this format of recordings.
+    /// The same function under another name, available since this format of recordings.
     pub const fn alias(self, name: &'static str, since: u32) -> Native {
         Native { function: HostFunction { name, since, ..self.function }, ..self }
     }
@@ -53,7 +53,7 @@ pub fn install(
     Ok(())
 }
 
-/// A function that scripts call, which reads an entry as `reading` says, where it reads one.
+/// A function for scripts, which reads an entry in the type of `reading`, if it reads one.
 pub fn function(
     lua: &Lua,
     context: &Rc<ScriptContext>,
@@ -70,7 +70,7 @@ pub fn function(
         let work = || body(&call).map_err(|error| call.raise(function.name, error));
         let result = context.boundary.call(&host_call, &work);
         if is_under_lock && let Some(Value::String(lock)) = arguments.front() {
-            // Also in a replay, where the work is not done.
+            // Also in a replay, where the body does not run.
             context.limits.leave_lock(&lock.to_string_lossy());
         }
         if may_mismatch
@@ -88,9 +88,9 @@ pub fn function(
 pub struct Call<'a> {
     /// The interpreter, in the coroutine that calls.
     pub lua: &'a Lua,
-    /// What the run is about.
+    /// The context of the run.
     pub context: &'a ScriptContext,
-    /// What the source says about the type that it wants.
+    /// The type that the source expects.
     pub reading: Option<Reading>,
     arguments: MultiValue,
 }
@@ -106,17 +106,17 @@ impl Call<'_> {
         self.value(index).is_nil()
     }
 
-    /// The answer to the call.
+    /// The result of the call.
     pub fn answer(&self, values: impl IntoLuaMulti) -> Result<MultiValue, CallError> {
         Ok(values.into_lua_multi(self.lua)?)
     }
 
-    /// A stored value as the answer to the call.
+    /// A stored value as the result of the call.
     pub fn answer_value(&self, value: &store::Value) -> Result<MultiValue, CallError> {
         self.answer(to_lua(self.lua, value)?)
     }
 
-    /// The value of an entry for a function that is about values: untyped text is what it spells.
+    /// The value of an entry for a function about values: untyped text has the type that it spells.
     pub fn spelled(&self, entry: &Entry) -> store::Value {
         if self.context.reads_sources() { entry.spelled_value() } else { entry.value() }
     }
@@ -143,12 +143,12 @@ impl Call<'_> {
         }
     }
 
-    /// An argument that is text if it is there.
+    /// An optional argument that is text.
     pub fn optional_text(&self, index: usize, name: &str) -> Result<Option<String>, CallError> {
         if self.is_nil(index) { Ok(None) } else { self.text(index, name).map(Some) }
     }
 
-    /// An argument that says which keys are meant; every key if it is not there.
+    /// An optional argument that is a pattern of keys; all keys without it.
     pub fn pattern(&self, index: usize) -> Result<Pattern, CallError> {
         let text = self.optional_text(index, "pattern")?.unwrap_or_default();
         Pattern::new(&text).map_err(|error| CallError::usage(error.to_string()))
@@ -164,7 +164,7 @@ impl Call<'_> {
         number.ok_or_else(|| CallError::usage(format!("the {name} is not a finite number")))
     }
 
-    /// An argument that is a time in seconds; fractions are welcome.
+    /// An argument that is a duration in seconds, with or without a fraction.
     pub fn seconds(&self, index: usize, name: &str) -> Result<Duration, CallError> {
         let seconds = self.number(index, name)?.as_f64();
         duration(seconds)
@@ -184,14 +184,14 @@ impl Call<'_> {
         }
     }
 
-    /// Calls a script's function and answers as Lua's own `pcall` does, so that any value that is
-    /// raised stays what it is.
+    /// Calls a script's function and returns what Lua's own `pcall` does, so that a raised value stays
+    /// unchanged.
     pub fn protected(&self, function: &Function) -> Result<MultiValue, CallError> {
         let call_back = Callback { function, arguments: &MultiValue::new(), protected: true };
         Ok(self.context.boundary.call_back(self.lua, &call_back)?)
     }
 
-    /// Calls a script's function; what it raises ends this call.
+    /// Calls a script's function; an error of it ends this call.
     pub fn call_back(&self, function: &Function, argument: &Value) -> Result<MultiValue, CallError> {
         let arguments = MultiValue::from_iter([argument.clone()]);
         let call_back = Callback { function, arguments: &arguments, protected: false };
@@ -208,7 +208,7 @@ impl Call<'_> {
         }
     }
 
-    /// Lets time pass, and ends the call if the work has to stop.
+    /// Waits, and ends the call if the work must stop.
     pub fn pause(&self, time: Duration) -> Result<(), CallError> {
         self.context.limits.pause(time).map_err(stopped)
     }
@@ -222,7 +222,7 @@ impl Call<'_> {
 
     fn raise(&self, function: &str, error: CallError) -> mlua::Error {
         if let CallError::Lua(error) = error {
-            // It is the script's own, and has its place already; or the work has to stop.
+            // An error of the script has its place already; or the work must stop.
             return error;
         }
         let cause = match &error {
@@ -249,19 +249,19 @@ impl Call<'_> {
     }
 }
 
-/// The fault that ends a call because the work has to stop.
+/// The error that ends a call because the work must stop.
 pub fn stopped(stop: Stop) -> CallError {
     CallError::Lua(mlua::Error::external(stop))
 }
 
-/// `seconds` as a time; `None` if it is negative, not finite or beyond all bounds.
+/// `seconds` as a duration; `None` if it is negative, not finite or too large.
 pub fn duration(seconds: f64) -> Option<Duration> {
-    // A hundred thousand years: what is longer cannot be added to a present moment.
+    // A hundred thousand years: longer durations cannot be added to the current time.
     const MAX_SECONDS: f64 = 3.2e12;
     if seconds <= MAX_SECONDS { Duration::try_from_secs_f64(seconds).ok() } else { None }
 }
 
-/// `time` if it is at least a millisecond, which is the grain of every expiry.
+/// `time` if it is at least a millisecond, the resolution of every expiry.
 pub fn positive(time: Duration, name: &str) -> Result<Duration, CallError> {
     if time < Duration::from_millis(1) {
         return Err(CallError::usage(format!("{name} must be greater than 0")));

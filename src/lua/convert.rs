@@ -39,10 +39,10 @@ impl Unstorable {
     }
 }
 
-/// `value` as it is stored; `name` is what errors call it.
+/// `value` as it is stored; `name` is its name in errors.
 ///
 /// # Errors
-/// [`Unstorable`] with the path of whatever has no place in the store: nil, functions, userdata,
+/// [`Unstorable`] with the path of a value that cannot be stored: nil, functions, userdata,
 /// coroutines, NaN and infinities; in tables also cycles, mixed, sparse or boolean keys, and
 /// strings that are not UTF-8; and the number that stands for an integer which Lua had to round.
 pub fn to_stored(lua: &Lua, value: &LuaValue, name: &str) -> Result<Value, Unstorable> {
@@ -88,7 +88,8 @@ pub fn to_json(lua: &Lua, value: &LuaValue, name: &str) -> Result<JsonText, Unst
     Writer::new(lua, &path)?.write(value, None, &path)
 }
 
-/// As [`to_lua`](crate::lua::call::to_lua), for an answer that must not fail: an integer beyond 2^53 is the text of its digits.
+/// As [`to_lua`](crate::lua::call::to_lua), for a result that must not fail: an integer beyond 2^53 becomes
+/// the text of its digits.
 pub fn to_lua_or_digits(lua: &Lua, value: &Value) -> mlua::Result<LuaValue> {
     Ok(match value {
         Value::String(bytes) => LuaValue::String(lua.create_string(bytes)?),
@@ -104,8 +105,8 @@ pub fn to_lua_or_digits(lua: &Lua, value: &Value) -> mlua::Result<LuaValue> {
     })
 }
 
-/// A piece of JSON as Lua sees it: an integer beyond 2^53 is the text of its digits, but within a table
-/// the nearest number, which is written back with its digits as long as it is left as it is.
+/// A piece of JSON as Lua sees it: an integer beyond 2^53 becomes the text of its digits, but within a table
+/// the nearest number, which keeps its digits when it is written back unchanged.
 pub fn json_to_lua(lua: &Lua, json: &JsonText) -> mlua::Result<LuaValue> {
     match json.look() {
         JsonNode::Number(number) if json::is_beyond_doubles(number) => {
@@ -123,7 +124,7 @@ pub fn json_to_lua(lua: &Lua, json: &JsonText) -> mlua::Result<LuaValue> {
 /// Makes Lua values of the pieces of a text: in the steps in which [`RecordedValue::to_lua`] makes them of what was
 /// recorded, so that `pairs` goes through both in the same order.
 ///
-/// [`RecordedValue::to_lua`]: crate::lua::recorded_value::Datum::to_lua
+/// [`RecordedValue::to_lua`]: crate::lua::recorded_value::RecordedValue::to_lua
 struct JsonReader<'a> {
     lua: &'a Lua,
     origins: Origins,

@@ -1,4 +1,4 @@
-//! The `data` module: values as text and back. Nothing of it leaves the script.
+//! The `data` module: values as JSON text and back. Its calls do not leave the script.
 
 use mlua::{Lua, MultiValue, Table, Value};
 
@@ -15,7 +15,7 @@ pub(super) fn install(lua: &Lua) -> mlua::Result<Table> {
     Ok(data)
 }
 
-/// `data.to_json(value)`: its text, or nil and why it has none.
+/// `data.to_json(value)`: its text, or nil and the reason.
 fn write(lua: &Lua, value: &Value) -> mlua::Result<MultiValue> {
     let text = match value {
         Value::Nil => Ok("null".to_string()),
@@ -24,7 +24,7 @@ fn write(lua: &Lua, value: &Value) -> mlua::Result<MultiValue> {
     answer(lua, text.map(|text| lua.create_string(text).map(Value::String)))
 }
 
-/// `data.parse_json(text)`: the value, or nil and what is wrong with the text.
+/// `data.parse_json(text)`: the value, or nil and the error.
 fn parse(lua: &Lua, text: &Value) -> mlua::Result<MultiValue> {
     let Value::String(text) = text else {
         return Err(raise(

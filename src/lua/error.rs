@@ -1,4 +1,4 @@
-//! What goes wrong in a script, told in the words of its author: no stack of the machinery.
+//! Errors of scripts, in terms of the script: without the stack of the runtime.
 
 use mlua::{Error, Lua, Value};
 
@@ -6,19 +6,19 @@ use crate::lua::Stop;
 use crate::lua::convert::{Unstorable, kind};
 use crate::store::StoreError;
 
-/// What Lua says when its memory is used up.
+/// Lua's message when its memory is used up.
 pub const OUT_OF_MEMORY: &str = "not enough memory";
 
 /// Why a function that a script called could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The call makes no sense.
+    /// The call is wrong.
     #[error("{0}")]
     Usage(String),
     /// A value cannot be stored.
     #[error("{0}")]
     Unstorable(#[from] Unstorable),
-    /// The store could not do it.
+    /// The store failed.
     #[error("{0}")]
     Store(#[from] StoreError),
     /// A lock was lost while a function worked under it.
@@ -30,14 +30,13 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// A fault about the arguments of a call.
+    /// An error about the arguments of a call.
     pub fn usage(text: impl Into<String>) -> CallError {
         CallError::Usage(text.into())
     }
 }
 
-/// `file:line` of the script's code that called the function at work; of the first caller that
-/// is no built-in one.
+/// `file:line` of the script that called the running function: the first caller that is not built in.
 pub fn caller(lua: &Lua) -> Option<ScriptLine> {
     // The first level is the built-in function itself.
     (1..32).find_map(|level| {
@@ -56,7 +55,7 @@ pub fn caller(lua: &Lua) -> Option<ScriptLine> {
 /// A line of a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScriptLine {
-    /// The file, as it was named to us.
+    /// The file, as it was given.
     pub file: String,
     /// The line, counted from 1.
     pub line: usize,
@@ -76,7 +75,7 @@ pub fn raise(lua: &Lua, text: impl std::fmt::Display) -> Error {
     }
 }
 
-/// What an error says, without Lua's stack.
+/// The message of an error, without Lua's stack.
 pub fn message(error: &Error) -> String {
     let text = match error {
         Error::CallbackError { cause, .. } | Error::BadArgument { cause, .. } => return message(cause),
@@ -91,7 +90,7 @@ pub fn message(error: &Error) -> String {
     }
 }
 
-/// What the value that a script raised says.
+/// The message of a value that a script raised.
 pub fn raised(value: &Value) -> String {
     match value {
         Value::Error(error) => message(error),
@@ -99,7 +98,7 @@ pub fn raised(value: &Value) -> String {
         Value::Table(table) => {
             let field = table.get::<Option<mlua::LuaString>>("message").ok().flatten();
             let text = field.map(|text| text.to_string_lossy());
-            // Where a table lies in memory is nothing to tell: it is elsewhere the next time.
+            // The address of a table differs from run to run.
             let own = || value.to_string().ok().filter(|text| !text.starts_with("table: 0x"));
             text.or_else(own).unwrap_or_else(|| "an error without a message".into())
         }
@@ -111,7 +110,7 @@ pub fn raised(value: &Value) -> String {
     }
 }
 
-/// The order to stop, if that is what an error is about.
+/// The stop that an error is about, if it is one.
 pub fn stop_in(error: &Error) -> Option<Stop> {
     match error {
         Error::CallbackError { cause, .. }

@@ -15,7 +15,7 @@ pub fn all() -> impl Iterator<Item = &'static HostFunction> {
     natives.chain(of_log).chain(of_language).chain(of_workdir)
 }
 
-/// The row of the function that recordings call so; `None` of any other.
+/// The row of the function with this name in recordings.
 pub fn find(name: &str) -> Option<&'static HostFunction> {
     static BY_NAME: LazyLock<HashMap<&str, &HostFunction>> =
         LazyLock::new(|| all().map(|function| (function.name, function)).collect());
@@ -42,7 +42,7 @@ mod tests {
     use crate::lua::workdir::CreatedDirectories;
     use crate::lua::{Boundary, Stop};
 
-    /// Notes the calls that cross it, and answers them all with nil.
+    /// Records the calls that pass it, and answers each with nil.
     #[derive(Default)]
     struct Spy(RefCell<Vec<&'static str>>);
 

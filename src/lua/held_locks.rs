@@ -1,8 +1,8 @@
-//! The locks that this run holds. A thread of their own keeps their leases alive, with its own
-//! connection to the store, and tells the supervisors of running commands how long these last. It gives
-//! the locks up if the script is stuck where nothing else can reach it.
+//! The locks that this run holds. A thread with its own connection to the store renews their leases and sends
+//! the supervisors of running commands their deadlines. It releases the locks if the script is stuck where
+//! nothing else can stop it.
 //!
-//! A lock that is lost is reported once: to whoever asks for [`Losses`], which is what ends the script.
+//! A lost lock is reported once, through [`Losses`], which ends the script.
 
 mod lease_keeper;
 mod losses;
@@ -20,9 +20,9 @@ use crate::store::{ErrorKind, Location, Lock, Reset, Store, StoreError, Token, w
 use crate::supervisor::{CommandDeadlines, Control, LeaseTerm};
 use crate::time::BootInstant;
 
-/// Why a lock was lost of which the store tells nothing: it may still be there.
+/// The reason of a loss that the store does not explain: the lock may still exist.
 const NOT_RENEWED: &str = "its lease could not be renewed in time";
-/// Why a lock was lost that is not there any more, where history does not tell who removed it.
+/// The reason of a loss if the lock is gone and history does not say who removed it.
 const GONE: &str = "it was removed";
 
 /// Why a lock is lost because of what happened to its database; `None` if the error does not prove that
@@ -33,10 +33,10 @@ fn lost_database(error: &StoreError) -> Option<String> {
         Some(format!("{location} changed while the lock was held: {why}"))
     };
     match &error.kind {
-        // It may be the same one that cannot be examined now; the lease decides.
+        // It may be the same database, which cannot be examined now; the lease decides.
         ErrorKind::Reset { why: Reset::Unseen(_) } => None,
         ErrorKind::Reset { why } => changed(why),
-        // It was there when the lock was taken.
+        // It existed when the lock was acquired.
         ErrorKind::NotFound => changed(&Reset::Missing),
         ErrorKind::IsDirectory | ErrorKind::NotAStateDatabase { .. } | ErrorKind::Emptied { .. } => {
             Some(format!("its database was replaced: {error}"))
@@ -48,9 +48,8 @@ fn lost_database(error: &StoreError) -> Option<String> {
 /// Opens one more connection to the store of the run; fails where the database is gone.
 pub type StoreFactory = Arc<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync>;
 
-/// Asked again and again by the thread that keeps the leases: whether the script is stuck. When
-/// it is, its commands are killed and the locks are released, and the second function is called; it
-/// ends the program.
+/// Polled by the thread that renews the leases: once the script is stuck, its commands are killed, the locks
+/// are released, and the program is ended.
 pub struct StuckGuard {
     /// Whether the script is stuck where it cannot be stopped.
     pub is_stuck: Box<dyn Fn() -> bool + Send>,
@@ -63,7 +62,7 @@ pub struct HeldLocks {
     store: Rc<dyn Store>,
     shared: Arc<Shared>,
     keeper: Option<JoinHandle<()>>,
-    /// Whether the leases end by the time of this machine; in a trial they do not.
+    /// Whether the leases expire by the time of this machine; in a what-if run they do not.
     has_leases: bool,
 }
 
@@ -89,13 +88,13 @@ impl HeldLocks {
         Ok(HeldLocks { store, shared, keeper: Some(keeper), has_leases: true })
     }
 
-    /// Locks of a store that nobody else sees, where time stands still: they are never renewed, and last
-    /// until they are released.
+    /// Locks of a private store whose time stands still: they are never renewed, and last until they are
+    /// released.
     pub fn without_leases(store: Rc<dyn Store>) -> HeldLocks {
         HeldLocks { store, shared: Arc::default(), keeper: None, has_leases: false }
     }
 
-    /// Keeps the lease of `lock` alive from now on. It was asked for at `requested_at`, or after that.
+    /// Renews the lease of `lock` from now on. It was requested at `requested_at` or later.
     pub fn keep(&self, lock: &Lock, lease: Duration, requested_at: BootInstant) {
         let is_first = self.shared.table().database.is_none();
         let identity = is_first.then(|| self.store.identity().ok()).flatten();
@@ -117,8 +116,8 @@ impl HeldLocks {
         self.shared.wake.notify_one();
     }
 
-    /// Releases the lock of that name, if this run holds it (as `holder`, if one is given);
-    /// whether it was still held. If not it was lost, which [`Losses`] tell.
+    /// Releases the lock of that name, if this run holds it (as `holder`, if one is given); returns whether
+    /// it was still held. If not, [`Losses`] report it.
     pub fn release(&self, name: &str, holder: Option<&str>) -> Result<bool, StoreError> {
         let found = {
             let mut table = self.shared.table();
@@ -155,15 +154,15 @@ impl HeldLocks {
         table.held.iter().rfind(|held| held.fits(name, holder)).map(|held| held.token)
     }
 
-    /// An attempt of a task begins: this moment, for [`HeldLocks::release_since`].
+    /// Marks the beginning of an attempt of a task, for [`HeldLocks::release_since`].
     pub fn mark(&self) -> LockMark {
         let mut table = self.shared.table();
         table.taken_before = table.taken;
         LockMark(table.taken)
     }
 
-    /// Releases every lock taken since `mark`, and answers their names. One that cannot be
-    /// released is left to the end of its lease; one that was lost is told by [`Losses`].
+    /// Releases every lock acquired since `mark`, and returns their names. One that cannot be released
+    /// expires with its lease; a lost one is reported by [`Losses`].
     pub fn release_since(&self, mark: LockMark) -> Vec<String> {
         let (taken, given_up) = {
             let mut table = self.shared.table();
@@ -175,7 +174,7 @@ impl HeldLocks {
             (taken, std::mem::take(&mut table.given_up))
         };
         for held in given_up {
-            // That it was lost is known already; another may have it by now.
+            // Its loss is known already; another process may hold it now.
             let _ = self.store.release(&held.name, held.token);
         }
         let still_held = |held: &HeldLock| self.give_back(held).unwrap_or(false);
@@ -187,23 +186,22 @@ impl HeldLocks {
         self.release_since(LockMark(0))
     }
 
-    /// The locks that are lost.
+    /// The lost locks.
     pub fn losses(&self) -> Losses {
         Losses { shared: Arc::clone(&self.shared), store: Rc::clone(&self.store) }
     }
 
-    /// Until when a command may run that is started now.
+    /// The deadlines of a command that is started now.
     pub fn bounds(&self) -> CommandDeadlines {
         self.bounds_in(&self.shared.table())
     }
 
     fn bounds_in(&self, table: &Table) -> CommandDeadlines {
-        // Where no thread sends them, none must be waited for.
+        // Without a thread that sends deadlines, a command must not wait for them.
         if self.keeper.is_some() { table.bounds() } else { CommandDeadlines::NONE }
     }
 
-    /// Tells a command that runs under no lock that this thread is alive: the other one is not needed
-    /// for that.
+    /// Sends a heartbeat to a command without a lock, for which the other thread is not needed.
     pub fn beat(&self, command: &Control) {
         let bounds = self.bounds();
         if bounds.end.is_none() {
@@ -211,7 +209,7 @@ impl HeldLocks {
         }
     }
 
-    /// Has a running command hear of the leases, until the answer is dropped.
+    /// Sends the deadlines to a running command until the returned value is dropped.
     pub fn feed(&self, command: Control) -> CommandFeed {
         let mut table = self.shared.table();
         if !table.lost.is_empty() {
@@ -233,13 +231,13 @@ impl Drop for HeldLocks {
         self.shared.table().ended = true;
         self.shared.wake.notify_one();
         if let Some(keeper) = self.keeper.take() {
-            // A thread that panicked has nothing more to say here.
+            // A panic of the thread needs no handling here.
             let _ = keeper.join();
         }
     }
 }
 
-/// A running command that hears of the leases.
+/// A running command that gets the deadlines of the leases.
 #[must_use]
 pub struct CommandFeed {
     shared: Arc<Shared>,

@@ -1,5 +1,5 @@
-//! The boundary to the machine: the only way in which a workflow learns the time, the
-//! environment or chance, lets time pass, or runs a command. A recording answers all of it again.
+//! The machine as workflows see it: the only source of time, environment and random numbers, and the only way
+//! to wait or run a command. A replay answers all of this from the recording.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,9 +14,9 @@ use crate::lua::exec::{self, ExecStub, Finished, ShellCommand, Sink, Watch};
 use crate::store::host_name;
 use crate::time::{Clock, Millis, SystemClock};
 
-/// What a workflow can ask of the world around it.
+/// The machine as workflows see it.
 pub trait Host {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Millis;
 
     /// Time since the host was made; never goes back.
@@ -28,32 +28,32 @@ pub trait Host {
     /// A variable of the environment.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
 
-    /// A number that nobody can foresee, to seed random numbers with.
+    /// An unpredictable seed for random numbers.
     fn seed(&self) -> u64;
 
-    /// Lets `time` pass; ends early as soon as `stop` says so, which is asked every few milliseconds.
+    /// Waits for `time`; ends early once `stop` returns true, which is polled every few milliseconds.
     fn sleep(&self, time: Duration, stop: &dyn Fn() -> bool);
 
     /// Whether anything exists at a path.
     fn path_exists(&self, path: &Path) -> bool;
 
-    /// Whether a path is one of a directory.
+    /// Whether a path leads to a directory.
     fn is_directory(&self, path: &Path) -> bool;
 
-    /// Creates a directory, and those above it, for this user only.
+    /// Creates a directory and its parents, for this user only.
     ///
     /// # Errors
     /// The system's.
     fn create_directory(&self, path: &Path) -> std::io::Result<()>;
 
-    /// Removes a directory with everything in it, and the one of the run that holds it once that is empty.
+    /// Removes a directory with its content, and the run's directory around it once that is empty.
     ///
     /// # Errors
     /// The system's.
     fn remove_directory(&self, path: &Path) -> std::io::Result<()>;
 
-    /// Runs a command, and hands each line of its output to `sink` as it comes; ends it as soon
-    /// as `watch` says so.
+    /// Runs a command, and passes each line of its output to `sink` as it arrives; terminates it once `watch`
+    /// says so.
     ///
     /// # Errors
     /// It could not be started.
@@ -69,7 +69,7 @@ pub struct SystemHost {
 }
 
 impl SystemHost {
-    /// This machine, with `overrides` in place of what its environment says.
+    /// This machine, with `overrides` of its environment.
     pub fn new(overrides: BTreeMap<String, String>) -> SystemHost {
         SystemHost { started: Instant::now(), overrides, stubs: Vec::new(), seed: Cell::new(None) }
     }
@@ -96,7 +96,7 @@ impl Host for SystemHost {
     }
 
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
-        // The standard library panics at names that no variable can have.
+        // The standard library panics at invalid names of variables.
         if name.is_empty() || name.contains(['=', '\0']) {
             return None;
         }
@@ -104,7 +104,7 @@ impl Host for SystemHost {
             return Some(value.clone().into_bytes());
         }
         let exported = std::env::var_os(name).map(OsStringExt::into_vec);
-        // Shells know the host's name without exporting it.
+        // Shells set the host's name without exporting it.
         exported.or_else(|| (name == "HOSTNAME").then(|| host_name().into_bytes()))
     }
 

@@ -1,4 +1,4 @@
-//! When a workflow has to stop: its time is up, or somebody asked it to.
+//! The limits of a workflow: when it must stop because of its time, a signal or a lost lock.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -46,15 +46,15 @@ pub struct Limits {
     losses: Losses,
     run: Cell<Option<Deadline>>,
     work: Cell<Option<Deadline>>,
-    /// What was found to stop the run, and the present piece of work: it stays so.
+    /// Why the run must stop, and the current piece of work: once set, they stay.
     run_stopped: RefCell<Option<Stop>>,
     work_stopped: RefCell<Option<Stop>>,
-    /// The locks that were lost and not asked for yet.
+    /// The lost locks that were not taken yet.
     lost: RefCell<Vec<LostLock>>,
 }
 
 impl Limits {
-    /// No limit but the signal of `stop_signal`, and the locks that are lost.
+    /// No limit except the signal of `stop_signal` and lost locks.
     pub fn new(
         host: Rc<dyn Host>,
         boundary: Rc<dyn Boundary>,
@@ -80,7 +80,7 @@ impl Limits {
         self.publish();
     }
 
-    /// Does `work` under a limit of its own, counted from now.
+    /// Runs `work` with its own time limit from now.
     pub fn within<T>(&self, limit: Option<Duration>, work: impl FnOnce() -> T) -> T {
         let outer = self.work.replace(self.deadline(limit));
         let outer_stopped = self.work_stopped.take();
@@ -92,7 +92,7 @@ impl Limits {
         done
     }
 
-    /// Why the work has to stop, if it has to.
+    /// Why the work must stop, if it must.
     pub fn stop(&self) -> Option<Stop> {
         let known = self.run_stopped.borrow().clone();
         if let Some(stop) = known.or_else(|| self.work_stopped.borrow().clone()) {
@@ -113,7 +113,7 @@ impl Limits {
         stop
     }
 
-    /// Whether the lock of that name is what stops the work, or is found lost now.
+    /// Whether the work must stop because the lock of that name was lost.
     pub fn lost(&self, name: &str) -> Option<LostLock> {
         match self.stop() {
             Some(Stop::LockLost(lost)) if lost.lock == name => Some(lost),
@@ -121,18 +121,18 @@ impl Limits {
         }
     }
 
-    /// The work under the lock of that name has ended: that it was lost stops nothing else, unless all of
-    /// the run was to happen under it.
+    /// The work under the lock of that name has ended: its loss stops nothing else, unless the whole run was
+    /// meant to happen under it.
     pub fn leave_lock(&self, name: &str) {
         if self.lost(name).is_some() {
             self.work_stopped.take();
         }
     }
 
-    /// The locks that were lost since this was last asked. They stop no work that comes later, unless all
-    /// of the run was to happen under one; not to be asked [`Limits::within`] a limit.
+    /// The locks that were lost since the last call. They do not stop later work, unless the whole run was
+    /// meant to happen under one. Must not be called [`Limits::within`] a limit.
     pub fn take_lost(&self) -> Vec<LostLock> {
-        // Several may have been lost at once, of which each look finds one.
+        // Several may have been lost at once; each poll finds one.
         loop {
             self.work_stopped.take();
             match self.stop() {
@@ -142,7 +142,7 @@ impl Limits {
         }
     }
 
-    /// Why the work has to stop by the clock and the signals of this moment.
+    /// Why the work must stop by the current time and signals.
     fn due(&self) -> Option<Stop> {
         match self.stop_signal.signal.load(Ordering::Relaxed) {
             0 => {}
@@ -158,16 +158,16 @@ impl Limits {
         self.work.get().filter(passed).map(|work| Stop::Timeout(work.limit))
     }
 
-    /// Lets `time` pass, or less if the work has to stop.
+    /// Waits for `time`, or less if the work must stop.
     pub fn pause(&self, time: Duration) -> Result<(), Stop> {
-        // How often it is looked while time passes is chance: what counts is the look afterwards.
+        // The number of polls while waiting is random; only the poll afterwards counts.
         self.host.sleep(time, &|| self.due().is_some());
         self.stop().map_or(Ok(()), Err)
     }
 
-    /// Has every thread of `lua` look at the limits as it works.
+    /// Makes every coroutine of `lua` poll the limits while it runs.
     pub fn watch(self: &Rc<Limits>, lua: &Lua) -> mlua::Result<()> {
-        // A look every hundred microseconds or so, which costs next to nothing.
+        // One poll per hundred microseconds or so, which costs next to nothing.
         const INSTRUCTIONS: u32 = 10_000;
         let limits = Rc::clone(self);
         let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);

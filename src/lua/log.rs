@@ -1,4 +1,4 @@
-//! What a script says: `log.debug`, `log.info`, `log.warn`, `log.error`, and `print`.
+//! The log of a script: `log.debug`, `log.info`, `log.warn`, `log.error`, and `print`.
 
 use std::rc::Rc;
 
@@ -8,17 +8,17 @@ use crate::lua::ScriptContext;
 use crate::lua::boundary::HostCall;
 use crate::lua::host_function::{CallTarget, HostFunction};
 
-/// How much a line of the log matters.
+/// The level of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
-    /// For whoever looks for a mistake.
+    /// For debugging.
     Debug,
-    /// What is going on.
+    /// Progress.
     Info,
-    /// Something to look at.
+    /// A warning.
     Warn,
-    /// Something that went wrong.
+    /// An error.
     Error,
 }
 
@@ -49,7 +49,7 @@ const fn writes_line(name: &'static str) -> HostFunction {
     HostFunction::reads(name).about(CallTarget::Log)
 }
 
-/// The level of the lines that calls of this function write; `None` if it writes none.
+/// The level of the lines that this function logs; `None` if it does not log.
 pub fn level_of_function(function: &str) -> Option<LogLevel> {
     FUNCTIONS.iter().find(|(_, row)| row.name == function).map(|(level, _)| *level)
 }
@@ -76,7 +76,7 @@ fn line_writer(
 ) -> mlua::Result<Function> {
     let context = Rc::clone(context);
     lua.create_function(move |lua, values: MultiValue| {
-        // As print does it: the script's own tostring, and a tab between two values.
+        // As `print` does: with the script's own `tostring`, and tabs between values.
         let tostring: Function = lua.globals().get("tostring")?;
         let mut line = Vec::new();
         for (index, value) in values.into_iter().enumerate() {

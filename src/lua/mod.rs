@@ -1,5 +1,5 @@
-//! The Lua that workflows are written in: the `state` module, the log, commands, the boundary to
-//! the machine, and the limits that every script keeps.
+//! The Lua that workflows are written in: the `state` module, the log, commands, the boundary to the machine,
+//! and the limits of every script.
 //!
 //! It imports `store`, `supervisor` and the layers below them; it does not know tasks or recordings. A new
 //! function is a body with its row beside it (`state`, `exec`, `log` …); `functions.rs` collects the rows,
@@ -53,23 +53,23 @@ use self::source::WrappedCall;
 use self::typed_read::Reading;
 use crate::store::Store;
 
-/// What the scripts of one run share.
+/// The context that the scripts of one run share.
 pub struct ScriptContext {
     /// The state.
     pub scope: StateScope,
-    /// Where every call that leaves the script passes.
+    /// The boundary that every call passes which leaves the script.
     pub boundary: Rc<dyn Boundary>,
-    /// The world outside.
+    /// The machine.
     pub host: Rc<dyn Host>,
-    /// When to stop.
+    /// The limits.
     pub limits: Rc<Limits>,
     /// The locks held.
     pub locks: HeldLocks,
-    /// The format of the recording that is made or played: scripts have what they had in it.
+    /// The format of the recording that is made or played: scripts have the functions of that format.
     pub format: u32,
-    /// The holder's name under which locks are taken unless a script says otherwise.
+    /// The default name of the holder of locks.
     pub holder: String,
-    /// Why comparisons of what was read failed.
+    /// Explains comparisons that fail because of the type of an entry.
     pub mismatches: Mismatches,
     /// Takes the lines of the log.
     #[allow(clippy::type_complexity)]
@@ -77,12 +77,12 @@ pub struct ScriptContext {
 }
 
 impl ScriptContext {
-    /// The state as the script sees it now: inside a transaction, with what it wrote.
+    /// The state as the script sees it: inside a transaction, with its writes.
     pub fn store(&self) -> Rc<dyn Store> {
         self.scope.current()
     }
 
-    /// Whether a source says what it wants of its calls, as since format 3 of recordings.
+    /// Whether the source of a script decides the types of its reads, as since format 3 of recordings.
     pub fn reads_sources(&self) -> bool {
         self.format >= 3
     }
@@ -92,22 +92,22 @@ impl ScriptContext {
 pub struct Runtime {
     /// The interpreter.
     pub lua: Lua,
-    /// What its scripts share.
+    /// The context that its scripts share.
     pub context: Rc<ScriptContext>,
     /// `exec.run`, also after a script has replaced it in the table.
     pub exec_run: Function,
     pcall: Function,
-    /// What a rewritten source calls to choose a variant of a function.
+    /// The function that a rewritten source calls to choose a variant of another one.
     variant_of: Function,
     modules: Table,
 }
 
-/// How a call of a script's code ended, if it did not end well.
+/// Why a call of a script's code failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScriptError {
     /// It raised an error, with the place if there is one.
     Raised(String),
-    /// It had to stop.
+    /// It was stopped.
     Stopped(Stop),
 }
 
@@ -124,7 +124,7 @@ impl Runtime {
     /// An interpreter that may use up to `memory` bytes.
     ///
     /// # Errors
-    /// Lua's own, if the memory does not suffice to begin with.
+    /// Lua's own, if the memory is too small.
     pub fn new(context: Rc<ScriptContext>, memory: usize) -> mlua::Result<Runtime> {
         let lua = sandbox::interpreter(memory)?;
         let pcall: Function = lua.globals().get("pcall")?;
@@ -151,19 +151,19 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// Makes `value` a global, and what `require(name)` answers.
+    /// Makes `value` a global, and the result of `require(name)`.
     pub fn provide(&self, name: &str, value: impl mlua::IntoLua) -> mlua::Result<()> {
         let value = value.into_lua(&self.lua)?;
         self.modules.raw_set(name, &value)?;
         self.lua.globals().raw_set(name, value)
     }
 
-    /// Runs a script and answers what it returns. `file` is what errors call it.
+    /// Runs a script and returns its result. `file` is its name in errors.
     ///
     /// # Errors
     /// A syntax error or what the script raised, with file and line; or why it had to stop.
     pub fn run(&self, file: &Path, source: &[u8]) -> Result<Value, ScriptError> {
-        // A first line for the shell is none of Lua's; its line break stays, for the numbers.
+        // A `#!` line is not Lua; its line break stays, for the line numbers.
         let source = match source.strip_prefix(b"#") {
             Some(_) => &source[source.iter().position(|&byte| byte == b'\n').unwrap_or(source.len())..],
             None => source,
@@ -190,8 +190,8 @@ impl Runtime {
         Ok(values.pop_front().unwrap_or(Value::Nil))
     }
 
-    /// The script with the calls in it that say what they want, if there are any. `source` was compiled by
-    /// Lua: it is Lua, and is not nested too deeply to be scanned.
+    /// The script with its calls of variants, if there are any. `source` was compiled by Lua, so it is valid
+    /// and not nested too deeply to be scanned.
     fn rewritten(&self, file: &Path, source: &[u8]) -> Option<Function> {
         let (get, run) = (state::GET.function.short_name(), exec::RUN.function.short_name());
         let scan = source::scan(source, &[get, run], &exec::FIELDS)?;
@@ -208,19 +208,18 @@ impl Runtime {
             return None;
         }
         let text = source::rewrite(source, &wrapped);
-        // A source at one of the limits of Lua, such as 60 variables from outside of a function, stays as
-        // it is written.
+        // A source at one of Lua's limits, such as 60 upvalues of a function, stays unchanged.
         self.lua.load(text).set_name(chunk_name(file)).call(&self.variant_of).ok()
     }
 
-    /// Runs a file given with `--require`, for `require` to answer under its name without extension.
+    /// Runs a file given with `--require`; `require` returns its result under its name without extension.
     ///
     /// # Errors
     /// As [`Runtime::run`].
     pub fn run_module(&self, file: &Path, source: &[u8]) -> Result<(), ScriptError> {
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let lua_failed = |error: mlua::Error| ScriptError::Raised(error::message(&error));
-        // Files of these names were written before there were such modules.
+        // Files with these names may be older than the built-in modules.
         let may_replace = matches!(stem.as_str(), "data" | "values");
         if !may_replace && self.modules.contains_key(stem.as_str()).map_err(lua_failed)? {
             return Err(ScriptError::Raised(format!("{}: there is a module {stem} already", file.display())));
@@ -242,7 +241,7 @@ impl Runtime {
             Err(error) => error::message(&error),
         };
         if failed == error::OUT_OF_MEMORY {
-            // What comes next is to have room; if even this fails there is nothing to be done.
+            // Frees memory for what follows; a failure here cannot be handled.
             let _ = self.lua.gc_collect();
         }
         match self.context.limits.stop() {
@@ -258,7 +257,7 @@ impl Runtime {
     ) -> mlua::Result<Result<MultiValue, String>> {
         let mut arguments = arguments.into_lua_multi(&self.lua)?;
         arguments.push_front(Value::Function(function.clone()));
-        // Through Lua's own pcall, which hands on any value that was raised as it is.
+        // Through Lua's own pcall, which returns any raised value unchanged.
         let mut values: MultiValue = self.pcall.call(arguments)?;
         match values.pop_front() {
             Some(Value::Boolean(true)) => Ok(Ok(values)),
@@ -287,7 +286,7 @@ impl Runtime {
     }
 }
 
-/// What Lua calls a file in its messages; it has room for 59 bytes.
+/// The name of a file in Lua's messages, which have room for 59 bytes.
 fn chunk_name(file: &Path) -> String {
     let path = file.to_string_lossy();
     match file.file_name() {

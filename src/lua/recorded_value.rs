@@ -1,5 +1,5 @@
-//! Script values as plain data: what a call was given and what it answered, to be recorded, compared
-//! and handed back to a script later.
+//! Script values as plain data: the arguments and results of calls, which are recorded, compared and given
+//! back to scripts.
 
 use mlua::{Lua, MultiValue, Table, Value};
 use serde::{Deserialize, Serialize};
@@ -26,13 +26,13 @@ pub enum RecordedValue {
     /// Any bytes.
     #[serde(rename = "s")]
     Text(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// A table: what it has from 1 on, and what it has under other keys, in the order of those.
+    /// A table: its items from 1 on, and its other fields in the order of their keys.
     #[serde(rename = "t")]
     Table(Vec<RecordedValue>, Vec<(RecordedValue, RecordedValue)>),
-    /// A function, and where it stands.
+    /// A function, and where it is defined.
     #[serde(rename = "c")]
     Function(String),
-    /// What is nothing but itself: a coroutine, a task, a table within itself.
+    /// A value without content: a coroutine, a task, a table that contains itself.
     #[serde(rename = "o")]
     Other(String),
 }
@@ -46,7 +46,7 @@ impl RecordedValue {
     /// A number.
     pub fn number(number: f64) -> RecordedValue {
         match number {
-            // -0 is no integer, and what is beyond 2^53 is kept bit for bit.
+            // -0 is not an integer, and numbers beyond 2^53 are kept bit for bit.
             whole
                 if whole.fract() == 0.0
                     && whole.abs() < 9.0e15
@@ -58,19 +58,18 @@ impl RecordedValue {
         }
     }
 
-    /// What `value` is at this moment.
+    /// A snapshot of `value`.
     pub fn of(value: &Value) -> RecordedValue {
         record_value(value, &mut Vec::new())
     }
 
-    /// What each of `values` is at this moment.
+    /// Snapshots of `values`.
     pub fn all(values: &MultiValue) -> Vec<RecordedValue> {
         values.iter().map(RecordedValue::of).collect()
     }
 
-    /// The value that a script gets. A table is made in the same steps for the same content, so
-    /// that `pairs` goes through it in the same order. A function or the like is nil: no call that is
-    /// answered from data answers one.
+    /// The value that a script gets. A table is made in the same steps for the same content, so that `pairs`
+    /// goes through it in the same order. A function or the like becomes nil: no replayed call returns one.
     pub fn to_lua(&self, lua: &Lua) -> mlua::Result<Value> {
         Ok(match self {
             RecordedValue::Nil | RecordedValue::Function(_) | RecordedValue::Other(_) => Value::Nil,
@@ -91,15 +90,15 @@ impl RecordedValue {
         })
     }
 
-    /// As [`RecordedValue::to_lua`], for what `value` is at this moment: its tables are known to come from where
-    /// those of `value` come from.
+    /// As [`RecordedValue::to_lua`], for a snapshot of `value`: its tables get the origins of those of
+    /// `value`.
     pub fn to_lua_like(&self, lua: &Lua, value: &Value) -> mlua::Result<Value> {
         let made = self.to_lua(lua)?;
         Origins::of(lua)?.carry(value, &made)?;
         Ok(made)
     }
 
-    /// The value with every text in it as `change` makes it.
+    /// The value with `change` applied to every text in it.
     #[must_use]
     pub fn with_texts(self, change: &dyn Fn(Vec<u8>) -> Vec<u8>) -> RecordedValue {
         match self {
@@ -133,8 +132,7 @@ impl RecordedValue {
         }
     }
 
-    /// Whether the two are the same to whoever is called: a function counts as any other, wherever it
-    /// stands.
+    /// Whether the two are equal as arguments: all functions are alike, wherever they are defined.
     pub fn is_like(&self, other: &RecordedValue) -> bool {
         match (self, other) {
             (RecordedValue::Function(_), RecordedValue::Function(_)) => true,
@@ -230,7 +228,7 @@ fn of_table(table: &Table, above: &mut Vec<Table>) -> RecordedValue {
     RecordedValue::Table(list, fields)
 }
 
-/// An order of keys that depends on nothing but what they are: 1, 2, 3 … first.
+/// A deterministic order of keys: 1, 2, 3 … first.
 pub fn order(left: &RecordedValue, right: &RecordedValue) -> std::cmp::Ordering {
     let rank = |record_value: &RecordedValue| match record_value {
         RecordedValue::Integer(number) if *number >= 1 => 0,
@@ -252,7 +250,7 @@ pub fn order(left: &RecordedValue, right: &RecordedValue) -> std::cmp::Ordering 
         (RecordedValue::Boolean(left), RecordedValue::Boolean(right)) => left.cmp(right),
         (RecordedValue::Function(left), RecordedValue::Function(right))
         | (RecordedValue::Other(left), RecordedValue::Other(right)) => left.cmp(right),
-        // Tables by what they print as, which is all that there is to tell them apart by.
+        // Tables are compared by their text.
         (left, right) => left.to_string().cmp(&right.to_string()),
     })
 }

@@ -1,5 +1,5 @@
-//! What of Lua is open to a script: the language, strings, tables and mathematics; of the machine
-//! nothing but what the host answers.
+//! The sandbox: scripts have the language, strings, tables and mathematics; everything of the machine goes
+//! through the host.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ static COLLECTGARBAGE: HostFunction = HostFunction::reads("collectgarbage").abou
 static RANDOM: HostFunction = HostFunction::reads("math.random").about(CallTarget::Machine);
 static RANDOMSEED: HostFunction = HostFunction::reads("math.randomseed").about(CallTarget::Machine);
 
-/// The functions of the language that ask the host here.
+/// The functions of the language that call the host.
 pub(super) static FUNCTIONS: [&HostFunction; 4] = [&SLEEP, &COLLECTGARBAGE, &RANDOM, &RANDOMSEED];
 
 /// An interpreter with the safe part of the standard library, and at most `memory` bytes.
@@ -29,8 +29,8 @@ pub(super) fn interpreter(memory: usize) -> mlua::Result<Lua> {
     Ok(lua)
 }
 
-/// Closes what leads outside, and adds what goes through the host. `variants` are those of functions of
-/// ours; the answer is what a rewritten source calls to choose one.
+/// Removes access to the machine, and adds what goes through the host. `variants` are variants of our
+/// functions; the result is the function that a rewritten source calls to choose one.
 pub(super) fn close(
     lua: &Lua,
     context: &Rc<ScriptContext>,
@@ -44,7 +44,7 @@ pub(super) fn close(
     globals.raw_set("collectgarbage", outside(lua, context, &COLLECTGARBAGE, collect)?)?;
     random(lua, context)?;
     globals.get::<Table>("string")?.raw_set("dump", Value::Nil)?;
-    // A finaliser would run where no limit reaches it.
+    // A finalizer would run outside of the limits.
     for name in ["newproxy", "module", "gcinfo", "package"] {
         globals.raw_set(name, Value::Nil)?;
     }
@@ -100,8 +100,8 @@ fn prelude(
     host.raw_get("variant_of")
 }
 
-/// The keys of a table in an order that depends on nothing but what the table has in it. Two keys that
-/// differ in nothing but which of them is which are in no order, and a script cannot tell.
+/// The keys of a table in an order that depends only on its content. Keys that differ only by identity are in
+/// any order.
 fn sorted_keys(table: &Table) -> mlua::Result<Vec<Value>> {
     let mut rows = Vec::new();
     for pair in table.pairs::<Value, Value>() {
@@ -141,7 +141,7 @@ fn sleep(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<mlua::Function>
 /// `math.random` and `math.randomseed`, the same for the same seed on every machine.
 fn random(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<()> {
     let math: Table = lua.globals().get("math")?;
-    // Not seeded before it is used: a run that needs no chance asks for none.
+    // Seeded at the first use: a run without random numbers does not ask the host.
     let generator: Rc<RefCell<Option<fastrand::Rng>>> = Rc::default();
     let (host, shared) = (Rc::clone(&context.host), Rc::clone(&generator));
     let draw = move |lua: &Lua, (low, high): (Option<i64>, Option<i64>)| {

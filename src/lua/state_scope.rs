@@ -5,17 +5,17 @@ use std::rc::Rc;
 
 use crate::store::{Key, Overlay, Store, Token};
 
-/// The store of a run, and what is laid over it for a while.
+/// The store of a run, with the transaction that is running on it.
 pub struct StateScope {
     base: Rc<dyn Store>,
     overlay: RefCell<Option<Rc<Overlay>>>,
     fences: RefCell<Vec<(String, Token)>>,
     updates: RefCell<Vec<Key>>,
-    /// How often an update was tried again since the outermost one began.
+    /// How often an update was retried since the outermost one began.
     tries: Cell<u32>,
 }
 
-/// Ends what it was made for when it is dropped, however that comes about.
+/// Ends its scope when it is dropped.
 #[must_use]
 pub struct ScopeGuard<'a> {
     scope: &'a StateScope,
@@ -45,7 +45,7 @@ impl StateScope {
         &self.base
     }
 
-    /// What the calls of a script go to.
+    /// The store that the calls of a script use.
     pub fn current(&self) -> Rc<dyn Store> {
         match &*self.overlay.borrow() {
             Some(overlay) => Rc::clone(overlay) as _,
@@ -53,32 +53,32 @@ impl StateScope {
         }
     }
 
-    /// The transaction that is under way.
+    /// The running transaction.
     pub fn overlay(&self) -> Option<Rc<Overlay>> {
         self.overlay.borrow().clone()
     }
 
-    /// Lets the calls of the script go to `overlay` until the answer is dropped.
+    /// Makes the calls of the script use `overlay` until the guard is dropped.
     pub fn enter(&self, overlay: Rc<Overlay>) -> ScopeGuard<'_> {
         self.overlay.replace(Some(overlay));
         ScopeGuard { scope: self, end: ScopeEnd::Overlay }
     }
 
-    /// Lets the run write only while it holds that lock, until the answer is dropped.
+    /// Allows writes only while the run holds that lock, until the guard is dropped.
     pub fn fence(&self, name: &str, token: Token) -> ScopeGuard<'_> {
         self.fences.borrow_mut().push((name.into(), token));
         self.apply_fences();
         ScopeGuard { scope: self, end: ScopeEnd::Fence(name.into(), token) }
     }
 
-    /// Ends the fences of a lock that the script gives up by itself.
+    /// Ends the fences of a lock that the script itself releases.
     pub fn unfence(&self, name: &str) {
         self.fences.borrow_mut().retain(|(fenced, _)| fenced != name);
         self.apply_fences();
     }
 
-    /// Remembers that a function works out the new value of `key`, until the answer is dropped; `None` if
-    /// one does so already.
+    /// Notes that a function computes the new value of `key` until the guard is dropped; `None` if one does
+    /// so already.
     pub fn update(&self, key: &Key) -> Option<ScopeGuard<'_>> {
         let mut updates = self.updates.borrow_mut();
         if updates.contains(key) {
@@ -91,8 +91,8 @@ impl StateScope {
         Some(ScopeGuard { scope: self, end: ScopeEnd::Update })
     }
 
-    /// Whether an update may be tried once more. Those inside of others have tries in common: where each
-    /// begins anew because of what those within it wrote, there would be no end otherwise.
+    /// Whether an update may be retried. Nested updates share their attempts: if each retried because of what
+    /// the inner ones wrote, there would be no end.
     pub fn may_retry(&self) -> bool {
         const MAX_ATTEMPTS: u32 = 1000;
         self.tries.set(self.tries.get() + 1);

@@ -10,16 +10,16 @@ pub enum Stop {
     /// A signal, by its number.
     #[error("stopped by {}", signal_name(*.0))]
     Signal(usize),
-    /// The time of the present piece of work is up.
+    /// The current piece of work timed out.
     #[error("timed out after {}", humantime::format_duration(*.0))]
     Timeout(Duration),
-    /// The time of the whole run is up.
+    /// The whole run timed out.
     #[error("the run timed out after {}", humantime::format_duration(*.0))]
     RunTimeout(Duration),
-    /// A lock that it worked under was lost.
+    /// A lock that it ran under was lost.
     #[error("{0}")]
     LockLost(LostLock),
-    /// A replay has come to its end, or to where it parts from its recording.
+    /// A replay has ended or diverged.
     #[error("the replay ended here")]
     Replayed,
 }

@@ -1,7 +1,7 @@
 //! Where the tables of a script come from: the JSON text that each was read from, so that what a script
 //! leaves unchanged is written back byte for byte; and which integers were rounded on the way.
 //!
-//! All of it is kept by Lua: it counts for the memory of the script, and is forgotten with its tables.
+//! All of this is kept inside Lua: it counts as memory of the script, and is freed with its tables.
 
 use std::os::raw::c_void;
 
@@ -15,7 +15,7 @@ const PLACES: &str = "slothstate.origin.places";
 /// The digits of integers that a double cannot hold, by the double that stands for them.
 const ROUNDED: &str = "slothstate.origin.rounded";
 
-/// What is known of the tables of an interpreter.
+/// The origins of the tables of an interpreter.
 pub struct Origins {
     texts: Table,
     places: Table,
@@ -78,7 +78,7 @@ impl Origins {
 }
 
 impl Origin {
-    /// Which text it is: two with the same mark are the same text.
+    /// Identifies the text: equal marks mean the same text.
     pub fn mark(&self) -> *const c_void {
         self.text.to_pointer()
     }
@@ -88,7 +88,7 @@ impl Origin {
         self.place
     }
 
-    /// The text of the table: with the white space around it, where it is the whole of what was read.
+    /// The text of the table, with the white space around it if it is the whole text.
     pub fn piece(&self) -> Option<String> {
         let bytes = self.text.as_bytes();
         if bytes[..self.place.min(bytes.len())].trim_ascii().is_empty() {

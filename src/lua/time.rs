@@ -1,4 +1,4 @@
-//! The table `os`: time, date, clock, difftime and getenv, all answered by the host.
+//! The table `os`: time, date, clock, difftime and getenv, all computed from the host.
 
 use std::fmt::Write;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ static GETENV: HostFunction = HostFunction::reads("os.getenv").about(CallTarget:
 static TIME: HostFunction = reads("os.time");
 static DATE: HostFunction = reads("os.date");
 
-/// The functions of the table that ask the host.
+/// The functions of the table that call the host.
 pub(super) static FUNCTIONS: [&HostFunction; 4] = [&CLOCK, &GETENV, &TIME, &DATE];
 
 /// Makes the table.
@@ -66,8 +66,8 @@ fn time(lua: &Lua, context: &ScriptContext, fields: Option<Table>) -> mlua::Resu
     let (hour, minute, second) = (field("hour", Some(12))?, field("min", Some(0))?, field("sec", Some(0))?);
     let local = moment(year, month, day, hour, minute, second)
         .ok_or_else(|| raise(lua, "os.time: there is no such date"))?;
-    // The offset depends on the moment, which depends on the offset: the second guess is right
-    // but for the hours that a change of the clocks skips or repeats.
+    // The offset depends on the moment, which depends on the offset: the second guess is right except for the
+    // hours that a change of the clocks skips or repeats.
     let naive = local.and_utc().timestamp();
     let offset = |seconds: i64| i64::from(context.host.utc_offset(Millis(seconds.saturating_mul(1000))));
     let guess = naive - offset(naive);
@@ -106,7 +106,7 @@ fn date(lua: &Lua, context: &ScriptContext, format: Option<&str>, at: Option<f64
         let letter = if character == '%' { rest.next() } else { None };
         match (character, letter) {
             ('%', Some(letter)) if "aAbBcdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%".contains(letter) => {
-                // The system's words for the day and time; C's, not the ones of a region.
+                // Names of days and months as in the C locale.
                 let specifier = match letter {
                     'c' => "%a %b %e %H:%M:%S %Y".to_string(),
                     'x' => "%m/%d/%y".to_string(),

@@ -9,12 +9,12 @@ use crate::store::Number;
 use crate::store::secret_keys::{MASK, Secrets};
 use crate::text::escape::{escape, shell_word};
 
-/// How many of the last values that are not numbers are remembered,
+/// How many of the last values that are not numbers are kept,
 const MAX_READS: usize = 64;
 /// and how much of each, in bytes.
 const MAX_TEXT: usize = 60;
 
-/// The values that scripts have read, and the sources they have read them by.
+/// The values that scripts have read, and the sources that read them.
 #[derive(Default)]
 pub struct Mismatches {
     /// The sources by the names that Lua's messages give them.
@@ -55,7 +55,7 @@ impl Mismatches {
     /// Remembers what `state.get(key)` answered at a line, if it is not a number.
     pub fn add_read(&self, key: &[u8], answer: &mlua::Value, line: impl FnOnce() -> Option<usize>) {
         let (text, is_boolean) = match answer {
-            // One byte more than is shown, so that it can be told whether there is more.
+            // One byte more than is shown, to know whether it is truncated.
             mlua::Value::String(text) => {
                 (text.as_bytes().iter().take(MAX_TEXT + 1).copied().collect::<Vec<u8>>(), false)
             }
@@ -70,7 +70,7 @@ impl Mismatches {
         reads.push_back(Read { key, text, is_boolean, line: line() });
     }
 
-    /// The message with the entry that it is about, if it is about the type of one.
+    /// The message with the entry whose type is the reason, if there is one.
     pub fn explain(&self, message: &str) -> Option<String> {
         const EXPLANATION_START: &str = "; entry ";
         let (place, problem) = message.split_once(": attempt to ")?;
@@ -124,7 +124,7 @@ impl Mismatches {
     }
 }
 
-/// The calls of which an operand may have its value: its own, or those of the variable.
+/// The calls that an operand may have its value from: itself, or those assigned to the variable.
 fn calls_of<'s>(operand: &Operand, found: &'s SourceScan, source: &[u8], line: usize) -> Vec<&'s SourceCall> {
     match operand {
         Operand::Calls(places) => places.iter().map(|place| &found.calls[*place]).collect(),

@@ -1,11 +1,11 @@
-//! The type that the reader of an entry means, and the value of an entry in that type.
+//! The type that the reader of an entry expects, and the value of an entry in that type.
 
 use mlua::Value as LuaValue;
 
 use crate::lua::source::{Literal, SourceCall, Use};
 use crate::store::{Entry, Number, Type, Value};
 
-/// What a source says about the type that it wants of `state.get` where it stands.
+/// The type that a source expects of a call of `state.get`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// It is compared with a literal of that type.
@@ -29,7 +29,7 @@ impl Reading {
         ("condition", Reading::Condition),
     ];
 
-    /// The name of the variant that a call of a source means, if it means one.
+    /// The name of the variant for a call of a source, if there is one.
     pub fn variant_of(call: &SourceCall) -> Option<&'static str> {
         let type_of = |literal| match literal {
             Literal::Text => Type::String,
@@ -47,9 +47,9 @@ impl Reading {
     }
 }
 
-/// The value of an entry as its reader means it: of the type of the literal that it is compared with, of
-/// the default, or of the literal that takes its place, in this order. What cannot be converted without
-/// losing anything is as it is stored, and so is everything without such a word of the reader.
+/// The value of an entry in the type that its reader expects: that of the literal that it is compared with,
+/// of the default, or of the literal after `or`, in this order. Without such a type, or if the conversion
+/// would lose something, it is the stored value.
 pub fn value(entry: &Entry, default: &LuaValue, reading: Option<Reading>) -> Value {
     let of_default = match default {
         LuaValue::String(_) => Some(Type::String),
@@ -76,7 +76,7 @@ fn truth(text: Vec<u8>) -> Value {
 
 fn converted(entry: &Entry, wanted: Type) -> Value {
     match (entry.value(), wanted) {
-        // A text is the same whatever it is taken for.
+        // A text needs no conversion.
         (Value::Number(_) | Value::Boolean(_) | Value::Table(_), Type::String) => {
             Value::String(entry.stored.clone())
         }
@@ -89,8 +89,7 @@ fn converted(entry: &Entry, wanted: Type) -> Value {
     }
 }
 
-/// The JSON object or array that a text is, if a script can have all of its numbers without losing a
-/// digit.
+/// Parses a text as a JSON object or array, if Lua can hold all of its numbers without losing a digit.
 fn table(text: Vec<u8>) -> Value {
     const MAX_EXACT_INTEGER: u64 = 1 << 53;
     fn is_exact(json: &serde_json::Value) -> bool {

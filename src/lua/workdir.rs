@@ -23,7 +23,7 @@ const fn writes(name: &'static str) -> HostFunction {
     HostFunction::writes(name).about(CallTarget::Directory).since(3)
 }
 
-/// What a function does.
+/// The body of a function.
 type WorkdirBody = fn(&Lua, &dyn Host, &Path, &CreatedDirectories) -> mlua::Result<MultiValue>;
 
 /// The functions.
@@ -63,7 +63,7 @@ pub fn table(
     Ok(table)
 }
 
-/// True, or false and why not.
+/// True, or false and the reason.
 fn answer(lua: &Lua, result: Result<(), String>) -> mlua::Result<MultiValue> {
     Ok(match result {
         Ok(()) => MultiValue::from_iter([Value::Boolean(true)]),

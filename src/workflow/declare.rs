@@ -1,4 +1,4 @@
-//! `task("name")` and `workflow.define`: what a file says there is to do.
+//! `task("name")` and `workflow.define`: the declarations of a workflow file.
 
 mod arguments;
 mod methods;
@@ -18,25 +18,25 @@ use crate::lua::error::{ScriptLine, caller, raise};
 use crate::workflow::plan::known;
 use crate::workflow::{Task, Workflow};
 
-/// What a file has declared.
+/// The declarations of a file.
 #[derive(Clone, Default)]
 pub(super) struct Declared {
-    /// Every task, in its order.
+    /// All tasks in the order of their declaration.
     pub tasks: Vec<Task>,
-    /// The place of each in that order.
+    /// The index of each task.
     by_name: HashMap<String, usize>,
     /// The workflow, if one was defined.
     pub workflow: Option<Workflow>,
     /// The names of the tasks that the workflow lists, if it lists any.
     pub listed: Option<Vec<String>>,
-    /// What was declared and has no effect here, each once, with where it was first.
+    /// Declared options that have no effect here, each with its first place.
     ignored: Vec<(&'static str, ScriptLine)>,
-    /// The tasks that were delegated to another host, which run here.
+    /// Tasks that were delegated to another host and run here.
     delegated: Vec<(String, String)>,
 }
 
 impl Declared {
-    /// What there is to warn of.
+    /// Warnings about the declarations.
     pub(super) fn warnings(&self) -> Vec<String> {
         let ignored =
             self.ignored.iter().map(|(name, place)| format!("{name} has no effect here (first at {place})"));
@@ -52,14 +52,14 @@ impl Declared {
     }
 }
 
-/// The functions of the language, and what they were told.
+/// The functions `task` and `workflow`, and what was declared with them.
 #[derive(Clone)]
 pub(super) struct Declarations {
     declared: Rc<RefCell<Declared>>,
     rules: Rules,
 }
 
-/// What decides which forms there are, and what they mean.
+/// Which forms of declarations exist, and what they mean.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
     /// The format of the recording that is made or played.
@@ -68,14 +68,14 @@ pub(super) struct Rules {
     pub run_delegated_here: bool,
 }
 
-/// A task in the hands of a script: its name, and its place in the list of tasks.
+/// A task as a value of a script: its name and its index.
 struct TaskHandle {
     declarations: Declarations,
     name: String,
     index: usize,
 }
 
-/// The workflow in the hands of a script.
+/// The workflow as a value of a script.
 struct WorkflowHandle(Declarations);
 
 impl Declarations {
@@ -119,7 +119,7 @@ impl Declarations {
         Ok(declarations)
     }
 
-    /// What was declared.
+    /// The declarations so far.
     pub(super) fn take(&self) -> Declared {
         self.declared.borrow().clone()
     }
@@ -143,7 +143,7 @@ impl Declarations {
         Ok(TaskHandle { declarations: self.clone(), name, index })
     }
 
-    /// A task with a table of options, which may have its name.
+    /// A task with a table of options, which may contain its name.
     fn declare_options(&self, lua: &Lua, name: Option<String>, options: &Table) -> mlua::Result<TaskHandle> {
         let named: Value = options.raw_get("name")?;
         let name = match name {
@@ -160,7 +160,7 @@ impl Declarations {
         Ok(handle)
     }
 
-    /// A task that is nothing but its command.
+    /// A task with only a command.
     fn declare_command(&self, lua: &Lua, name: &str, command: Value) -> mlua::Result<TaskHandle> {
         let handle = self.declare_task(lua, &Value::String(lua.create_string(name)?))?;
         self.set_task(lua, handle.index, "command", &MultiValue::from_iter([command]))?;
@@ -176,7 +176,7 @@ impl Declarations {
             (name, options) => (name.clone(), options.clone()),
         };
         let name = match (&name, &options) {
-            // The file's name is its name.
+            // The name of the file becomes its name.
             (Value::Nil, Value::Table(_)) if self.rules.format >= 3 => String::new(),
             (name, _) => text(lua, "workflow.define", "name", name)?,
         };
@@ -304,7 +304,7 @@ fn task_name(lua: &Lua, handle: &AnyUserData) -> mlua::Result<String> {
     }
 }
 
-/// A table of its own for every caller, so that nothing that one task does to it reaches another.
+/// A new table for every call, so that no task sees what another one changes in it.
 pub(super) fn parameters(lua: &Lua, parameters: &[(String, String)]) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     for (name, value) in parameters {

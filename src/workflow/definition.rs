@@ -1,4 +1,4 @@
-//! What a workflow is made of.
+//! The definition of a workflow and its tasks.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -31,10 +31,10 @@ impl Backoff {
     }
 }
 
-/// How often a failed task is tried again.
+/// How often a failed task is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retries {
-    /// How many attempts follow the first.
+    /// How many retries follow the first attempt.
     pub count: u32,
     /// How the time between them grows.
     pub backoff: Backoff,
@@ -49,8 +49,7 @@ impl Default for Retries {
 }
 
 impl Retries {
-    /// The time to let pass after attempt `failed`, counted from 1; at most a minute, or the
-    /// base if that is longer.
+    /// The pause after attempt `failed`, counted from 1; at most a minute, or the base if that is longer.
     pub fn pause_after(&self, failed: u32) -> Duration {
         const MAX_PAUSE: Duration = Duration::from_secs(60);
         let factor = match self.backoff {
@@ -62,8 +61,7 @@ impl Retries {
     }
 }
 
-/// A value of a script that is kept until it is used. Lua has room for 8,000 that are held directly; these
-/// take nothing but memory.
+/// A kept value of a script. Lua can hold 8,000 values directly; these need only memory.
 #[derive(Clone, Debug)]
 pub struct LuaRef(Rc<RegistryKey>);
 
@@ -85,7 +83,7 @@ impl LuaRef {
     }
 }
 
-/// What a task does, or what decides whether it does it.
+/// The command or a condition of a task.
 #[derive(Clone, Debug)]
 pub enum TaskAction {
     /// A function of the script.
@@ -105,17 +103,17 @@ pub struct Task {
     pub description: Option<String>,
     /// What it does.
     pub command: Option<TaskAction>,
-    /// The tasks that must be done before.
+    /// The tasks that it depends on.
     pub depends_on: Vec<String>,
     /// How long an attempt may take.
     pub timeout: Option<Duration>,
-    /// How often it is tried again.
+    /// Its retries.
     pub retries: Retries,
     /// Whether to run it at all.
     pub run_if: Option<TaskAction>,
     /// Whether to give up the whole run.
     pub abort_if: Option<TaskAction>,
-    /// The directory that `this.workdir` is about, and in which a command for the shell runs.
+    /// The directory of `this.workdir`, in which shell commands run.
     pub workdir: Option<String>,
     /// Called once, before the first attempt.
     pub on_start: Option<LuaRef>,
@@ -123,7 +121,7 @@ pub struct Task {
     pub pre_hook: Option<LuaRef>,
     /// Called after a command that succeeded.
     pub post_hook: Option<LuaRef>,
-    /// Called once the task is done.
+    /// Called once the task has succeeded.
     pub on_success: Option<LuaRef>,
     /// Called once the task has failed for good.
     pub on_failure: Option<LuaRef>,
@@ -146,13 +144,13 @@ pub struct Workflow {
     pub timeout: Option<Duration>,
     /// Called before the first task.
     pub on_start: Option<LuaRef>,
-    /// Called at the end if all went well.
+    /// Called at the end if all tasks succeeded.
     pub on_success: Option<LuaRef>,
-    /// Called at the end if not all went well.
+    /// Called at the end if not all tasks succeeded.
     pub on_failure: Option<LuaRef>,
-    /// Called at the end with whether all went well, and what became of each task.
+    /// Called at the end with the success and the result of each task.
     pub on_complete: Option<LuaRef>,
-    /// What was declared and has no effect here.
+    /// Warnings about declared options that have no effect here.
     pub warnings: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! From files to the end of a run: what a run, a replay and a trial have in common.
+//! Loads and runs a workflow: the common part of a run, a replay and a what-if run.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::store::{Actor, Store, StoreError};
 use crate::workflow::load::Given;
 use crate::workflow::{InvalidWorkflow, Reporter, RunBoundary, Script, Summary, Workflow, load, runner};
 
-/// What is to be run.
+/// A request to run a workflow.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
     /// The workflow's file.
@@ -22,9 +22,9 @@ pub struct RunRequest {
     pub selected_tasks: Vec<String>,
     /// The most memory in bytes.
     pub memory: usize,
-    /// How long the whole run may take, whatever the workflow says.
+    /// The timeout of the whole run; it overrides the one of the workflow.
     pub timeout: Option<Duration>,
-    /// What the global `values` has besides the parameters, as the text of a JSON object.
+    /// The content of the global `values` besides the parameters, as the text of a JSON object.
     pub values: Option<String>,
     /// Whether tasks that are delegated to another host run here.
     pub run_delegated_here: bool,
@@ -33,34 +33,34 @@ pub struct RunRequest {
     pub format: u32,
 }
 
-/// Where it runs.
+/// The environment of a run.
 pub struct RunEnv {
     /// The state.
     pub store: Rc<dyn Store>,
-    /// The machine, or what takes its place.
+    /// The machine, or its replacement.
     pub host: Rc<dyn Host>,
-    /// The border between the script and all of this.
+    /// The boundary between the script and its environment.
     pub boundary: Rc<dyn RunBoundary>,
     /// The locks.
     pub locks: HeldLocks,
-    /// When to stop.
+    /// The signal that stops the run.
     pub stop_signal: StopSignal,
-    /// The name under which locks are taken unless a script says otherwise.
+    /// The default name of the holder of locks.
     pub holder: String,
-    /// Where is told what happens.
+    /// Where events are reported.
     pub reporter: Reporter,
 }
 
-/// Why a job did not come to its end.
+/// Why a run failed to start or was stopped before its tasks.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The workflow cannot be run at all.
     #[error(transparent)]
     Invalid(#[from] InvalidWorkflow),
-    /// It had to stop before any task was run.
+    /// It was stopped before any task ran.
     #[error(transparent)]
     Stopped(Stop),
-    /// The interpreter could not be made.
+    /// The interpreter could not be created.
     #[error("cannot start Lua: {0}")]
     Lua(String),
     /// The store.
@@ -68,17 +68,17 @@ pub enum RunError {
     Store(#[from] StoreError),
 }
 
-/// Reads the files, and runs what they declare. In between, `begin` is told the workflow and answers
-/// in whose name it runs.
+/// Reads the files, and runs what they declare. In between, `begin` gets the workflow and returns the actor
+/// of the run.
 ///
 /// # Errors
-/// [`RunError`]; what happens in a task is no error but a part of the summary.
+/// [`RunError`]; failures of tasks are not errors but a part of the summary.
 pub fn execute(
     request: &RunRequest,
     env: RunEnv,
     begin: impl FnOnce(&Workflow) -> Result<Actor, StoreError>,
 ) -> Result<Summary, RunError> {
-    // A file that only declares what there is to do needs no time worth mentioning.
+    // A file that only declares tasks loads quickly.
     const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
     let RunEnv { store, host, boundary, locks, stop_signal, holder, reporter } = env;
     let reporter = reporter.through(Rc::clone(&boundary));

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use crate::lua::error::ScriptLine;
 
-/// Why a workflow cannot be run at all. Nothing of it was run.
+/// Why a workflow cannot be run at all. No task was run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWorkflow {
     /// A script has a mistake; the text names file and line.
     #[error("{0}")]
     Script(String),
-    /// Tasks wait for one another.
+    /// Tasks depend on each other in a cycle.
     #[error("{place}: the tasks depend on one another in a circle: {path}")]
     Cycle {
         /// Where the first of them was declared.
@@ -18,7 +18,7 @@ pub enum InvalidWorkflow {
         /// Their names.
         path: String,
     },
-    /// A task depends on one that there is not.
+    /// A task depends on an unknown one.
     #[error("{place}: task {task} depends on {dependency}, which is not declared; {known}")]
     UnknownDependency {
         /// Where the task was declared.
@@ -38,7 +38,7 @@ pub enum InvalidWorkflow {
         /// The task.
         task: String,
     },
-    /// A task that was asked for does not exist.
+    /// A selected task does not exist.
     #[error("there is no task {name}; {known}")]
     UnknownTask {
         /// The name that was given.
@@ -46,7 +46,7 @@ pub enum InvalidWorkflow {
         /// What there is.
         known: String,
     },
-    /// The file is of the older form, of which nothing is run.
+    /// The file has the older form, which is not supported.
     #[error(
         "{} sets TaskDefinitions{tasks}: the form of older Sloth Runner versions, which slothstate does not run; \
          declare each task with task(\"name\"):command(function(this, params) … end), and list them in \

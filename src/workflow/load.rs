@@ -1,4 +1,4 @@
-//! From files to a workflow that can run.
+//! Loads files into a workflow that can run.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ use crate::workflow::{InvalidWorkflow, Workflow, plan};
 pub struct Script {
     /// How the file is named in messages.
     pub file: PathBuf,
-    /// What is in it.
+    /// Its content.
     pub source: Vec<u8>,
 }
 
@@ -42,7 +42,7 @@ impl Script {
     }
 }
 
-/// What a file is given from outside.
+/// The input of a workflow file.
 pub struct Given<'a> {
     /// The parameters.
     pub params: &'a [(String, String)],
@@ -52,7 +52,7 @@ pub struct Given<'a> {
     pub run_delegated_here: bool,
 }
 
-/// The global `values`: those of the object, and the parameters over them.
+/// The global `values`: the fields of the object, overridden by the parameters.
 fn values(lua: &Lua, given: &Given<'_>) -> mlua::Result<Table> {
     let table = match given.values {
         Some(text) => {
@@ -85,8 +85,8 @@ fn older_tasks(lua: &Lua) -> Option<String> {
     Some(escape(names.join(", ").as_bytes()))
 }
 
-/// Runs `modules`, then `script`, and puts what it declares into order; only the tasks `wanted`
-/// and what they depend on, if any are named.
+/// Runs `modules`, then `script`, and orders the declared tasks; only the tasks `wanted` and their
+/// dependencies, if any are named.
 ///
 /// # Errors
 /// [`InvalidWorkflow`], with file and line where there is one.

@@ -4,7 +4,7 @@
 //! `runner` runs them, `execute` is the common way of a run, a replay and a what-if; `recording` writes
 //! events and `replay` answers from them.
 //!
-//! How one task's end bears on the others:
+//! How the outcome of a task affects the others:
 //! - a task that fails or times out fails the run; whatever depends on it, directly or not, is
 //!   skipped; tasks that do not depend on it still run;
 //! - a task whose `run_if` says no is skipped without harm: its dependants run, with nothing
@@ -15,9 +15,9 @@
 //! an error or returns false the attempt has failed. The timeout holds for each attempt. Locks
 //! taken in an attempt that failed are released; others are kept until the run ends.
 //!
-//! An attempt in which a lock was lost has failed, also where the script caught the error: others may
-//! have been at the same work. A retry may acquire the lock again. Where the lock was held since an earlier
-//! attempt, all that is left of the run was to happen under it: nothing more is started.
+//! An attempt in which a lock was lost has failed, even if the script caught the error: others may have done
+//! the same work at the same time. A retry may acquire the lock again. If the lock was held since an earlier
+//! attempt, the rest of the run was meant to happen under it: nothing more is started.
 
 mod declare;
 mod definition;

@@ -10,17 +10,17 @@ use crate::lua::LostLock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskOutcome {
-    /// It is done.
+    /// It succeeded.
     Ok,
     /// It failed.
     Failed,
     /// It ran out of time.
     TimedOut,
-    /// Its `run_if` said no.
+    /// Its `run_if` returned false.
     Skipped,
-    /// Something that it depends on was not done.
+    /// A task that it depends on did not succeed.
     Blocked,
-    /// Its `abort_if` said yes.
+    /// Its `abort_if` returned true.
     Aborted,
     /// The run was stopped before it, or while it ran.
     Stopped,
@@ -65,13 +65,13 @@ impl TaskOutcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
-    /// Every task is done, or was skipped by its own condition.
+    /// Every task succeeded or was skipped by its own condition.
     Done,
     /// A task failed.
     Failed,
-    /// A task's `abort_if` said yes.
+    /// A task's `abort_if` returned true.
     Aborted,
-    /// Its time was up.
+    /// It timed out.
     TimedOut,
     /// A signal stopped it.
     Stopped {
@@ -110,7 +110,7 @@ impl RunOutcome {
 pub struct Summary {
     /// How the run ended.
     pub outcome: RunOutcome,
-    /// Tasks that are done.
+    /// Tasks that succeeded.
     pub ok: usize,
     /// Tasks that failed, timed out or aborted the run.
     pub failed: usize,

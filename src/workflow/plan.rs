@@ -1,11 +1,11 @@
-//! The order in which tasks run: what others depend on first, otherwise as declared.
+//! The order in which tasks run: dependencies first, otherwise as declared.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::workflow::{InvalidWorkflow, Task};
 
-/// The tasks to run, in their order: those named in `selected_tasks` and what they depend on, or all
-/// of `listed` if none is named. `declared` is where dependencies are looked for.
+/// The tasks to run, in their order: those named in `selected_tasks` and their dependencies, or all of
+/// `listed` if none is named. Dependencies are searched in `declared`.
 ///
 /// # Errors
 /// An unknown task or dependency, a cycle, a task without a command.
@@ -23,7 +23,7 @@ pub fn plan(
     }
     let roots = if selected_tasks.is_empty() { listed } else { selected_tasks };
     let roots: HashSet<&str> = roots.iter().map(String::as_str).collect();
-    // Roots in the order of their declaration, however they were named.
+    // Roots in the order of their declaration, not of their selection.
     let mut walk = Walk { by_name, names: &names, done: Vec::new(), marks: HashMap::new(), path: Vec::new() };
     for task in declared.iter().filter(|task| roots.contains(task.name.as_str())) {
         walk.visit(task)?;
@@ -36,23 +36,22 @@ struct Walk<'a> {
     names: &'a [&'a str],
     done: Vec<Task>,
     marks: HashMap<&'a str, VisitState>,
-    /// The tasks that wait for what they depend on, the outermost first, each with how many of those were
-    /// looked at.
+    /// The tasks whose dependencies are being placed, the outermost first, each with the number of
+    /// dependencies done.
     path: Vec<(&'a Task, usize)>,
 }
 
-/// How far a task has come.
+/// The state of a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum VisitState {
-    /// It waits for what it depends on.
+    /// Its dependencies are being placed.
     Waiting,
-    /// It is in its place.
+    /// It is placed.
     Done,
 }
 
 impl<'a> Walk<'a> {
-    /// Puts a task and what it depends on into their places. A chain of any length takes no room on the
-    /// stack.
+    /// Places a task after its dependencies. It does not recurse: chains may have any length.
     fn visit(&mut self, task: &'a Task) -> Result<(), InvalidWorkflow> {
         self.enter(task)?;
         while let Some((task, looked_at)) = self.path.last_mut() {
@@ -77,7 +76,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Begins with a task, unless that was done before.
+    /// Begins with a task, unless it was visited before.
     fn enter(&mut self, task: &'a Task) -> Result<(), InvalidWorkflow> {
         match self.marks.get(task.name.as_str()) {
             Some(VisitState::Done) => return Ok(()),
@@ -98,7 +97,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What may have been meant by `name`, as the end of a sentence; or what there is.
+/// A suggestion for a misspelled `name`, or the list of known names, as the end of a sentence.
 pub(super) fn known(name: &str, names: &[&str]) -> String {
     let nearest = names.iter().map(|other| (strsim::damerau_levenshtein(name, other), other)).min();
     match nearest {

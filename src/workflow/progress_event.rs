@@ -1,4 +1,4 @@
-//! What happens in a run, one event after the other, as it is shown and printed.
+//! The events of a run, as they are shown and printed.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::workflow::{RunEvent, Summary, TaskOutcome};
 pub enum Event {
     /// The run begins.
     RunStarted {
-        /// The number of the run; none where nothing can be written.
+        /// The number of the run; `None` if nothing is recorded.
         run: Option<i64>,
         /// The workflow.
         workflow: String,
@@ -26,7 +26,7 @@ pub enum Event {
         /// The task.
         task: String,
     },
-    /// A hook of a task, or a function that is told of its end, is called.
+    /// A hook or a callback of a task is called.
     HookStarted {
         /// The task.
         task: String,
@@ -43,7 +43,7 @@ pub enum Event {
         attempts: u32,
         /// Why it failed.
         reason: String,
-        /// How long it is waited before the next.
+        /// The pause before the next.
         #[serde(rename = "retry_in_milliseconds", serialize_with = "milliseconds")]
         retry_in: Duration,
     },
@@ -53,7 +53,7 @@ pub enum Event {
         task: String,
         /// How it ended.
         outcome: TaskOutcome,
-        /// What it said, or why it failed or was not run.
+        /// What it returned, or why it failed or was not run.
         message: Option<String>,
         /// How many attempts were made.
         attempts: u32,
@@ -63,11 +63,11 @@ pub enum Event {
     },
     /// A line of the log.
     Log {
-        /// The task at work, if one is.
+        /// The running task, if there is one.
         task: Option<String>,
-        /// How much it matters.
+        /// The level.
         level: LogLevel,
-        /// The line, as the script wrote it; bytes that are no UTF-8 are replaced.
+        /// The line, as the script wrote it; bytes that are not UTF-8 are replaced.
         line: String,
     },
     /// The run has ended.
@@ -75,7 +75,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// What a recording has of it; `None` of a line of the log, which is a call of the script's.
+    /// The event in a recording; `None` for a line of the log, which is recorded as a call.
     pub fn recorded(&self) -> Option<RunEvent> {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         Some(match self.clone() {

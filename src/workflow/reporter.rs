@@ -7,13 +7,12 @@ use std::time::Duration;
 use crate::lua::{Boundary, LogLevel, PassThrough};
 use crate::workflow::{Event, RunEvent};
 
-/// A boundary that also takes what happens in the run besides the calls of its script.
+/// A boundary that also gets the events of the run.
 pub trait RunBoundary: Boundary {
-    /// Something happens in the run; answers the duration of it that counts for the script.
+    /// An event of the run; returns the duration that counts for the script.
     fn event(&self, event: RunEvent) -> Duration;
 
-    /// A line that the run itself adds to the log: about something around the script, which need not
-    /// happen again.
+    /// A line that the run itself logs, about its environment: it need not happen again in a replay.
     fn note(&self, line: &str);
 }
 
@@ -60,12 +59,12 @@ impl Reporter {
         Reporter { boundary, ..self }
     }
 
-    /// The task that is being executed, as far as events say.
+    /// The task that is being executed, according to the events.
     pub fn current_task(&self) -> CurrentTask {
         self.task.clone()
     }
 
-    /// Reports an event; answers the duration that counts for the script.
+    /// Reports an event; returns the duration that counts for the script.
     pub fn report(&self, event: &Event) -> Duration {
         if let Event::TaskStarted { task } = event {
             self.task.set(Some(task.clone()));
@@ -89,7 +88,7 @@ impl Reporter {
         self.boundary.event(RunEvent::RunRefused { reason: reason.into() });
     }
 
-    /// Warns of something around the script, under the name of the current task.
+    /// Warns about the environment, under the name of the current task.
     pub fn warn(&self, text: &str) {
         self.boundary.note(text);
         self.log(LogLevel::Warn, text.as_bytes());

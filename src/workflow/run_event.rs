@@ -1,4 +1,4 @@
-//! What happens in a run besides the calls of its script, as recordings store it.
+//! The events of a run, besides the calls of its script, as recordings store them.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::workflow::{RunOutcome, TaskOutcome};
 /// The field of an outcome that is not known.
 pub(in crate::workflow) const MASKED_OUTCOME: &str = "masked";
 
-/// Something that happens in a run and is not a call of its script. Stored by serde since format 4 of
-/// recordings: the short names and the order of the fields are a part of the format.
+/// An event of a run that is not a call of its script. Stored by serde since format 4 of recordings: the
+/// short names and the order of the fields are a part of the format.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RunEvent {
     /// The run begins.
@@ -146,7 +146,7 @@ impl RunEvent {
         }
     }
 
-    /// How long what ends with it took; zero where nothing does.
+    /// The duration of a task or run that ends; zero for other events.
     pub fn duration(&self) -> Duration {
         match self {
             RunEvent::TaskFinished { duration, .. } | RunEvent::RunFinished { duration, .. } => *duration,

@@ -18,7 +18,7 @@ use crate::workflow::{
     Event, LuaRef, Reporter, RunOutcome, Summary, Task, TaskAction, TaskOutcome, Workflow,
 };
 
-/// Runs `workflow`, whose tasks are in their order already.
+/// Runs `workflow`, whose tasks are ordered already.
 pub fn run(
     runtime: &Runtime,
     workflow: &Workflow,
@@ -100,7 +100,7 @@ pub fn run(
     summary
 }
 
-/// What became of a task.
+/// The result of a task.
 struct FinishedTask {
     outcome: TaskOutcome,
     message: Option<String>,
@@ -161,7 +161,7 @@ struct TaskRunner<'a> {
     reporter: &'a Reporter,
     /// The locks that the run lost.
     lost_locks: RefCell<Vec<LostLock>>,
-    /// Whether one was lost outside of the attempts of tasks, which would have failed by it.
+    /// Whether one was lost outside of the attempts of tasks; an attempt would have failed because of it.
     is_unguarded: Cell<bool>,
     /// The directories that were created for tasks.
     created_directories: CreatedDirectories,
@@ -170,7 +170,7 @@ struct TaskRunner<'a> {
 }
 
 impl TaskRunner<'_> {
-    /// Why a task is not to be started.
+    /// Why a task must not be started.
     fn obstacle(
         &self,
         task: &Task,
@@ -280,7 +280,7 @@ impl TaskRunner<'_> {
     /// One attempt: the hooks and the command, within the timeout.
     fn attempt(&self, task: &Task, ended: &BTreeMap<&str, FinishedTask>) -> Result<Success, Failure> {
         let context = &self.runtime.context;
-        // What a condition or a hook lost is not the fault of this attempt.
+        // A lock that a condition or a hook lost does not fail this attempt.
         if self.note_lost().is_some() {
             self.is_unguarded.set(true);
         }
@@ -297,13 +297,13 @@ impl TaskRunner<'_> {
         }
         lost = lost.or(self.note_lost());
         match lost {
-            // Whatever the script made of it: others may have been at the same work.
+            // Even if the script caught the error: others may have done the same work.
             Some(lost) if result.is_ok() => Err(Failure::Stopped(Stop::LockLost(lost))),
             _ => result,
         }
     }
 
-    /// Warns of the locks that were lost since this was last done; the first of them.
+    /// Warns of the locks that were lost since the last call; returns the first of them.
     fn note_lost(&self) -> Option<LostLock> {
         let lost = self.runtime.context.limits.take_lost();
         for lock in &lost {

@@ -1,4 +1,4 @@
-//! What a function of a task is given, which the names of its parameters decide.
+//! The arguments of a task's function, which the names of its parameters decide.
 //!
 //! Sloth Runner calls `f(this, params, deps)`, and files are written for that as well as for
 //! `f(params, deps)`:
@@ -19,8 +19,8 @@ pub(super) struct Signature {
 }
 
 impl Signature {
-    /// That of `function`. One that is not written in Lua, or of which the names are not known, gets
-    /// `(params, …)`.
+    /// The signature of `function`. It is `(params, …)` if the names are not known or it is not written in
+    /// Lua.
     pub(super) fn of(function: &Function) -> Signature {
         let names = parameters(&function.dump(false)).unwrap_or_default();
         Signature::of_names(&names)
@@ -35,11 +35,11 @@ impl Signature {
     }
 }
 
-/// The names of a function's parameters, from its compiled form; `None` if that is not what Lua 5.1 writes.
+/// The names of a function's parameters, from its bytecode; `None` if that is not Lua 5.1's.
 fn parameters(dump: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut reader = BytecodeReader::new(dump)?;
     let count = reader.head()?;
-    // What the function consists of: its code, its constants and the functions in it, and the lines of it.
+    // The code, the constants, the nested functions and the line numbers.
     let code = reader.integer()?;
     reader.skip(code.checked_mul(reader.instruction)?)?;
     reader.constants()?;
@@ -48,7 +48,7 @@ fn parameters(dump: &[u8]) -> Option<Vec<Vec<u8>>> {
     }
     let lines = reader.integer()?;
     reader.skip(lines.checked_mul(reader.integer)?)?;
-    // The first of the local variables are the parameters.
+    // The first local variables are the parameters.
     let locals = reader.integer()?;
     if locals < count {
         return None;
@@ -61,7 +61,7 @@ fn parameters(dump: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(names)
 }
 
-/// Reads compiled code of this machine.
+/// Reads bytecode of this machine.
 struct BytecodeReader<'a> {
     rest: &'a [u8],
     integer: usize,
@@ -71,7 +71,7 @@ struct BytecodeReader<'a> {
 }
 
 impl<'a> BytecodeReader<'a> {
-    /// After the header, which tells the sizes.
+    /// Starts after the header, which contains the sizes.
     fn new(dump: &'a [u8]) -> Option<BytecodeReader<'a>> {
         const HEADER: usize = 12;
         let (header, rest) = dump.split_at_checked(HEADER)?;
@@ -117,13 +117,13 @@ impl<'a> BytecodeReader<'a> {
         Some(bytes.split_last().map_or(bytes, |(_, text)| text))
     }
 
-    /// What stands in front of a function's code: how many parameters it has.
+    /// Reads the part before a function's code; returns the number of parameters.
     fn head(&mut self) -> Option<usize> {
         self.text()?;
         self.skip(2 * self.integer)?;
         let _upvalues = self.byte()?;
         let parameters = self.byte()?;
-        // Whether it takes more arguments, and how many registers it needs.
+        // The vararg flag and the number of registers.
         self.skip(2)?;
         Some(parameters.into())
     }
@@ -141,7 +141,7 @@ impl<'a> BytecodeReader<'a> {
         Some(())
     }
 
-    /// A function within the one that is read. Lua bounds how deep they lie in one another.
+    /// Skips a nested function. Lua limits how deeply they are nested.
     fn function(&mut self) -> Option<()> {
         self.head()?;
         let code = self.integer()?;

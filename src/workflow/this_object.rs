@@ -1,5 +1,5 @@
-//! What a function of a task has as `this`: the task's name and its directory. And the reason of a failure
-//! as functions with a `this` get it.
+//! The object `this` of the functions of a task: its name and its directory. Also the reason of a failure for
+//! functions with `this`.
 
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub(super) fn of_workflow(lua: &Lua, name: &str) -> mlua::Result<Table> {
     sealed(lua, this, "this", "name")
 }
 
-/// Makes a field that a table does not have an error that lists those it has.
+/// Makes access to an unknown field an error that lists the known ones.
 fn sealed(lua: &Lua, table: Table, named: &'static str, known: &'static str) -> mlua::Result<Table> {
     seal(lua, table, move |name| {
         format!("{named}.{} does not exist here; there is {known}", escape(name.as_bytes()))
@@ -36,7 +36,7 @@ fn sealed(lua: &Lua, table: Table, named: &'static str, known: &'static str) -> 
 }
 
 /// The directory of a task: the one it was given, or one of its own in the system's folder for temporary
-/// files, under a number that nobody can foresee.
+/// files, under an unpredictable number.
 fn directory(runtime: &Runtime, task: &Task) -> PathBuf {
     if let Some(directory) = &task.workdir {
         return directory.into();
@@ -80,7 +80,7 @@ pub(super) fn reason(lua: &Lua, text: &str) -> mlua::Result<Value> {
     Ok(Value::Table(reason))
 }
 
-/// Whether a table says what its text is.
+/// Whether a table has its own `tostring`.
 fn has_text(table: &Table) -> mlua::Result<bool> {
     table.metatable().map_or(Ok(false), |meta| meta.contains_key("__tostring"))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::text::escape::escape;
 
-/// The way to a value within others, as errors name it.
+/// The path to a value within tables.
 pub(super) enum Path<'a> {
     Root(&'a str),
     Item(&'a Path<'a>, usize),

@@ -6,8 +6,8 @@ use super::path::Path;
 use super::{Unstorable, kind};
 use crate::text::escape::escape;
 
-/// The keys of a table of a script, in an order that depends on nothing else. Its values stay in Lua, which
-/// has room for no more than some thousands of them outside of its tables.
+/// The keys of a script's table in order. The values stay in Lua, which can hold only some thousands of them
+/// outside of its tables.
 pub(super) struct Fields {
     table: Table,
     pub items: Vec<i64>,
@@ -54,7 +54,7 @@ impl Fields {
         self.value(name, path)
     }
 
-    /// Refuses a list with a gap that was not null in the list that it stands in the place of.
+    /// Refuses a list with a gap, unless the old list has null there.
     pub(super) fn refuse_gaps(&self, old: &[&str], path: &Path<'_>) -> Result<(), Unstorable> {
         let mut expected = 1;
         for index in &self.items {
@@ -70,8 +70,8 @@ impl Fields {
         Ok(())
     }
 
-    /// Of a list with null in it, whether there is a value at each place, and the old place: a script sees
-    /// nothing where there is null, and the others keep their places.
+    /// For a list with nulls: whether each index has a value, and its old index. A script sees no item for
+    /// null, and the other items keep their indexes.
     pub(super) fn by_place(&self, old: &[&str]) -> Vec<(bool, Option<usize>)> {
         let mut items = self.items.iter().peekable();
         let mut all = Vec::new();

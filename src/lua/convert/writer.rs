@@ -1,5 +1,5 @@
-//! JSON of Lua values: what a script left as it was read keeps its bytes, and what is new is made in an order
-//! that depends on nothing but its content.
+//! Writes Lua values as JSON: what a script left unchanged keeps its bytes, and new tables are written in an
+//! order that depends only on their content.
 
 use std::collections::HashMap;
 use std::os::raw::c_void;
@@ -13,14 +13,14 @@ use crate::lua::table_origin::Origins;
 use crate::store::Number;
 use crate::store::json::{self, JsonNode, JsonText, Part};
 
-/// How far an item of a list is looked for among those that it held before.
+/// How far an item of a list is searched among its old items.
 const ALIGNMENT_WINDOW: usize = 64;
 
-/// A piece of the JSON that a value stands in the place of.
+/// A piece of the JSON that a value replaces.
 #[derive(Clone, Copy)]
 struct BaseText<'a> {
     text: &'a str,
-    /// The text that it is a piece of, and where, if a script has tables of that.
+    /// The whole text and the offset in it, if a script has tables of that text.
     place: Option<(*const c_void, usize)>,
 }
 
@@ -40,7 +40,7 @@ enum EncodedJson {
     Other(String),
 }
 
-/// Makes JSON of Lua values.
+/// Writes Lua values as JSON.
 pub(super) struct Writer {
     origins: Origins,
 }
@@ -93,10 +93,10 @@ impl Writer {
         }))
     }
 
-    /// A number that is to be written, over the JSON `base`.
+    /// A number to be written over the JSON `base`.
     ///
-    /// A number that a script got for an integer which it had to round says which integer that was only
-    /// where it was read; anywhere else its digits would be lost.
+    /// A double that stands for a rounded integer keeps the digits only in its old place; anywhere else they
+    /// would be lost.
     pub(super) fn number(
         &self,
         value: &LuaValue,
@@ -189,7 +189,7 @@ impl Writer {
         }
     }
 
-    /// A table that stands for nothing that was read.
+    /// A table without a base.
     fn new_table(
         &self,
         fields: &Fields,
@@ -252,7 +252,7 @@ impl Writer {
         for (place, member) in members.iter().enumerate() {
             let counts = last[&*member.name] == place;
             match is_named(&member.name) {
-                // Of duplicates a script sees the last.
+                // Of duplicates, a script sees the last one.
                 true if !counts => parts.push(Part::Kept(place)),
                 true => {
                     let path = Path::Field(path, &member.name);
@@ -317,8 +317,8 @@ impl Writer {
         Ok(EncodedJson::Other(json::splice(base.text, &json::spans_of_items(base.text, items), &parts)))
     }
 
-    /// Which of the old items each new item takes the place of: those that are the same at both ends, in
-    /// between what comes in the same order, and if there are as many as before, each that of its place.
+    /// Which old item each new item replaces: equal items at both ends, in between those in the same order,
+    /// and if the count is the same, the one at the same index.
     fn align(
         &self,
         fields: &Fields,
@@ -344,7 +344,7 @@ impl Writer {
             LuaValue::Table(_) => known(value) == Some(place),
             value => is_scalar(value, items[place]),
         };
-        // A value at a time: Lua has room for no more than some thousands of them outside of its tables.
+        // One value at a time: Lua can hold only some thousands of them outside of its tables.
         let item = |number: usize| fields.item(number, path);
         let shorter = count.min(items.len());
         let mut before = 0;
@@ -379,7 +379,7 @@ impl Writer {
     }
 }
 
-/// Whether a value that is not a table is what a script sees of this JSON.
+/// Whether a scalar value is what a script sees for this JSON.
 fn is_scalar(value: &LuaValue, json: &str) -> bool {
     match value {
         LuaValue::String(text) => {

@@ -37,12 +37,12 @@ const RESULT: Native = Native::new(
 /// `exec.result` where a source calls `exec.run` and reads fields of its answer.
 static RUN_FOR_TABLE: Native = RESULT.alias(RUN.function.name, 3);
 
-/// The exit code of a command whose time was up, as the program `timeout` has it.
+/// The exit code of a command that timed out, as in the program `timeout`.
 const TIMEOUT_CODE: i32 = 124;
 /// What a shell adds to the number of a signal to make an exit code.
 const SIGNAL_CODE_BASE: i32 = 128;
 
-/// The fields of the table that a command answers, in the order of the values that `exec.run` answers.
+/// The fields of a command's result table, in the order of the values that `exec.run` returns.
 pub const FIELDS: [&str; 4] = ["success", "stdout", "stderr", "exit_code"];
 
 /// The four values of `exec.run` as a table.
@@ -54,7 +54,7 @@ pub fn as_table(lua: &Lua, values: &MultiValue) -> mlua::Result<MultiValue> {
     Ok(MultiValue::from_iter([Value::Table(table)]))
 }
 
-/// The table of a command as the four values of `exec.run`.
+/// The table of a command's result as the four values of `exec.run`.
 pub fn as_values(table: &Table) -> mlua::Result<MultiValue> {
     FIELDS.iter().map(|name| table.raw_get::<Value>(*name)).collect()
 }
@@ -62,8 +62,8 @@ pub fn as_values(table: &Table) -> mlua::Result<MultiValue> {
 /// The variant of `exec.run` whose answer is read by fields.
 pub const READ_BY_FIELDS: &str = "fields";
 
-/// Adds the variant of `exec.run` that is called where the source reads fields of its answer: it answers
-/// the table, and is `exec.run` to a recording.
+/// Adds the variant of `exec.run` that is called where the source reads fields of its answer: it returns the
+/// table, and recordings name it `exec.run`.
 pub fn add_variants(
     lua: &Lua,
     context: &Rc<ScriptContext>,
@@ -92,8 +92,8 @@ fn run_for_table(call: &Call) -> Result<MultiValue, CallError> {
 /// `exec.run(command[, {timeout=, env=, cwd=, stdin=}])`: whether the exit code was 0, what was
 /// written to standard output and to standard error, and the exit code.
 ///
-/// The command is one for `/bin/sh`. Each line of its output goes to the log as it comes. Whatever
-/// it has started is ended with it.
+/// The command is one for `/bin/sh`. Each line of its output is logged as it arrives. Processes that it left
+/// running are terminated.
 fn run_command(call: &Call) -> Result<MultiValue, CallError> {
     if call.context.scope.overlay().is_some() {
         return Err(CallError::usage(
@@ -146,12 +146,12 @@ fn run_command(call: &Call) -> Result<MultiValue, CallError> {
             "the command waited for the terminal, which it cannot have, and was ended",
         ),
         ExitReason::Stopped => {
-            // Ends this call, since it is the limits that say so.
+            // Ends this call, since the limits demand it.
             call.pause(Duration::ZERO)?;
             SIGNAL_CODE_BASE + nix::sys::signal::Signal::SIGTERM as i32
         }
         ExitReason::LeaseEnded => {
-            // Ends this call, unless the lease was renewed at the very last moment.
+            // Ends this call, unless the lease was renewed just in time.
             call.pause(Duration::ZERO)?;
             return Err(CallError::usage("the command was ended: its lock could not be renewed in time"));
         }
@@ -204,7 +204,7 @@ fn set(command: &mut ShellCommand, name: &str, value: &Value) -> Result<(), Call
     Ok(())
 }
 
-/// A time as tasks have it: seconds, or text such as `"30s"`.
+/// A duration as in tasks: seconds, or text such as `"30s"`.
 fn timeout(value: &Value) -> Result<Duration, CallError> {
     let time = match value {
         Value::Integer(seconds) => call::duration(*seconds as f64),
@@ -264,7 +264,7 @@ fn bytes(name: &str, value: &Value) -> Result<Vec<u8>, CallError> {
     }
 }
 
-/// The system takes text that ends at its first zero byte.
+/// The system reads text only up to its first zero byte.
 fn no_zero_byte(name: &str, text: &[u8]) -> Result<(), CallError> {
     match text.contains(&0) {
         true => Err(CallError::usage(format!("{name} contains a zero byte, which cannot be handed on"))),

@@ -1,4 +1,4 @@
-//! What a command says: read as it comes, handed on line by line, and kept up to a bound.
+//! The output of a command: read as it arrives, passed on line by line, and kept up to a limit.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -6,13 +6,13 @@ use std::os::fd::OwnedFd;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-/// How much of a stream is kept, in bytes. What comes after is still handed on line by line.
+/// How much of a stream is kept, in bytes. Later output is still passed on line by line.
 pub const MAX_OUTPUT: usize = 16 << 20;
-/// A line that is longer than this, in bytes, is handed on in pieces.
+/// A longer line, in bytes, is passed on in pieces.
 const MAX_LINE: usize = 64 << 10;
-/// How much is read at once; also what a pipe holds on most systems.
+/// How many bytes are read at once; also the capacity of a pipe on most systems.
 const CHUNK: usize = 64 << 10;
-/// How much is read at most when a command has ended; the most that a pipe can hold on Linux.
+/// The most bytes that are read after a command has ended; the largest capacity of a pipe on Linux.
 const MAX_PIPE_CONTENT: usize = 1 << 20;
 
 /// One of the two streams that a command writes to.
@@ -25,7 +25,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// What it is called.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Stream::Stdout => "stdout",
@@ -37,27 +37,27 @@ impl Stream {
 /// Takes each line that a command writes, without its line break.
 pub type Sink<'a> = &'a mut dyn FnMut(Stream, &[u8]);
 
-/// What was read of a stream.
+/// The captured output of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CapturedOutput {
     /// The first [`MAX_OUTPUT`] bytes.
     pub bytes: Vec<u8>,
-    /// Whether there were more.
+    /// Whether it was truncated.
     pub is_cut: bool,
 }
 
 /// A stream that is being read.
 pub(super) struct Output {
     stream: Stream,
-    /// Our end of the pipe, until nobody holds the other.
+    /// Our end of the pipe, until the other end is closed.
     pipe: Option<File>,
     kept: CapturedOutput,
-    /// The line that has not ended.
+    /// The last line, which is incomplete.
     line: Vec<u8>,
 }
 
 impl Output {
-    /// Reads `stream` from `pipe`, never waiting for it.
+    /// Reads `stream` from `pipe` without blocking.
     pub(super) fn new(stream: Stream, pipe: OwnedFd) -> std::io::Result<Output> {
         never_wait(&pipe)?;
         Ok(Output { stream, pipe: Some(pipe.into()), kept: CapturedOutput::default(), line: Vec::new() })
@@ -68,7 +68,7 @@ impl Output {
         self.pipe.as_ref()
     }
 
-    /// Reads a part of what is there; answers how many bytes.
+    /// Reads some of the available bytes; returns how many.
     pub(super) fn read(&mut self, sink: Sink) -> std::io::Result<usize> {
         let Some(pipe) = &mut self.pipe else { return Ok(0) };
         let mut buffer = [0; CHUNK];
@@ -86,9 +86,9 @@ impl Output {
         Ok(count)
     }
 
-    /// Reads what is left in the pipe, closes it, and answers what was kept.
+    /// Reads the rest of the pipe, closes it, and returns the captured output.
     pub(super) fn finish(mut self, sink: Sink) -> std::io::Result<CapturedOutput> {
-        // Somebody who goes on writing does not keep us.
+        // A process that keeps writing does not delay the end.
         let mut left = MAX_PIPE_CONTENT;
         while left > 0 {
             match self.read(sink)? {
@@ -121,7 +121,7 @@ impl Output {
     }
 }
 
-/// Has reads and writes answer at once if there is nothing to read, or no room to write.
+/// Makes reads and writes return at once if they would block.
 pub(super) fn never_wait(pipe: &OwnedFd) -> std::io::Result<()> {
     // A pipe has no other flags that could be lost, and the other end keeps its own.
     fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;

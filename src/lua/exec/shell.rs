@@ -1,10 +1,10 @@
-//! Runs a shell command to its end, or ends it, with everything that it started.
+//! Runs a shell command, and terminates it with everything that it started.
 //!
-//! A command runs under a supervisor, in a process group of its own. When its shell ends, what is left
-//! of the group gets SIGTERM and, after a second, SIGKILL. When its time is up, somebody asks it to
-//! stop, a lock that it works under is lost, a signal kills it, or this process dies, everything that
-//! it started ends, also what left the group. Only a command that exits leaves behind what left the
-//! group before, as daemons and `setsid` do.
+//! A command runs under a supervisor, in a process group of its own. When its shell exits, the remaining
+//! processes of the group get SIGTERM and, after a second, SIGKILL. When it times out, is stopped, loses a
+//! lock, is killed by a signal, or this process dies, everything that it started is terminated, also
+//! processes that left the group. Only after a regular exit do processes live on that had left the group, as
+//! daemons and `setsid` do.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,81 +21,81 @@ use super::output::{CapturedOutput, Output, Sink, Stream, never_wait};
 use crate::lua::HeldLocks;
 use crate::supervisor::{Bytes, CommandSpec, EndCause, ExitStatus, StartError, Supervised, SupervisorReport};
 
-/// The pause between two looks at a command that works or has ended just now.
+/// How often a command is polled that produces output or has just ended.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(1);
-/// The pause between two looks at a command of which nothing is heard.
+/// How often a silent command is polled.
 const MAX_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How often a supervisor is told that this process is alive.
+/// How often the supervisor gets a heartbeat of this process.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
 
-/// A command for `/bin/sh`, and what it finds around it.
+/// A command for `/bin/sh` with its environment.
 #[derive(Clone, Debug, Default)]
 pub struct ShellCommand {
-    /// What the shell is to do.
+    /// The text for the shell.
     pub text: String,
-    /// The time it has.
+    /// The timeout.
     pub timeout: Option<Duration>,
     /// Variables to set over those of this process.
     pub env: BTreeMap<String, Vec<u8>>,
-    /// The folder to run in, instead of the present one.
+    /// The working directory, if it is not the current one.
     pub cwd: Option<PathBuf>,
-    /// What it reads from standard input, which is empty otherwise.
+    /// The standard input, which is empty otherwise.
     pub stdin: Option<Vec<u8>>,
 }
 
-/// What a command is subject to while it runs.
+/// The conditions under which a running command is terminated.
 pub struct Watch<'a> {
-    /// Asked every few milliseconds whether to end it.
+    /// Polled every few milliseconds: whether to terminate it.
     pub stop: &'a dyn Fn() -> bool,
-    /// The locks that it works under.
+    /// The locks that it runs under.
     pub locks: Option<&'a HeldLocks>,
 }
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitReason {
-    /// By itself, with this code.
+    /// It exited with this code.
     Exited(i32),
-    /// By a signal that did not come from here.
+    /// A signal killed it that was not sent from here.
     Signalled(i32),
-    /// It was ended since its time was up.
+    /// It timed out.
     TimedOut(Duration),
-    /// It was ended since somebody asked for that.
+    /// It was stopped on request.
     Stopped,
-    /// It was ended since a lock that it worked under could not be kept.
+    /// It was terminated because a lock could not be renewed.
     LeaseEnded,
-    /// It was ended since it waited for the terminal, which it cannot have.
+    /// It was terminated because it waited for the terminal, which it cannot have.
     WantedTerminal,
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Clone, Debug)]
 pub struct Finished {
     /// How it ended.
     pub ended: ExitReason,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub stdout: CapturedOutput,
-    /// What it wrote to standard error.
+    /// Its standard error.
     pub stderr: CapturedOutput,
-    /// Whether it left processes running, which were ended.
+    /// Whether it left processes running, which were terminated.
     pub left_processes: bool,
-    /// Whether it was not run: a stub stood in for it.
+    /// Whether a stub answered in place of running it.
     pub is_stub: bool,
 }
 
-/// Runs `command` and hands each line of its output to `sink` as it comes.
+/// Runs `command` and passes each line of its output to `sink` as it arrives.
 ///
 /// # Errors
-/// The shell could not be started, its pipes not be read, or its supervisor was killed; nothing of the
-/// command runs on then.
+/// The shell could not be started, its pipes could not be read, or its supervisor was killed; nothing of the
+/// command keeps running then.
 pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished> {
     let started = Instant::now();
     let (mut supervised, mut pipes) = start(command, watch)?;
     let control = supervised.control();
     let _feeding = watch.locks.map(|locks| locks.feed(control.clone()));
     let mut beat_at = started;
-    // Why it was asked to end.
+    // Why it was told to end.
     let mut end_reason: Option<ExitReason> = None;
     let end = loop {
         pipes.exchange(supervised.descriptor(), sink)?;
@@ -124,7 +124,7 @@ pub fn run(command: &ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Re
             Some(ExitStatus::Signalled(signal)) => ExitReason::Signalled(signal),
             None => ExitReason::Stopped,
         },
-        // The one who keeps the locks may have asked.
+        // The keeper of the leases may have requested it.
         EndCause::Requested | EndCause::Orphaned => end_reason.unwrap_or(ExitReason::Stopped),
         EndCause::Lease => ExitReason::LeaseEnded,
         EndCause::Terminal => ExitReason::WantedTerminal,
@@ -170,16 +170,16 @@ fn start<'a>(command: &'a ShellCommand, watch: &Watch<'_>) -> std::io::Result<(S
 
 /// Our ends of a command's pipes.
 struct Pipes<'a> {
-    /// Until everything is written.
+    /// `None` once everything is written.
     stdin: Option<StdinPipe<'a>>,
     stdout: Output,
     stderr: Output,
-    /// How long to wait for the next of it.
+    /// How long to wait for more output.
     pause: Duration,
 }
 
 impl Pipes<'_> {
-    /// Waits a moment for something to read or write, and does it; or for `report` to be read.
+    /// Waits briefly until a pipe or `report` is ready, and reads and writes the pipes.
     fn exchange(&mut self, report: BorrowedFd<'_>, sink: Sink) -> std::io::Result<()> {
         let mut awaited = Vec::with_capacity(4);
         awaited.push(PollFd::new(report, PollFlags::POLLIN));
@@ -197,7 +197,7 @@ impl Pipes<'_> {
             Ok(_) => self.pause = MIN_POLL_INTERVAL,
             Err(error) => return Err(error.into()),
         }
-        // None of them ever waits, so it does not matter which it was.
+        // None of these blocks, so it does not matter which one is ready.
         self.stdout.read(sink)?;
         self.stderr.read(sink)?;
         if self.stdin.as_mut().is_some_and(StdinPipe::is_written) {
@@ -207,7 +207,7 @@ impl Pipes<'_> {
     }
 }
 
-/// What a command is to read.
+/// The standard input of a command.
 struct StdinPipe<'a> {
     pipe: File,
     left: &'a [u8],
@@ -219,14 +219,14 @@ impl<'a> StdinPipe<'a> {
         Ok(StdinPipe { pipe: pipe.into(), left: bytes })
     }
 
-    /// Writes what there is room for; whether that was the last of it.
+    /// Writes as much as the pipe takes; returns whether everything is written.
     fn is_written(&mut self) -> bool {
         while !self.left.is_empty() {
             match self.pipe.write(self.left) {
                 Ok(count) => self.left = &self.left[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-                // The command reads no further, which is up to it.
+                // The command stopped reading, which is its own decision.
                 Err(_) => return true,
             }
         }

@@ -1,15 +1,15 @@
-//! Commands that are not run: what they are said to write stands in for it.
+//! Stubs: the output of commands that are not run.
 
 use std::str::FromStr;
 
 use super::{CapturedOutput, ExitReason, Finished, Sink, Stream};
 
-/// What a command answers that is not run.
+/// A stub for commands.
 #[derive(Clone, Debug)]
 pub struct ExecStub {
-    /// The commands that are meant.
+    /// The commands that it matches.
     pub command: globset::GlobMatcher,
-    /// What they write to standard output.
+    /// Their standard output.
     pub output: Vec<u8>,
 }
 
@@ -31,7 +31,7 @@ impl FromStr for ExecStub {
 }
 
 impl ExecStub {
-    /// What comes of a command that the stub stands in for; `sink` gets its lines.
+    /// The result of a stubbed command; `sink` gets its lines.
     pub fn finished(&self, sink: Sink) -> Finished {
         let text = self.output.strip_suffix(b"\n").unwrap_or(&self.output);
         if !text.is_empty() {
@@ -47,7 +47,7 @@ impl ExecStub {
     }
 }
 
-/// The first of `stubs` that stands in for `command`.
+/// The first of `stubs` that matches `command`.
 pub fn find<'a>(stubs: &'a [ExecStub], command: &str) -> Option<&'a ExecStub> {
     stubs.iter().find(|stub| stub.command.is_match(command))
 }

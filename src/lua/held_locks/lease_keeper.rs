@@ -1,5 +1,5 @@
-//! The thread that keeps the leases of a run alive, looks whether the database and the locks are still
-//! there, and gives everything up if the script is stuck.
+//! The thread that renews the leases of a run, checks that the database and the locks still exist, and
+//! releases everything if the script is stuck.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -10,8 +10,7 @@ use crate::store::{ErrorKind, Reset, Store, StoreError, why_lost};
 use crate::supervisor::LeaseTerm;
 use crate::time::BootInstant;
 
-/// How often the thread looks at a script that may be stuck, at locks that somebody may have cleared, and
-/// at the files of the database.
+/// How often the thread checks for a stuck script, for cleared locks, and the files of the database.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the thread does until the run ends.
@@ -38,12 +37,12 @@ pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<
     }
 }
 
-/// Renews a lease; what is due stays due if the store cannot be reached.
+/// Renews a lease; it stays due if the store cannot be reached.
 fn renew(shared: &Shared, store: Option<&dyn Store>, held: &HeldLock, lease: LeaseTerm) {
     let requested_at = BootInstant::now();
     let why = || store.and_then(|store| why_lost(store, &held.name, held.token));
     if held.must_be_given_up(requested_at) {
-        // The supervisors have ended what runs under it.
+        // The supervisors have terminated the commands under it.
         return shared.lose(held.number, why().unwrap_or_else(|| NOT_RENEWED.into()), true);
     }
     match store.map(|store| store.renew(&held.name, held.token, lease.length)) {
@@ -58,8 +57,8 @@ fn renew(shared: &Shared, store: Option<&dyn Store>, held: &HeldLock, lease: Lea
     }
 }
 
-/// Looks whether the database is the one that the locks were taken in, and whether they are still
-/// there: a renewal may be long in coming.
+/// Checks that the database is the one that the locks were acquired in, and that they still exist: the next
+/// renewal may be far away.
 fn check(shared: &Shared, store: &mut Option<Box<dyn Store>>, store_factory: &StoreFactory) {
     let held = shared.table().held.clone();
     if held.is_empty() {
@@ -105,17 +104,16 @@ fn find_losses(
     Ok(())
 }
 
-/// The locks whose leases have to be renewed now.
+/// The locks whose leases must be renewed now.
 fn due_for_renewal(shared: &Shared) -> Vec<HeldLock> {
     let now = BootInstant::now();
     let is_due = |held: &&HeldLock| held.renew_at().is_some_and(|at| at <= now);
     shared.table().held.iter().filter(is_due).cloned().collect()
 }
 
-/// Waits until a lease has to be renewed, or there is something else to look at; false at the end of
-/// the run.
+/// Waits until a lease must be renewed or another check is due; false at the end of the run.
 fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
-    /// How soon a renewal that failed is tried again.
+    /// How soon a failed renewal is retried.
     const RETRY_INTERVAL: Duration = Duration::from_millis(20);
     let table = shared.table();
     if table.ended {
@@ -124,7 +122,7 @@ fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
     let now = BootInstant::now();
     let next = table.held.iter().filter_map(HeldLock::renew_at).min();
     let waits = [
-        // A wait goes on by a clock that stands still while the machine is suspended, and leases do not.
+        // The wait uses a clock that stops while the machine is suspended; leases do not stop.
         next.map(|next| next.since(now).clamp(RETRY_INTERVAL, CHECK_INTERVAL)),
         (!table.commands.is_empty()).then(|| table.bounds().interval()),
         has_guard.then_some(CHECK_INTERVAL),
@@ -143,7 +141,7 @@ fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
 /// Notes that a lease was renewed.
 fn extend(shared: &Shared, number: u64, lease: LeaseTerm) {
     let mut table = shared.table();
-    // The script may have released it in the meantime.
+    // The script may have released it meanwhile.
     if let Some(held) = table.held.iter_mut().find(|held| held.number == number) {
         held.lease = Some(lease);
     }
@@ -161,20 +159,20 @@ fn release_in_distress(shared: &Shared, store: Option<&dyn Store>) {
     for (_, command) in &commands {
         command.kill();
     }
-    // Nobody is to have the lock while what ran under it goes on.
+    // Nobody may get the lock while a command under it still runs.
     if !commands.iter().all(|(_, command)| command.has_ended(KILL_TIMEOUT)) {
         return;
     }
     if let Some(store) = store {
         for held in held {
-            // What cannot be released runs out by itself.
+            // A lock that cannot be released expires.
             let _ = store.release(&held.name, held.token);
         }
     }
 }
 
-/// Opens a connection, unless its database is another one than that of the locks, or an earlier state of
-/// it: by its name, it may have become one since they were acquired.
+/// Opens a connection, unless the path now leads to another database than that of the locks, or to an earlier
+/// state of it.
 fn open(shared: &Shared, store_factory: &StoreFactory) -> Result<Box<dyn Store>, StoreError> {
     // Before the database is read: a lock that is acquired meanwhile has a later revision.
     let (database, acquired) = {

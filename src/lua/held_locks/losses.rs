@@ -9,7 +9,7 @@ use super::table::{HeldLock, LostLock, Shared};
 use crate::store::{Store, why_lost};
 use crate::time::BootInstant;
 
-/// The locks that are lost, each told once.
+/// The lost locks, each reported once.
 pub struct Losses {
     pub(super) shared: Arc<Shared>,
     pub(super) store: Rc<dyn Store>,
@@ -28,7 +28,7 @@ impl Losses {
         self.shared.table().lost.front().cloned()
     }
 
-    /// The next lock that was lost is not told again.
+    /// Does not report that lock again.
     pub fn acknowledge(&self, lost: &LostLock) {
         let mut table = self.shared.table();
         if table.lost.front() == Some(lost) {
@@ -37,8 +37,8 @@ impl Losses {
         }
     }
 
-    /// Gives up the locks whose leases were not renewed in time, whatever the thread is doing that should
-    /// have done so.
+    /// Gives up the locks whose leases were not renewed in time, even if the thread that should do so is
+    /// blocked.
     fn give_up(&self) {
         let now = BootInstant::now();
         let table = self.shared.table();

@@ -11,15 +11,15 @@ use crate::supervisor::{CommandDeadlines, Control, LeaseTerm};
 use crate::text::escape::escape;
 use crate::time::{BootInstant, Millis};
 
-/// A lock that this run held, and that it lost before it released it.
+/// A lock that this run lost before it released it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostLock {
     /// The name of the lock.
     pub lock: String,
-    /// Who took it, or why it was lost; escaped.
+    /// Who took it, or another reason; escaped.
     pub reason: String,
-    /// Whether it was held since before the present attempt of a task: then all that is still to come
-    /// in the run was to happen under it.
+    /// Whether it was held since before the current attempt of a task: then the rest of the run was meant to
+    /// happen under it.
     pub is_of_run: bool,
 }
 
@@ -33,9 +33,9 @@ impl std::fmt::Display for LostLock {
 pub(super) struct Shared {
     pub table: Mutex<Table>,
     pub wake: Condvar,
-    /// Whether a lock was lost that nobody was told of.
+    /// Whether a lost lock was not reported yet.
     pub has_lost: AtomicBool,
-    /// When the first of the leases has to be given up, as [`BootInstant::to_nanoseconds`]; 0 without one.
+    /// When the first lease must be given up, as [`BootInstant::to_nanoseconds`]; 0 without one.
     pub give_up_at: AtomicU64,
 }
 
@@ -45,14 +45,14 @@ pub(super) struct Table {
     /// The id of the database that the locks are held in; `None` if it is not known.
     pub database: Option<String>,
     pub taken: u64,
-    /// The last lock that was taken before the present attempt of a task.
+    /// The last lock that was acquired before the current attempt of a task.
     pub taken_before: u64,
     pub ended: bool,
-    /// Locks that were lost, and of which nobody was told yet.
+    /// Lost locks that were not reported yet.
     pub lost: VecDeque<LostLock>,
     /// Locks whose lease was not renewed in time, still to be released.
     pub given_up: Vec<HeldLock>,
-    /// The commands that run, by their numbers.
+    /// The running commands, by their numbers.
     pub commands: Vec<(u64, Control)>,
     pub commands_started: u64,
 }
@@ -93,7 +93,7 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What others see of the table without locking it.
+    /// Updates what other threads read without locking the table.
     pub(super) fn publish(&self, table: &Table) {
         let leases = table.held.iter().filter_map(|held| held.lease);
         let first = leases.map(|lease| lease.terminate_at().to_nanoseconds().max(1)).min();
@@ -101,7 +101,7 @@ impl Shared {
         self.has_lost.store(!table.lost.is_empty(), Ordering::Release);
     }
 
-    /// Takes note that a lock was lost, and ends the commands that ran under it.
+    /// Notes that a lock was lost, and terminates the running commands.
     pub(super) fn lose(&self, number: u64, reason: String, must_be_released: bool) {
         let mut table = self.table();
         // The script may have released it in the meantime.
@@ -128,7 +128,7 @@ impl Table {
         CommandDeadlines::of(self.held.iter().filter_map(|held| held.lease))
     }
 
-    /// Tells the running commands how long they may go on.
+    /// Sends the running commands their deadlines.
     pub(super) fn tell_commands(&self) {
         for (_, command) in &self.commands {
             command.bound(self.bounds());

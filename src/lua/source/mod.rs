@@ -1,7 +1,8 @@
-//! What the text of a script says about the calls in it: which type the reader of an entry means.
+//! Reads the source of a script to find out how the results of its calls are used: which type the reader of
+//! an entry expects.
 //!
-//! A source is compiled by Lua as it is written; only then it is scanned, and the calls that were
-//! found are wrapped, each on its own line, before it is compiled once more.
+//! A source is first compiled by Lua unchanged. Then it is scanned, the calls that were found are wrapped
+//! without changing the lines, and it is compiled again.
 
 mod newer_lua;
 mod parser;
@@ -14,8 +15,7 @@ pub use parser::scan;
 pub use scan::{Assignment, Comparison, Literal, Operand, SourceCall, SourceScan, Use};
 pub use tokens::{LuaToken, TokenKind, tokens};
 
-/// A function of a script in whose place another variant of it is called, if it is the one that it
-/// is thought to be.
+/// A call that uses another variant of its function, if it turns out to call that function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrappedCall<'s> {
     /// The call.
@@ -24,8 +24,8 @@ pub struct WrappedCall<'s> {
     pub variant: &'static str,
 }
 
-/// The source with each of `wrapped` as `HOOK(callee, "variant", "name")(…)`. The result is to be
-/// called with the hook, and returns the script as a function. Its lines are those of the source.
+/// The source with each of `wrapped` as `HOOK(callee, "variant", "name")(…)`. Called with the hook, the
+/// result returns the script as a function. Its line numbers are those of the source.
 pub fn rewrite(source: &[u8], wrapped: &[WrappedCall<'_>]) -> Vec<u8> {
     let hook = hook_name(source);
     let mut insertions = Vec::with_capacity(2 * wrapped.len());
@@ -34,7 +34,7 @@ pub fn rewrite(source: &[u8], wrapped: &[WrappedCall<'_>]) -> Vec<u8> {
         insertions.push((call.callee.0, format!("{hook}(")));
         insertions.push((call.callee.1, format!(",\"{variant}\",\"{name}\")")));
     }
-    // A callee may contain another call; then both open at the same place, in the same words.
+    // A callee may contain another call; then both insertions have the same place and the same text.
     insertions.sort_by_key(|(at, _)| *at);
     let mut text = format!("local {hook} = ... return function(...) ").into_bytes();
     let mut from = 0;

@@ -1,16 +1,16 @@
-//! Tells of a syntax error that it stands at a statement which only newer Lua versions have.
+//! Explains syntax errors at statements that only newer Lua versions have.
 
 use super::tokens::{TokenKind, tokens};
 
 const GOTO: &str = "Lua 5.1 has no goto and no labels: use a loop, a function, or if and else";
 const CONTINUE: &str = "Lua 5.1 has no continue: put the rest of the loop's body into an if";
 
-/// What to add to Lua's message of a syntax error in `source`; `None` if it is about something else.
+/// The explanation of Lua's message of a syntax error in `source`; `None` if it is about something else.
 pub fn explain(message: &str, source: &[u8]) -> Option<&'static str> {
     let (place, near) = message.rsplit_once(" near ")?;
     let near = near.trim().strip_prefix('\'')?.strip_suffix('\'')?;
     let line = line_of(place)?;
-    // What comes behind may be anything.
+    // The rest may be anything.
     let upto: usize = source.split_inclusive(|byte| *byte == b'\n').take(line).map(<[u8]>::len).sum();
     let tokens = tokens(source).or_else(|| tokens(&source[..upto]))?;
     let text = |index: usize| tokens[index].text(source);

@@ -55,7 +55,7 @@ impl<'s> Parser<'s> {
         self.tokens.get(self.at + 1).is_some_and(|token| token.is(self.source, text))
     }
 
-    /// Goes behind the present token, if there is one.
+    /// Skips the current token, if there is one.
     fn advance(&mut self) -> LuaToken {
         let token = self.token();
         if token.kind != TokenKind::End {
@@ -99,7 +99,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// The call that an operand is, if it is nothing else.
+    /// The call that an operand consists of, if it has no operators.
     fn only_call(&self, operand: &Operand) -> Option<usize> {
         match operand {
             // Operators note a use.
@@ -211,7 +211,7 @@ impl<'s> Parser<'s> {
         self.assignment_or_call()
     }
 
-    /// Goes behind a part of a name such as `a.b:c`.
+    /// Skips a part of a name such as `a.b:c`.
     fn part_of_function_name(&mut self) -> Option<()> {
         let is_part = self.kind() == TokenKind::Name || self.is(".") || self.is(":");
         is_part.then(|| self.advance()).map(|_| ())
@@ -242,7 +242,7 @@ impl<'s> Parser<'s> {
         while self.take(",") {
             names.push(self.name()?);
         }
-        // In its own statement a name still stands for another variable.
+        // The names are declared only after the statement.
         let value = if self.take("=") { self.expressions()? } else { None };
         names.iter().for_each(|(start, end)| self.variables.declare(&self.source[*start..*end]));
         if let [name] = names[..] {

@@ -1,4 +1,4 @@
-//! What a scan finds in a source: calls, and what becomes of their values.
+//! What a scan finds in a source: calls, and how their values are used.
 
 /// The type of a literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,21 +13,21 @@ pub enum Literal {
     Table,
 }
 
-/// What becomes of the value of a call where it stands.
+/// How the value of a call is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// Nothing is known.
     Unknown,
-    /// Only whether it is true counts, or that counts as well.
+    /// It is a condition, or also a condition.
     Condition,
-    /// A literal of that type takes its place if it is nil or false (`or`).
+    /// A literal of that type replaces nil and false (`or`).
     Or(Literal),
     /// It is compared with a literal of that type (`==`, `~=`).
     Equality(Literal),
 }
 
 impl Use {
-    /// Of several uses of one value the one with the greatest rank counts.
+    /// The use with the greatest rank counts if there are several.
     pub(super) fn rank(self) -> u8 {
         match self {
             Use::Unknown => 0,
@@ -47,14 +47,14 @@ pub struct SourceCall {
     pub name: (usize, usize),
     /// The line of the argument list, which Lua gives the call.
     pub line: usize,
-    /// What becomes of its value.
+    /// How its value is used.
     pub used: Use,
     /// Whether one of the fields that are looked for is read from its value, or from a variable that it alone
     /// is assigned to.
     pub is_read_by_fields: bool,
 }
 
-/// An expression, as far as it is of interest.
+/// An operand of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operand {
     /// A literal.
@@ -67,7 +67,7 @@ pub enum Operand {
     Other,
 }
 
-/// One variable gets the value of one expression in which a call has the last word.
+/// The value of a call is assigned to a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     /// The bytes of the variable's name.

@@ -1,4 +1,4 @@
-//! Changes that depend on what is there, each in one step.
+//! Atomic changes that depend on the current value.
 
 use mlua::{MultiValue, Value as LuaValue};
 
@@ -89,7 +89,7 @@ fn add(call: &Call, sign: fn(Number) -> Option<Number>) -> Result<MultiValue, Ca
     let step = if call.is_nil(1) { Number::Integer(1) } else { call.number(1, "step")? };
     let step = sign(step).ok_or_else(|| CallError::usage("the step does not fit into 64 bits"))?;
     let edited = edit(call, &Edit::Increment(step))?;
-    // Text that another program wrote as a number stays text in the store, not here.
+    // The store keeps a number that another program wrote as text; a script sees a number.
     match &edited.value {
         Some(Value::String(text)) => match Number::written(text) {
             Some(number) => call.answer(convert::to_lua_or_digits(call.lua, &Value::number(number))?),
@@ -163,11 +163,11 @@ fn compare_swap(call: &Call) -> Result<MultiValue, CallError> {
     call.answer(call.context.store().commit(&transaction)?.is_committed())
 }
 
-/// `state.update(key, fn)`: the new value. `fn` gets the present value, or nil, and is called
-/// again if others changed it in the meantime. The expiry is kept.
+/// `state.update(key, fn)`: the new value. `fn` gets the current value, or nil, and is called again if others
+/// changed it meanwhile. The expiry is kept.
 ///
-/// An update of the key that is being updated is refused: the outer one would find its entry changed
-/// each time, and both would begin anew until they give up. Those of other keys have their tries in common.
+/// An update of the key that is being updated is refused: the outer one would find its entry changed each
+/// time, and both would retry until they give up. Updates of other keys share their attempts.
 fn update(call: &Call) -> Result<MultiValue, CallError> {
     const ATTEMPTS: u32 = 100;
     let key = call.key()?;
@@ -194,7 +194,7 @@ fn update(call: &Call) -> Result<MultiValue, CallError> {
         }
         let value = convert::to_stored_over(call.lua, &new, "value", spelled.as_ref())?;
         let mut transaction = match &found {
-            // Untyped text that was left as it is keeps its words.
+            // Unchanged untyped text stays untyped.
             Some(entry) if spelled.as_ref() == Some(&value) && entry.stored_type.is_none() => {
                 Transaction::put(key.clone(), Value::String(entry.stored.clone()), Expiry::Keep)
             }

@@ -62,10 +62,10 @@ fn get(call: &Call) -> Result<MultiValue, CallError> {
 
 /// `state.set(key, value[, ttl | {ttl=, if_version=, lock=, token=}])`: true.
 ///
-/// With `if_version` it writes only over that version, 0 being "no such key"; where there is
-/// another, it answers false and the version found. With `lock` it writes only while this run
-/// holds that lock, or while it is held under `token` if that is given; otherwise it is an error,
-/// so that a write that came too late cannot be taken for one that was not needed.
+/// With `if_version` it writes only over that version, 0 being "no such key"; where there is another, it
+/// answers false and the version found. With `lock` it writes only while this run holds that lock, or while
+/// it is held under `token` if that is given; otherwise it is an error, so that a late write is not mistaken
+/// for an unneeded one.
 fn set(call: &Call) -> Result<MultiValue, CallError> {
     let key = call.key()?;
     let value = call.stored(1)?;
@@ -99,7 +99,7 @@ pub(super) fn explain_refused_lock(
     Ok(StoreError::from(ErrorKind::LockLost { name: escape(name.as_bytes()), token, now }).into())
 }
 
-/// What the third argument of `state.set` says.
+/// The options in the third argument of `state.set`.
 #[derive(Default)]
 struct SetOptions {
     expiry: Expiry,
@@ -215,8 +215,8 @@ fn exists(call: &Call) -> Result<MultiValue, CallError> {
     call.answer(found.is_some())
 }
 
-/// `state.keys([glob or prefix])`: a sorted array. Keys of other programs that are no UTF-8 text
-/// cannot be named by a script and are left out.
+/// `state.keys([glob or prefix])`: a sorted array. Keys that are not UTF-8 cannot be named by a script and
+/// are left out.
 fn keys(call: &Call) -> Result<MultiValue, CallError> {
     let pattern = call.pattern(0)?;
     let table = call.lua.create_table()?;
@@ -231,8 +231,8 @@ fn keys(call: &Call) -> Result<MultiValue, CallError> {
     call.answer(table)
 }
 
-/// `state.clear([glob])`: how many entries went. Removes what `state.keys` lists for the same
-/// pattern, and without one everything.
+/// `state.clear([glob])`: the number of deleted entries. Deletes the keys that `state.keys` lists for the
+/// same pattern; all without one.
 fn clear(call: &Call) -> Result<MultiValue, CallError> {
     let pattern = call.pattern(0)?;
     if call.optional_text(0, "pattern")?.as_deref() == Some("") {
@@ -241,7 +241,7 @@ fn clear(call: &Call) -> Result<MultiValue, CallError> {
     let store = call.context.store();
     if let Some(range) = pattern.whole_range() {
         match store.commit(&Transaction::of(Operation::DeleteRange(range))) {
-            // What cannot be removed together is removed in parts.
+            // Entries that do not fit one transaction are deleted in several.
             Err(StoreError { kind: ErrorKind::TooManyOperations { .. }, .. }) => {}
             Ok(Outcome::Committed { changed, .. }) => return call.answer(changed),
             Ok(Outcome::Refused { .. }) => return call.answer(0),

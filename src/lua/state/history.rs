@@ -1,4 +1,4 @@
-//! What was: the changes of an entry.
+//! The history of an entry.
 
 use mlua::{MultiValue, Value as LuaValue};
 
@@ -10,7 +10,7 @@ use crate::store::{Change, HistoryScan, Image, Number, Subject};
 
 pub(super) static FUNCTIONS: [Native; 1] = [Native::new(HostFunction::reads("state.history"), history)];
 
-/// How many changes there are unless the script says otherwise.
+/// How many changes are returned by default.
 const DEFAULT_LIMIT: usize = 10;
 
 /// `state.history(key[, n])`: the newest changes of an entry, the newest first, as far as history

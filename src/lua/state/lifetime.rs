@@ -1,4 +1,4 @@
-//! How long entries live.
+//! The expiry of entries.
 
 use mlua::MultiValue;
 
@@ -22,7 +22,7 @@ fn set_ttl(call: &Call) -> Result<MultiValue, CallError> {
     change(call, expiry)
 }
 
-/// `state.persist(key)`: whether there is such an entry; it does not expire any more.
+/// `state.persist(key)`: whether the entry exists; it no longer expires.
 fn persist(call: &Call) -> Result<MultiValue, CallError> {
     change(call, Expiry::Clear)
 }

@@ -29,7 +29,7 @@ fn list(call: &Call) -> Result<MultiValue, CallError> {
     let store = call.context.store();
     each_key(call, &pattern, |keys| {
         for key in keys {
-            // One that was deleted since its page was read is not there any more.
+            // An entry may have been deleted since its page was read.
             if let Some(text) = key.as_str()
                 && let Some(entry) = store.get(key)?
             {

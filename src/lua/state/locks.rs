@@ -1,4 +1,4 @@
-//! Locks that are held by one at a time among all processes.
+//! Locks between processes.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ const fn changes_lock(name: &'static str) -> HostFunction {
     HostFunction::writes(name).about(CallTarget::Lock)
 }
 
-/// The lease of a lock unless the script says otherwise; it is renewed while the run lives.
+/// The default lease of a lock; it is renewed while the run lives.
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);
-/// How long a lock is waited for unless the script says otherwise: longer than the lease, so that
-/// what a dead process left behind is had in the end.
+/// The default time to wait for a lock: longer than the lease, so that a dead process's lock is acquired in
+/// the end.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a lock is waited for, and its lease.
@@ -36,8 +36,7 @@ struct LockTimes {
 }
 
 impl LockTimes {
-    /// Reads the argument at `index`: the seconds to wait, or `{wait=, lease=}`; nil leaves both as they are
-    /// unless a script says otherwise.
+    /// Reads the argument at `index`: the seconds to wait, or `{wait=, lease=}`; nil means the defaults.
     fn read(call: &Call, index: usize) -> Result<LockTimes, CallError> {
         let mut times = LockTimes { wait: DEFAULT_TIMEOUT, lease: DEFAULT_LEASE };
         match call.value(index) {
@@ -88,7 +87,7 @@ fn lock(call: &Call) -> Result<MultiValue, CallError> {
     }
 }
 
-/// `state.is_locked(name)`: whether anybody holds it, and the name of the holder.
+/// `state.is_locked(name)`: whether it is held, and the name of the holder.
 fn is_locked(call: &Call) -> Result<MultiValue, CallError> {
     let name = call.text(0, "name")?;
     let store = call.context.store();
@@ -126,7 +125,7 @@ fn try_lock(call: &Call) -> Result<MultiValue, CallError> {
     }
 }
 
-/// `state.unlock(name[, holder])`: whether this run held it. What others hold is left alone.
+/// `state.unlock(name[, holder])`: whether this run held it. Locks of others are not touched.
 fn unlock(call: &Call) -> Result<MultiValue, CallError> {
     outside_transaction(call)?;
     let name = call.text(0, "name")?;
@@ -141,10 +140,10 @@ fn unlock(call: &Call) -> Result<MultiValue, CallError> {
 
 /// The inner half of `state.with_lock(name[, holder], fn[, seconds | {wait=, lease=}])` and of
 /// `state.with_lock(name[, holder], seconds | {wait=, lease=}, fn)`: calls the function under the lock, and
-/// answers as Lua's own `pcall` does. The seconds are the time to wait.
+/// returns what Lua's own `pcall` does. The seconds are the time to wait.
 ///
-/// Until it is left, every write of this run is refused unless the lock is still held. A lock that is
-/// lost meanwhile ends the function, and is an error of this call.
+/// Until it returns, every write of this run is refused unless the lock is still held. If the lock is lost
+/// meanwhile, the function is ended and this call fails.
 fn with_lock(call: &Call) -> Result<MultiValue, CallError> {
     let is_function = |index: usize| matches!(call.value(index), LuaValue::Function(_));
     let holder = match call.value(1) {
@@ -182,7 +181,8 @@ fn with_lock(call: &Call) -> Result<MultiValue, CallError> {
     }
 }
 
-/// The fault of a call whose lock was lost while its function worked, with what that raised by itself.
+/// The error of a call whose lock was lost while its function ran, with the error that the function raised
+/// itself.
 fn lost_while(reason: &str, done: &Result<MultiValue, CallError>) -> CallError {
     let raised = done.as_ref().ok().and_then(|values| match (values.front(), values.get(1)) {
         (Some(LuaValue::Boolean(false)), Some(LuaValue::Error(error))) if stop_in(error).is_some() => None,
@@ -193,7 +193,7 @@ fn lost_while(reason: &str, done: &Result<MultiValue, CallError>) -> CallError {
     CallError::LockLost(format!("{reason}{raised}"))
 }
 
-/// Waits for the lock that is the first argument; the lock in the way if the time was up.
+/// Waits for the lock named by the first argument; returns the conflicting lock after the timeout.
 fn acquire(
     call: &Call,
     holder: Option<String>,
@@ -223,7 +223,7 @@ fn acquire(
     }
 }
 
-/// A transaction may run more than once, and what it does to a lock cannot be taken back.
+/// A transaction may run more than once, and its changes of a lock cannot be undone.
 pub(super) fn outside_transaction(call: &Call) -> Result<(), CallError> {
     match call.context.scope.overlay() {
         None => Ok(()),

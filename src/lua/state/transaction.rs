@@ -19,23 +19,22 @@ pub(super) static FUNCTIONS: [Native; 1] = [Native::new(
     transaction,
 )];
 
-/// How often the function is run before others have their way.
+/// How often the function is run before the transaction fails.
 const ATTEMPTS: u32 = 100;
 
-/// What became of a try.
+/// The result of an attempt.
 enum Attempt {
-    /// It took effect, or what it read still holds.
+    /// It was committed, or what it read is unchanged.
     Done,
     /// Others changed what it read: this key, if it is known which.
     Conflict(Option<Key>),
 }
 
-/// The inner half of `state.transaction(fn)`: answers as Lua's own `pcall` does what `fn` returns
-/// or raises.
+/// The inner half of `state.transaction(fn)`: returns what `fn` returns or raises as Lua's own `pcall` does.
 ///
-/// `fn` runs without holding the database; what it writes is kept back and committed in one
-/// transaction, if nothing that it read was changed in the meantime. If something was, nothing is
-/// written and `fn` runs again. A transaction inside another one is a part of it.
+/// `fn` runs without holding the database; its writes are buffered and committed in one transaction, if
+/// nothing that it read was changed meanwhile. If something was, nothing is written and `fn` runs again. A
+/// transaction inside another one is a part of it.
 fn transaction(call: &Call) -> Result<MultiValue, CallError> {
     let function = call.function(0, "function")?;
     if let Some(outer) = call.context.scope.overlay() {
@@ -92,10 +91,10 @@ fn succeeded(answer: &MultiValue) -> bool {
     matches!(answer.front(), Some(LuaValue::Boolean(true)))
 }
 
-/// Commits what a try read and wrote, or if it wrote nothing, makes sure of what it read.
+/// Commits the writes of an attempt; without writes, checks what it read.
 fn settle(base: &dyn Store, transaction: Transaction, began: Revision) -> Result<Attempt, CallError> {
     if transaction.operations.is_empty() {
-        // Most often nothing has happened at all, and then nothing need be locked to know.
+        // In most cases nothing has changed, which can be checked without a lock.
         if base.revision()? == began {
             return Ok(Attempt::Done);
         }

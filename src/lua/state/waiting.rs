@@ -1,4 +1,4 @@
-//! Waiting for what others write, and keeping to a rate.
+//! Waiting for changes of others, and rate limits.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ pub(super) static FUNCTIONS: [Native; 2] = [
     Native::new(HostFunction::writes("state.rate_limit").changed_if(|call| !call.is_false()), rate_limit),
 ];
 
-/// `state.wait(key, predicate or value, seconds)`: the value once it holds, or nil and "timeout".
-/// The predicate gets the present value, or nil.
+/// `state.wait(key, predicate or value, seconds)`: the value once it holds, or nil and "timeout". The
+/// predicate gets the current value, or nil.
 fn wait(call: &Call) -> Result<MultiValue, CallError> {
-    // What comes at all mostly comes soon, or after something else; a long wait costs less.
+    // Most changes come soon; a long wait polls less often.
     const FIRST_INTERVAL: Duration = Duration::from_millis(5);
     const LATER_INTERVAL: Duration = Duration::from_millis(15);
     const FIRST_PERIOD: Duration = Duration::from_secs(1);
-    // Even without news an entry can expire.
+    // An entry can expire without a change.
     const EXPIRY_INTERVAL: Duration = Duration::from_millis(200);
     if call.context.scope.overlay().is_some() {
         return Err(CallError::usage(

@@ -1,4 +1,4 @@
-//! What the methods of tasks and workflows are given.
+//! Reads the arguments of the methods of tasks and workflows.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::lua::convert::kind;
 use crate::lua::error::raise;
 use crate::workflow::{Backoff, LuaRef, Retries};
 
-/// The hosts that are this one under any circumstances.
+/// Whether a host is always this machine.
 pub(super) fn is_here(host: &str) -> bool {
     matches!(host, "localhost" | "local" | "127.0.0.1" | "::1") || host == crate::store::host_name()
 }
@@ -21,7 +21,7 @@ pub(super) fn hosts(lua: &Lua, owner: &str, value: &Value, rules: Rules) -> mlua
             let mut names = Vec::new();
             for pair in several.pairs::<Value, Value>() {
                 let (option, item) = pair?;
-                // A list of hosts, or what one host is: its address counts.
+                // A list of hosts, or the description of one host with its address.
                 let is_host = match &option {
                     Value::Integer(_) => true,
                     option => matches!(option.to_string()?.as_str(), "address" | "host" | "name" | "agent"),
@@ -35,7 +35,7 @@ pub(super) fn hosts(lua: &Lua, owner: &str, value: &Value, rules: Rules) -> mlua
                 false => Ok(names),
             }
         }
-        // Where it would have run does not matter.
+        // The host does not matter.
         Value::String(_) => Ok(vec![text(lua, owner, "delegate_to", value)?]),
         _ if rules.run_delegated_here => Ok(vec!["an unknown host".into()]),
         other => Err(unfit(lua, owner, "delegate_to", "the name of a host", other)),
@@ -60,7 +60,7 @@ pub(super) fn retries(lua: &Lua, owner: &str, arguments: &MultiValue) -> mlua::R
     Ok(retries)
 }
 
-/// A time: seconds, or text such as `"30s"` or `"5m"`.
+/// A duration: seconds, or text such as `"30s"` or `"5m"`.
 pub(super) fn time(lua: &Lua, owner: &str, name: &str, value: &Value) -> mlua::Result<Duration> {
     let time = match value {
         Value::Integer(seconds) => crate::lua::seconds(*seconds as f64),

@@ -34,22 +34,22 @@ pub(super) const WORKFLOW_METHODS: [&str; 9] = [
     "on_success",
     "on_failure",
 ];
-/// How many of each there were before format 3 of recordings.
+/// How many of each existed before format 3 of recordings.
 pub(super) const OLDER_TASK_METHODS: usize = 13;
 pub(super) const OLDER_WORKFLOW_METHODS: usize = 6;
 /// Other names of methods of a task.
 pub(super) const ALIASES: [(&str, &str); 3] =
     [("run", "command"), ("condition", "run_if"), ("on_fail", "on_failure")];
-/// What Sloth Runner knows and has no effect here.
+/// Methods of Sloth Runner that have no effect here.
 pub(super) const IGNORED: [&str; 8] =
     ["tags", "version", "artifacts", "consumes", "async", "env", "metadata", "defaults"];
 
-/// The method that is called so: itself, or what it is another name of.
+/// Resolves an alias of a method.
 pub(super) fn method(name: &str) -> &str {
     ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, method)| method)
 }
 
-/// What other runners know and this one does not do.
+/// Why a method of other runners is not supported.
 pub(super) fn elsewhere(method: &str) -> Option<&'static str> {
     match method {
         "delegate_to" => Some("would run the task on another machine, and slothstate runs tasks only here"),
@@ -65,7 +65,7 @@ pub(super) fn unknown(lua: &Lua, owner: &str, name: &str, methods: &[&str]) -> m
     match elsewhere(name) {
         Some(what) => raise(lua, format!("{owner}: {name} {what}")),
         None => {
-            // What is not listed is suggested all the same.
+            // Aliases are suggested, too.
             let others = ALIASES.iter().map(|(alias, _)| alias).chain(&IGNORED);
             let all: Vec<&str> = methods.iter().chain(others).copied().collect();
             let suggestion = known(name, if suggests_others { &all } else { methods });

@@ -58,7 +58,7 @@ impl Declarations {
         Ok(())
     }
 
-    /// Notes where a task, or all of a workflow, is to run; that must be here.
+    /// Notes the hosts that a task, or the whole workflow, is delegated to; they must be this machine.
     fn delegate(&self, lua: &Lua, declared: &mut Declared, owner: &str, value: &Value) -> mlua::Result<()> {
         for host in hosts(lua, owner, value, self.rules)? {
             if !is_here(&host) && !self.rules.run_delegated_here {
@@ -75,12 +75,12 @@ impl Declarations {
         Ok(())
     }
 
-    /// The methods of a task that there are, without other names of them.
+    /// The methods of a task, without aliases.
     pub(super) fn task_methods(&self) -> &'static [&'static str] {
         if self.rules.format < 3 { &TASK_METHODS[..OLDER_TASK_METHODS] } else { &TASK_METHODS }
     }
 
-    /// The methods of a workflow that there are.
+    /// The methods of a workflow.
     pub(super) fn workflow_methods(&self) -> &'static [&'static str] {
         if self.rules.format < 3 { &WORKFLOW_METHODS[..OLDER_WORKFLOW_METHODS] } else { &WORKFLOW_METHODS }
     }
@@ -148,7 +148,7 @@ impl Declarations {
     }
 }
 
-/// Notes that something has no effect here.
+/// Notes that an option has no effect here.
 fn ignore(lua: &Lua, declared: &mut Declared, name: &'static str) {
     if !declared.ignored.iter().any(|(other, _)| *other == name) {
         declared.ignored.push((name, caller(lua).unwrap_or_default()));

@@ -1,5 +1,5 @@
-//! Records as bytes. A piece stands on its own: names that come again and again are told once in
-//! each, and are numbers from then on.
+//! Encodes records as bytes. A chunk is complete in itself: repeated names are written once per chunk, and
+//! are numbers from then on.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +10,10 @@ use crate::lua::recorded_value::RecordedValue;
 use crate::store::RecordingChunk;
 use crate::workflow::RunEvent;
 
-/// The number of a name in its piece, from 1; 0 is no name.
+/// The number of a name in its chunk, from 1; 0 means no name.
 type Name = u32;
 
-/// What stands in a piece, one after the other.
+/// An item of a chunk.
 #[derive(Serialize, Deserialize)]
 enum ChunkItem {
     /// The next name.
@@ -45,13 +45,12 @@ enum StoredKind {
     Note(String),
 }
 
-/// The names that the present piece has told, in their order: so few that looking through them is
-/// faster than anything else.
+/// The names in the current chunk, in their order: so few that a linear search is the fastest.
 #[derive(Default)]
 pub(super) struct NameTable(Vec<String>);
 
 impl NameTable {
-    /// Begins another piece.
+    /// Begins another chunk.
     pub(super) fn forget(&mut self) {
         self.0.clear();
     }
@@ -71,11 +70,11 @@ impl NameTable {
 }
 
 fn append(item: &ChunkItem, data: &mut Vec<u8>) {
-    // Writing to memory does not fail, and everything here has a place in the format.
+    // Writing to memory does not fail, and the format can hold every item.
     let _ = rmp_serde::encode::write(data, item);
 }
 
-/// Adds a record to `data`, with the names that it needs and the piece does not have yet.
+/// Adds a record to `data`, with the names that the chunk does not have yet.
 pub(super) fn encode(record: Record, names: &mut NameTable, data: &mut Vec<u8>) {
     let task = names.of(record.task.as_deref().unwrap_or_default(), data);
     let (file, line) = match &record.place {
@@ -96,7 +95,7 @@ pub(super) fn encode(record: Record, names: &mut NameTable, data: &mut Vec<u8>) 
     append(&ChunkItem::Record(record.number, record.at, task, file, line, happened), data);
 }
 
-/// The piece that has `records` in the place of those of `piece`.
+/// The chunk `piece` with its records replaced by `records`.
 #[cfg(test)]
 pub(crate) fn with_records(piece: &RecordingChunk, records: Vec<Record>) -> RecordingChunk {
     let (mut names, mut data) = (NameTable::default(), Vec::new());
@@ -104,7 +103,7 @@ pub(crate) fn with_records(piece: &RecordingChunk, records: Vec<Record>) -> Reco
     RecordingChunk { data, ..piece.clone() }
 }
 
-/// The records of a piece.
+/// The records of a chunk.
 ///
 /// # Errors
 /// [`RecordingError::Damaged`].

@@ -1,7 +1,6 @@
-//! A run in one file: everything that it takes to replay it elsewhere.
+//! A run as one file: everything needed to replay it elsewhere.
 //!
-//! The file begins with its name for itself, the number of its format, and a SHA-256 sum of all that
-//! follows.
+//! The file begins with a magic text, the number of its format, and a SHA-256 checksum of the rest.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -21,16 +20,16 @@ const MAGIC: &[u8; 16] = b"slothstate run\n\0";
 /// The newest format of files that is read and the one that is written.
 const FORMAT: u32 = 1;
 const CHECKSUM_SIZE: usize = 32;
-/// The largest file that is read, in bytes: all of it is in memory.
+/// The largest file that is read, in bytes: it is kept in memory.
 const MAX_FILE_SIZE: u64 = 1 << 30;
 
-/// Why a file is no run.
+/// Why a file is not an exported run.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidFile {
     /// It cannot be read or written.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// It is no file that can be read to its end.
+    /// It is not a file that can be read to its end.
     #[error("{0}")]
     Input(#[from] InputError),
     /// It is something else.
@@ -44,13 +43,13 @@ pub enum InvalidFile {
         /// The newest format known here.
         known: u32,
     },
-    /// It is not what was written.
+    /// It is damaged.
     #[error("the file is damaged: {0}; get it again from where it came from")]
     Damaged(String),
-    /// What is in it.
+    /// The content.
     #[error(transparent)]
     Recording(#[from] RecordingError),
-    /// The place where it is to be.
+    /// The target.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -89,11 +88,11 @@ struct PieceFields {
     data: Vec<u8>,
 }
 
-/// Writes a run to a file that is not there yet: all of it, or nothing. Whoever may read and write
-/// `model` may read and write it. `database` is the identity of the one that it is read from.
+/// Writes a run to a new file, completely or not at all. The file gets the permissions of `model`. `database`
+/// is the identity of the database that the run is read from.
 ///
 /// # Errors
-/// [`InvalidFile`]; a file that is there already is never overwritten.
+/// [`InvalidFile`]; an existing file is never overwritten.
 pub fn write_file(
     recording: &Recording,
     database: Option<String>,
@@ -138,7 +137,7 @@ pub fn write_file(
 /// [`InvalidFile`].
 pub fn read_file(path: &Path) -> Result<(Recording, Vec<RecordingChunk>), InvalidFile> {
     let mut input = Input::open(path, Accept::Pipes, MAX_FILE_SIZE)?;
-    // What is something else need not be read to its end.
+    // Another kind of file need not be read to its end.
     let mut name = Vec::new();
     input.by_ref().take(MAGIC.len() as u64).read_to_end(&mut name)?;
     if name != MAGIC {
@@ -163,7 +162,7 @@ pub fn read_file(path: &Path) -> Result<(Recording, Vec<RecordingChunk>), Invali
     Ok((Recording::of_chunks(body.run.run(), header, pieces.clone()), pieces))
 }
 
-/// The pieces of an exported run with its header, as a store keeps them.
+/// The chunks of an exported run with its header, as a store keeps them.
 pub fn with_header(recording: &Recording, pieces: Vec<RecordingChunk>) -> Vec<RecordingChunk> {
     let revision = recording.run.revision.unwrap_or_default();
     let header =

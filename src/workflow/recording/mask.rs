@@ -1,4 +1,4 @@
-//! Secrets of the environment that are not to be stored.
+//! Masks secrets of the environment in recordings.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,15 +7,15 @@ use memchr::memmem;
 
 use crate::lua::recorded_value::RecordedValue;
 
-/// The names of variables that are masked unless somebody says otherwise.
+/// The names of variables that are masked by default.
 pub const DEFAULT_PATTERNS: [&str; 6] =
     ["*TOKEN*", "*SECRET*", "*PASSW*", "*CREDENTIAL*", "*PRIVATE_KEY*", "*API_KEY*"];
 
-/// The shortest value that is looked for wherever it turns up; a shorter one is masked only where the
-/// variable itself is read.
+/// The shortest value that is masked in all texts; a shorter one is masked only where the variable itself is
+/// read.
 const MIN_LENGTH: usize = 4;
 
-/// How the text begins that is stored in the place of a secret.
+/// The beginning of the text that replaces a secret.
 const MASK_START: &str = "<masked ";
 
 /// Whether a secret was masked in a text.
@@ -23,7 +23,7 @@ pub(super) fn is_masked(text: &str) -> bool {
     text.contains(MASK_START)
 }
 
-/// Which variables are secret, and their values as far as they were read.
+/// Which variables are secret, and the values that were read.
 #[derive(Debug)]
 pub struct Mask {
     names: GlobSet,
@@ -33,11 +33,10 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Variables whose names fit one of `patterns`, in which `*` and `?` stand for anything, in
-    /// capital or small letters.
+    /// Masks variables whose names match one of `patterns`, with `*` and `?` as wildcards, ignoring case.
     ///
     /// # Errors
-    /// Names the pattern that is none.
+    /// The invalid pattern.
     pub fn new(patterns: &[String]) -> Result<Mask, String> {
         let mut names = GlobSetBuilder::new();
         for pattern in patterns {
@@ -54,7 +53,7 @@ impl Mask {
         &self.patterns
     }
 
-    /// A variable was read: what is stored in the place of its value, if that is a secret.
+    /// A variable was read: the text to store in place of its value, if that is a secret.
     pub fn read(&self, name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
         let name = String::from_utf8_lossy(name);
         if value.is_empty() || !self.names.is_match(&*name) {

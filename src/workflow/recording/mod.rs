@@ -1,8 +1,8 @@
-//! Recordings: everything that passed between a run and the world around it, in its order.
+//! Recordings: all calls between a run and its environment, in order.
 //!
-//! A recording is a header and records. Records are numbered from 1, and are written in pieces, each
-//! in the transaction of the change that its last record is about. What is needed to run again is
-//! all in it: sources, parameters, and every answer.
+//! A recording is a header and records. Records are numbered from 1, and are written in chunks, each in the
+//! transaction of the change that its last record is about. A recording contains everything for a replay:
+//! sources, parameters, and the result of every call.
 //!
 //! `recording_boundary` writes while a run goes on, `encoding` is the format, `file` the exported file; the
 //! recordings of older formats are read in `older_events`.
@@ -34,10 +34,10 @@ use crate::store::{Actor, Revision, StoreError};
 use crate::time::Millis;
 use crate::workflow::{RunEvent, RunRequest};
 
-/// The newest format of recordings that is read and the one that is written. Since 2 it is recorded
-/// that the function of a call raised an error, and a call is written with its change. Since 3 the names of
-/// a function's parameters decide what it is given, scripts have what Sloth Runner's have, and a source says
-/// what it wants of its calls. Since 4 the events of a run are a type of their own.
+/// The newest format of recordings that is read and the one that is written. Since 2 it is recorded that the
+/// function of a call raised an error, and a call is written with its change. Since 3 the names of a
+/// function's parameters decide its arguments, scripts have the functions of Sloth Runner, and the source
+/// decides the types of reads. Since 4 the events of a run are a type of their own.
 pub const FORMAT: u32 = 4;
 
 /// What was run, and where.
@@ -45,9 +45,9 @@ pub const FORMAT: u32 = 4;
 pub struct Header {
     /// The format of the recording.
     pub format: u32,
-    /// The slothstate that made it.
+    /// The version of slothstate that made it.
     pub version: String,
-    /// The workflow's file, as it was named.
+    /// The workflow's file, as it was given.
     pub file: String,
     /// The bytes of the file.
     #[serde(with = "serde_bytes")]
@@ -56,21 +56,21 @@ pub struct Header {
     pub modules: Vec<(String, serde_bytes::ByteBuf)>,
     /// The parameters.
     pub params: Vec<(String, String)>,
-    /// The tasks that were asked for; none for all.
+    /// The selected tasks; none for all.
     pub wanted: Vec<String>,
     /// The most memory that the workflow may use, in bytes.
     pub memory: u64,
-    /// How long the whole run may take, in milliseconds, where that was asked for.
+    /// The timeout of the whole run in milliseconds, if one was given.
     pub timeout: Option<u64>,
     /// When the run began, in milliseconds since the epoch.
     pub began_at: i64,
     /// How many seconds local time was ahead of UTC.
     pub utc_offset: i32,
-    /// The zone and the locale, as the environment names them.
+    /// The time zone, as the environment names it.
     pub zone: Option<String>,
     /// The locale, as the environment names it.
     pub locale: Option<String>,
-    /// The name under which locks are taken unless a script says otherwise.
+    /// The default name of the holder of locks.
     pub holder: String,
     /// The variables whose values are masked, as patterns.
     pub masked: Vec<String>,
@@ -117,9 +117,9 @@ impl Header {
         Millis(self.began_at)
     }
 
-    /// As bytes, for the first piece of a recording.
+    /// As bytes, for the first chunk of a recording.
     pub fn encode(&self) -> Vec<u8> {
-        // Plain data of our own always has a place in the format.
+        // The format can hold all of our plain data.
         rmp_serde::to_vec_named(self).unwrap_or_default()
     }
 
@@ -146,7 +146,7 @@ pub enum RecordingError {
     /// The run was not recorded, or its recording was not kept.
     #[error("run {0} has no recording: it was run with --no-record, or its recording was too old to be kept")]
     NotRecorded(i64),
-    /// Some of its records are not kept any more, from this one on.
+    /// Its records from this one on were removed.
     #[error("records from {0} on were removed from the recording: it was too old to be kept")]
     Removed(u64),
     /// It was imported: revisions of this database are not those of its recording.
@@ -170,7 +170,7 @@ pub enum RecordingError {
         /// The newest format known here.
         known: u32,
     },
-    /// It is not what was written.
+    /// It is damaged.
     #[error("the recording is damaged: {0}")]
     Damaged(String),
     /// The store.
@@ -185,20 +185,20 @@ pub struct Record {
     pub number: u64,
     /// When it happened, in microseconds since the run began.
     pub at: u64,
-    /// The task at work.
+    /// The running task.
     pub task: Option<String>,
     /// The line of the script that called.
     pub place: Option<ScriptLine>,
     /// What happened.
     pub what: RecordKind,
-    /// Of the last record before a change of the state was committed: the newest revision then.
+    /// The newest revision, for the last record before a commit.
     pub revision: Option<Revision>,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecordKind {
-    /// A call that looks at something, or says something.
+    /// A call that reads or logs something.
     Call {
         /// The function.
         function: String,
@@ -216,16 +216,16 @@ pub enum RecordKind {
         /// What it was given.
         arguments: Vec<RecordedValue>,
     },
-    /// The call that is under way calls a function of the script.
+    /// The running call calls a function of the script.
     Callback {
-        /// What that is given.
+        /// The arguments of the function.
         arguments: Vec<RecordedValue>,
     },
-    /// The call that began last, of those that have not ended, ends.
+    /// The innermost running call ends.
     End {
         /// What it answered.
         answer: Answer,
-        /// Why the script had to stop, if that came about during the call.
+        /// Why the script had to stop, if that happened during the call.
         stop: Option<Stop>,
     },
     /// A task, a hook, an attempt, or the run itself begins or ends.
@@ -234,14 +234,14 @@ pub enum RecordKind {
     Stop {
         /// Why.
         stop: Stop,
-        /// How many looks it was after the record before.
+        /// How many polls it came after the record before.
         looks: u64,
     },
     /// A warning about something around the script.
     Note(String),
 }
 
-/// What a call answered.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// These values.
@@ -251,7 +251,7 @@ pub enum Answer {
     /// what it raised.
     #[serde(rename = "h")]
     CallbackReturned,
-    /// The error that the function of the script that it called raised.
+    /// The error that the called function of the script raised.
     #[serde(rename = "f")]
     CallbackRaised(String),
     /// An error.
@@ -288,7 +288,7 @@ impl std::fmt::Display for Answer {
     }
 }
 
-/// Values with commas between.
+/// Values separated by commas.
 pub fn list(values: &[RecordedValue]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

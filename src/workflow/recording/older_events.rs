@@ -6,7 +6,7 @@ use super::mask::is_masked;
 use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::{RunEvent, RunOutcome, TaskOutcome};
 
-/// The event; `None` if there never was one of this name with such fields.
+/// The event; `None` if no event has this name and such fields.
 pub(super) fn read(name: &str, fields: &[(String, RecordedValue)], micros: u64) -> Option<RunEvent> {
     let field = |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
     let text = |wanted: &str| field(wanted).and_then(text_of);

@@ -1,4 +1,4 @@
-//! Reading a recording from its beginning to its end, a few pieces at a time.
+//! Reads a recording from its beginning to its end, a few chunks at a time.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -6,10 +6,10 @@ use std::rc::Rc;
 use super::{Header, Record, RecordingError, decode};
 use crate::store::{RecordingChunk, Run, Store, StoreError};
 
-/// Reads pieces from the one that has a record in it.
+/// Reads chunks from the one that contains a record.
 type ReadChunks = Rc<dyn Fn(u64) -> Result<Vec<RecordingChunk>, StoreError>>;
 
-/// A run and what was recorded of it, wherever that is kept.
+/// A run and its recording, wherever it is stored.
 #[derive(Clone)]
 pub struct Recording {
     /// The run.
@@ -25,7 +25,7 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`].
     pub fn of_store(store: &Rc<dyn Store>, number: i64) -> Result<Recording, RecordingError> {
-        /// Pieces that are read at a time.
+        /// How many chunks are read at a time.
         const CHUNKS_PER_READ: usize = 256;
         let run = store.run(number)?.ok_or(RecordingError::NoRun(number))?;
         let first = store.recording_chunks(number, 0, false, 1)?;
@@ -38,17 +38,17 @@ impl Recording {
         Ok(Recording { run, header, chunks })
     }
 
-    /// A recording whose pieces are all there, without the header.
+    /// A recording whose chunks are given, without the header.
     pub fn of_chunks(run: Run, header: Header, chunks: Vec<RecordingChunk>) -> Recording {
         let chunks = Rc::new(move |from: u64| {
-            // As a store does: where there is no such record, the last piece.
+            // As in a store: the last chunk if there is no such record.
             let start = chunks.partition_point(|chunk| chunk.last < from).min(chunks.len().saturating_sub(1));
             Ok(chunks[start..].to_vec())
         });
         Recording { run, header, chunks }
     }
 
-    /// All pieces after the header.
+    /// All chunks after the header.
     ///
     /// # Errors
     /// The store's, and [`RecordingError::Removed`] if some are missing in between.
@@ -71,18 +71,18 @@ impl Recording {
         }
     }
 
-    /// A tape at its beginning.
+    /// The records from the first one on.
     pub fn tape(&self) -> RecordedEvents {
         self.tape_from(1)
     }
 
-    /// A tape at the piece that has this record in it.
+    /// The records from the chunk on that contains this record.
     pub fn tape_from(&self, number: u64) -> RecordedEvents {
         RecordedEvents { chunks: Rc::clone(&self.chunks), next: number.max(1), loaded: VecDeque::new() }
     }
 }
 
-/// The records of a recording, one after the other.
+/// Reads the records of a recording in order.
 pub struct RecordedEvents {
     chunks: ReadChunks,
     next: u64,
@@ -90,7 +90,7 @@ pub struct RecordedEvents {
 }
 
 impl RecordedEvents {
-    /// The next record, which stays the next; `None` at the end.
+    /// The next record without taking it; `None` at the end.
     ///
     /// # Errors
     /// [`RecordingError`].
@@ -109,7 +109,7 @@ impl RecordedEvents {
         Ok(self.loaded.front())
     }
 
-    /// The next record; the one after it is the next then.
+    /// Takes the next record.
     ///
     /// # Errors
     /// As [`RecordedEvents::peek`].

@@ -1,4 +1,4 @@
-//! Records a run: the border that lets everything pass and writes it down.
+//! Records a run: the boundary that executes every call and records it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,23 +16,23 @@ use crate::lua::{Boundary, Host, Stop};
 use crate::store::{Actor, NewRun, RunEnd, Store, StoreError};
 use crate::workflow::{CurrentTask, RunBoundary, RunEvent};
 
-/// Kept records are written when there are so many bytes of them,
+/// Buffered records are written when they have so many bytes,
 const FLUSH_SIZE: usize = 64 * 1024;
 /// or when nothing was written for so long,
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
-/// unless a change may follow, in whose transaction they are written; and then before they become as
-/// many as this, for the sake of memory.
+/// unless a change may follow, in whose transaction they are written; but at the latest when they have so
+/// many bytes, because of memory.
 const MAX_PENDING: usize = 8 * 1024 * 1024;
 
-/// What the function that a call calls raised, if it did and the answer of the call tells of it.
+/// The error that a call's function raised, if the result of the call contains it.
 pub(in crate::workflow) fn raised_in(function: &HostFunction, answer: &MultiValue) -> Option<String> {
     let is_raised =
         function.callback == CallbackKind::Protected && matches!(answer.front(), Some(Value::Boolean(false)));
     is_raised.then(|| raised(answer.get(1).unwrap_or(&Value::Nil)))
 }
 
-/// The border of a run that is recorded. The run gets its number when it first changes something, or
-/// when it is told to begin: a file with a mistake in it leaves nothing behind.
+/// The boundary of a recorded run. The run gets its number before its first change, or by
+/// [`RecordingBoundary::begin`]: a file with a mistake leaves nothing behind.
 pub struct RecordingBoundary {
     store: Rc<dyn Store>,
     host: Rc<dyn Host>,
@@ -45,20 +45,20 @@ pub struct RecordingBoundary {
     names: RefCell<NameTable>,
     number: Cell<u64>,
     task: CurrentTask,
-    /// Whether a call is under way, so that looks at the limits are its own affair.
+    /// Whether a call is running, whose polls of the limits are not recorded.
     inside: Cell<bool>,
-    /// How many calls are under way that write at their end.
+    /// How many running calls write at their end.
     pending: Cell<usize>,
     looks: Cell<u64>,
     stopped_inside: Cell<Option<Stop>>,
-    /// Whether the function that was called back last raised an error that ends its call.
+    /// Whether the last callback raised an error that ends its call.
     has_raised: Cell<bool>,
     written_at: Cell<Duration>,
     buffer: RefCell<Vec<u8>>,
 }
 
 impl RecordingBoundary {
-    /// Records in `store` a run that is to begin as `new`, of which the header is known.
+    /// Records the run `new` in `store`.
     pub fn new(
         store: Rc<dyn Store>,
         host: Rc<dyn Host>,
@@ -116,13 +116,13 @@ impl RecordingBoundary {
         self.number.get()
     }
 
-    /// Whether records are kept that are not written yet.
+    /// Whether there are buffered records.
     #[cfg(test)]
     pub(crate) fn keeps(&self) -> bool {
         self.store.pending_record_bytes() > 0
     }
 
-    /// The name of the workflow is known now.
+    /// Sets the name of the workflow.
     ///
     /// # Errors
     /// The store's.
@@ -135,7 +135,8 @@ impl RecordingBoundary {
         }
     }
 
-    /// Notes how the run ended, and writes what is left. A run that never began leaves nothing.
+    /// Records how the run ended, and writes the buffered records. A run that never began leaves nothing
+    /// behind.
     ///
     /// # Errors
     /// The store's.
@@ -162,8 +163,8 @@ impl RecordingBoundary {
         }
     }
 
-    /// Keeps a record until it is written: at the latest in the transaction of the change that
-    /// follows it. The beginning of a call is never written ahead of the change that the call makes.
+    /// Buffers a record until it is written, at the latest in the transaction of the change that follows it.
+    /// The beginning of a call is never written before the change that the call makes.
     fn keep(&self, run: i64, record: Record, now: Duration) {
         let landmark = matches!(record.what, RecordKind::Event(_));
         let is_pending = self.pending.get() > 0 || matches!(record.what, RecordKind::Begin { .. });
@@ -187,7 +188,7 @@ impl RecordingBoundary {
         }
     }
 
-    /// Writes what is kept. What cannot be written now is kept, and written with what comes.
+    /// Writes the buffered records. Records that cannot be written now stay buffered.
     fn write(&self) {
         self.written_at.set(self.host.elapsed());
         let _ = self.store.flush_records();
@@ -201,8 +202,7 @@ impl RecordingBoundary {
         String::from_utf8_lossy(&self.mask.text(text.into_bytes())).into_owned()
     }
 
-    /// What the call answered, as data. Tables are made anew, in the steps in which a replay makes
-    /// them.
+    /// The result of the call as data. Tables are rebuilt in the same steps as in a replay.
     fn answer(
         &self,
         call: &HostCall<'_>,
@@ -252,7 +252,7 @@ impl RecordingBoundary {
         self.masked(data)
     }
 
-    /// Does the work of a call, whose looks at the limits are not those of the script.
+    /// Executes a call, whose polls of the limits do not count as those of the script.
     fn work(&self, work: Work<'_>) -> mlua::Result<MultiValue> {
         let outer = self.inside.replace(true);
         let result = work();
@@ -274,7 +274,7 @@ impl Boundary for RecordingBoundary {
         if call.function.effect == CallEffect::Read {
             let start = self.host.elapsed();
             let (result, answer) = self.answer(call, self.work(work));
-            // That it had to stop within is told by its answer.
+            // Its answer contains the stop.
             self.stopped_inside.take();
             let now = self.host.elapsed();
             let took = micros(now.saturating_sub(start));
@@ -326,7 +326,7 @@ impl Boundary for RecordingBoundary {
 
 impl RunBoundary for RecordingBoundary {
     fn event(&self, event: RunEvent) -> Duration {
-        // To the script it took as long as the recording says.
+        // The script sees the recorded duration.
         let duration = Duration::from_micros(micros(event.duration()));
         self.put(None, RecordKind::Event(event.with_texts(&mut |text| self.masked_text(text))));
         duration

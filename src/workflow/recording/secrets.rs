@@ -1,4 +1,4 @@
-//! Records with the values of keys that look like secrets masked, to be shown.
+//! Masks the values of secret keys in records that are shown.
 
 use super::{Answer, Record, RecordKind};
 use crate::lua::functions;
@@ -6,11 +6,11 @@ use crate::lua::host_function::HostFunction;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::secret_keys::{MASK, Secrets};
 
-/// Masks the records of a run, one after the other.
+/// Masks the records of a run in order.
 #[derive(Clone, Debug)]
 pub struct Masker {
     secrets: Secrets,
-    /// Of each call that has begun and not ended, whether it is about a key that is a secret.
+    /// For each running call: whether it is about a secret key.
     open: Vec<bool>,
 }
 
@@ -27,7 +27,7 @@ impl Masker {
         Record { what: masked_in_call(&self.secrets, record.what, is_secret), ..record }
     }
 
-    /// Takes in the next record. Whether the call that it belongs to is about a secret.
+    /// Follows the next record; returns whether its call is about a secret.
     pub fn follow(&mut self, record: &Record) -> bool {
         match &record.what {
             RecordKind::Begin { .. } => {
@@ -42,8 +42,8 @@ impl Masker {
     }
 }
 
-/// What happened, as it is shown. `is_secret` says whether the call around it is about a secret, which counts
-/// for a record that is not a call itself.
+/// A masked record. `is_secret` says whether the call around it is about a secret, which counts for a record
+/// that is not a call itself.
 #[must_use]
 pub fn masked(secrets: &Secrets, what: RecordKind, is_secret: bool) -> RecordKind {
     let is_secret = match what {
@@ -53,7 +53,7 @@ pub fn masked(secrets: &Secrets, what: RecordKind, is_secret: bool) -> RecordKin
     masked_in_call(secrets, what, is_secret)
 }
 
-/// What happened, as it is shown, in a call that is about a secret or not.
+/// A masked record of a call that is about a secret or not.
 fn masked_in_call(secrets: &Secrets, what: RecordKind, is_secret: bool) -> RecordKind {
     match what {
         RecordKind::Call { function, arguments, answer, took } => RecordKind::Call {
@@ -75,7 +75,7 @@ fn masked_in_call(secrets: &Secrets, what: RecordKind, is_secret: bool) -> Recor
     }
 }
 
-/// The arguments of a call, as they are shown: the key stays.
+/// Masked arguments of a call: the key stays.
 pub fn masked_arguments(
     secrets: &Secrets,
     arguments: Vec<RecordedValue>,
@@ -127,8 +127,8 @@ fn mask(datum: RecordedValue) -> RecordedValue {
     }
 }
 
-/// A value with the fields masked whose names look like secrets: a table of keys and values may be a part
-/// of the state.
+/// Masks the fields of a value whose names look like secrets: a table of keys and values may be a part of the
+/// state.
 fn masked_fields(secrets: &Secrets, datum: RecordedValue) -> RecordedValue {
     let RecordedValue::Table(list, fields) = datum else { return datum };
     let list = list.into_iter().map(|item| masked_fields(secrets, item)).collect();

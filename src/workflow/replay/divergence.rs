@@ -1,4 +1,4 @@
-//! Where a replay parts from its recording.
+//! Divergences of a replay from its recording.
 
 use crate::lua::boundary::HostCall;
 use crate::lua::error::{ScriptLine, caller};
@@ -8,24 +8,24 @@ use crate::workflow::RunEvent;
 use crate::workflow::recording::{Record, RecordKind, list};
 use crate::workflow::run_event::MASKED_OUTCOME;
 
-/// In which way the two differ.
+/// The kind of a divergence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DivergenceKind {
     /// Another function is called than the recorded one, or something else happens.
     DifferentCall,
-    /// The recorded function is called with other arguments, or the same happens in another way.
+    /// The recorded function is called with other arguments, or the same event has other fields.
     DifferentArguments,
     /// Something happens after the end of the recording.
     OneTooMany,
     /// What was recorded does not happen.
     Missing,
-    /// A function of the script raises an error where it returned, or the other way about.
+    /// A function of the script raises an error instead of returning, or returns instead of raising.
     DifferentEnd,
 }
 
 impl DivergenceKind {
-    /// In words.
+    /// For people.
     pub fn label(self) -> &'static str {
         match self {
             DivergenceKind::DifferentCall => "a different call",
@@ -37,14 +37,14 @@ impl DivergenceKind {
     }
 }
 
-/// What happens in a replay.
+/// A call or an event in a replay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplayedEvent {
-    /// The function that is called, or the step of the run.
+    /// The name of the function or of the event.
     pub name: String,
-    /// What it is given; of a step, its fields by their names.
+    /// The arguments, or the values of the fields.
     pub arguments: Vec<RecordedValue>,
-    /// The names of the fields of a step.
+    /// The names of the fields of an event.
     pub fields: Vec<String>,
     /// The line of the script that calls.
     pub place: Option<ScriptLine>,
@@ -68,7 +68,7 @@ impl ReplayedEvent {
         ReplayedEvent { name: event.name().into(), arguments, fields, place: None }
     }
 
-    /// The end of a function that a call called: the error that it raised, if it did.
+    /// The end of a callback, with the error that it raised.
     pub(super) fn of_end(call: &HostCall<'_>, error: Option<String>) -> ReplayedEvent {
         let (field, what) = match error {
             Some(error) => ("raised", RecordedValue::text(error)),
@@ -82,7 +82,7 @@ impl ReplayedEvent {
         }
     }
 
-    /// What a record is about; `None` if it is about nothing that a script or its run does.
+    /// The call or event of a record; `None` for other records.
     pub fn of_record(record: &Record) -> Option<ReplayedEvent> {
         match &record.what {
             RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments } => {
@@ -126,11 +126,11 @@ impl ReplayedEvent {
 /// The first thing that differs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Divergence {
-    /// The number of the record at which the two part; one more than the last for one too many.
+    /// The number of the record that diverges; one more than the last for one too many.
     pub number: u64,
-    /// In which way.
+    /// The kind.
     pub kind: DivergenceKind,
-    /// The task at work.
+    /// The running task.
     pub task: Option<String>,
     /// What was recorded; `None` after the end of the recording.
     pub recorded: Option<Record>,
@@ -141,23 +141,22 @@ pub struct Divergence {
 /// A field in which the two sides differ.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// What it is called.
+    /// Its name.
     pub field: String,
-    /// The recorded one.
+    /// The recorded value.
     pub recorded: String,
-    /// The one of the replay.
+    /// The value in the replay.
     pub actual: String,
 }
 
 impl Divergence {
-    /// The line of the script that is at work in the replay, or was in the recording.
+    /// The line of the script in the replay, or else in the recording.
     pub fn place(&self) -> Option<&ScriptLine> {
         let actual = self.actual.as_ref().and_then(|actual| actual.place.as_ref());
         actual.or_else(|| self.recorded.as_ref().and_then(|recorded| recorded.place.as_ref()))
     }
 
-    /// Both sides in words, escaped, each with the line of the script that it is of: what was
-    /// recorded, and what happens instead.
+    /// Both sides as escaped text with their lines of the script: the recorded one and the replayed one.
     pub fn sides(&self) -> [String; 2] {
         let side = |words: String, place: &Option<ScriptLine>| match place {
             Some(place) => format!("{words}   at {}", escape(place.to_string().as_bytes())),
@@ -168,7 +167,7 @@ impl Divergence {
         [recorded.unwrap_or("nothing more".into()), actual.unwrap_or("nothing of that".into())]
     }
 
-    /// Both sides, field by field, as far as they differ.
+    /// The fields that differ.
     pub fn differences(&self) -> Vec<Difference> {
         let recorded = self.recorded.as_ref().and_then(ReplayedEvent::of_record);
         let (Some(recorded), Some(actual)) = (recorded, &self.actual) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! What is left of a recording once the path is another one: the answers that may still serve.
+//! Answers in the rest of a recording that are still used after the run has left the recording.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,12 +7,12 @@ use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::recording::{Answer, RecordKind, RecordedEvents};
 
-/// What the calls of a recorded function are about.
+/// The target of a recorded function.
 fn target(function: &str) -> Option<CallTarget> {
     functions::find(function).map(|function| function.target)
 }
 
-/// Answers about the world that do not depend on the path.
+/// Answers about the environment that do not depend on the course of the run.
 #[derive(Default)]
 pub(super) struct LeftoverAnswers {
     variables: BTreeMap<Vec<u8>, Answer>,
@@ -20,7 +20,7 @@ pub(super) struct LeftoverAnswers {
 }
 
 impl LeftoverAnswers {
-    /// Remembers the answer of a record that has come to pass, if it may serve again.
+    /// Keeps the answer of a replayed record, if it may be used again.
     pub(super) fn remember(&mut self, what: &RecordKind) {
         if let RecordKind::Call { function, arguments, answer, .. } = what
             && target(function) == Some(CallTarget::Variable)
@@ -30,9 +30,9 @@ impl LeftoverAnswers {
         }
     }
 
-    /// Takes in all that the rest of a tape has. What cannot be read of it is not there.
+    /// Collects the answers of the remaining records, as far as they can be read.
     pub(super) fn take_in(&mut self, tape: &mut RecordedEvents) {
-        // The calls that are under way: the command of each, where it is one.
+        // The commands of the running calls; `None` for other calls.
         let mut running: Vec<Option<Vec<u8>>> = Vec::new();
         while let Ok(Some(record)) = tape.take() {
             self.remember(&record.what);
@@ -57,12 +57,12 @@ impl LeftoverAnswers {
         }
     }
 
-    /// What a variable of the environment was.
+    /// The recorded value of a variable of the environment.
     pub(super) fn variable(&self, name: &[u8]) -> Option<Answer> {
         self.variables.get(name).cloned()
     }
 
-    /// What a command answered, each time the next of what it answered then.
+    /// The next recorded result of a command.
     pub(super) fn command(&mut self, command: &[u8]) -> Option<Answer> {
         self.commands.get_mut(command)?.pop_front()
     }

@@ -1,4 +1,4 @@
-//! Divergences and the outcomes of trials with the values of keys that look like secrets masked, to be shown.
+//! Masks the values of secret keys in divergences and results of what-if runs that are shown.
 
 use super::{Divergence, WhatIfOutcome};
 use crate::store::secret_keys::{MASK, Secrets, masked_image};

@@ -1,4 +1,4 @@
-//! Running again what was recorded: exactly, or with something changed.
+//! Replays recorded runs: exactly, or with something changed.
 //!
 //! `replay_boundary` answers from the recording and reports divergences; `what_if` and `what_if_boundary` run
 //! on an overlay once the run leaves the recording.
@@ -36,9 +36,9 @@ use crate::time::ManualClock;
 use crate::workflow::recording::{Header, Record, Recording, RecordingError};
 use crate::workflow::{Reporter, RunEnv, RunError, RunRequest, Script, Summary, execute};
 
-/// What a replay is to do.
+/// Options of a replay.
 pub struct ReplayOptions {
-    /// Another source in the place of the recorded one.
+    /// Another source in place of the recorded one.
     pub source: Option<Script>,
     /// The number of the last record to play; `None` for all.
     pub until: Option<u64>,
@@ -49,29 +49,29 @@ pub struct ReplayOptions {
 /// How a replay ended.
 #[derive(Debug)]
 pub enum Verdict {
-    /// All came to pass again; how the run ended, where it did.
+    /// Everything was replayed; how the run ended, if it did.
     Same(Option<Summary>),
     /// Something differs.
     Diverged(Box<Divergence>),
-    /// All came to pass again up to the end of a recording that has no end: its run was killed, or
-    /// is still at work.
+    /// Everything was replayed up to the end of an incomplete recording: its run was killed or is still
+    /// running.
     RecordingEnded,
-    /// All came to pass again up to the record that was asked for.
+    /// Everything was replayed up to the requested record.
     Reached,
-    /// The script goes on for a minute, and nothing of it was recorded.
+    /// The script ran for a minute without a recorded call.
     Silent,
     /// Somebody stopped it.
     Stopped(Stop),
 }
 
-/// What came of a replay.
+/// The result of a replay.
 #[derive(Debug)]
 pub struct Replay {
     /// How it ended.
     pub verdict: Verdict,
-    /// The number of the last record that came to pass.
+    /// The number of the last replayed record.
     pub last: u64,
-    /// Whether the source is not the recorded one.
+    /// Whether the source differs from the recorded one.
     pub source_differs: bool,
 }
 
@@ -87,15 +87,15 @@ pub enum ReplayError {
     /// The system.
     #[error("cannot start a thread: {0}")]
     System(std::io::Error),
-    /// A value that was to be changed.
+    /// A value of the options is invalid.
     #[error("{0}")]
     Change(String),
-    /// A store for the time of the replay.
+    /// The store of the replay failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What was run, to be run again.
+/// The recorded request, optionally with another source.
 pub(in crate::workflow) fn recorded_request(header: &Header, source: Option<Script>) -> RunRequest {
     let recorded = Script { file: PathBuf::from(&header.file), source: header.source.clone() };
     RunRequest {
@@ -115,10 +115,10 @@ pub(in crate::workflow) fn recorded_request(header: &Header, source: Option<Scri
     }
 }
 
-/// Plays a recording again: every call is answered from it, and nothing else is touched.
+/// Replays a recording: every call is answered from it, and nothing else is touched.
 ///
 /// # Errors
-/// [`ReplayError`] if it cannot be played at all. That something differs is no error.
+/// [`ReplayError`] if it cannot be replayed at all. A divergence is not an error.
 pub fn replay(
     recording: &Recording,
     options: ReplayOptions,
@@ -129,7 +129,7 @@ pub fn replay(
     let source_differs = options.source.as_ref().is_some_and(|other| other.source != header.source);
     let clock = Arc::new(ManualClock::at(header.began_at()));
     let settings = Options { clock: Arc::clone(&clock) as _, read_only: true, ..Options::default() };
-    // A store that nobody ever asks.
+    // A store that is never used.
     let nothing: Box<dyn Store> = nothing(settings);
     let store: Rc<dyn Store> = Rc::from(nothing);
     let player = Rc::new(ReplayBoundary::new(

@@ -1,32 +1,32 @@
-//! What a trial shows, and what it is given in the place of the world.
+//! What is observed in a what-if run.
 
 use super::divergence::Divergence;
 use crate::workflow::RunEvent;
 use crate::workflow::recording::Record;
 use crate::workflow::run_event::MASKED_OUTCOME;
 
-/// A call of the script in a trial whose answer is not the recorded one.
+/// A call in a what-if run whose answer is not the recorded one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OtherAnswer {
     /// The recorded call.
     pub record: Record,
-    /// What was answered when it was recorded.
+    /// The recorded answer.
     pub recorded: String,
-    /// What is answered now.
+    /// The answer now.
     pub actual: String,
 }
 
-/// What a trial showed.
+/// What was observed in a what-if run.
 #[derive(Debug, Default)]
 pub(super) struct Observations {
     pub divergence: Option<Divergence>,
     pub other_answer: Option<OtherAnswer>,
-    /// The end of each task, in its order: name, outcome, message.
+    /// The ends of the tasks, in order.
     pub tasks: Vec<TaskEnd>,
     /// Commands that were not run.
     pub commands: Vec<String>,
     pub recorded_to: u64,
-    /// Whether the recording has no more after that, though the run had not ended.
+    /// Whether the recording ends there, before its run did.
     pub is_cut_off: bool,
 }
 
@@ -35,9 +35,9 @@ pub(super) struct Observations {
 pub struct TaskEnd {
     /// The task.
     pub task: String,
-    /// In one word.
+    /// The outcome in one word.
     pub outcome: String,
-    /// What it said.
+    /// What it returned, or why it failed.
     pub message: Option<String>,
 }
 

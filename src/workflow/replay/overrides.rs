@@ -1,15 +1,15 @@
-//! What a trial is given, and how that is written: `KEY=VALUE`, `KEY:=JSON`, `PATTERN=OUTPUT`.
+//! What is changed in a what-if run, and its syntax: `KEY=VALUE`, `KEY:=JSON`, `PATTERN=OUTPUT`.
 
 pub use crate::lua::exec::ExecStub;
 use crate::store::{Key, Type, Value};
 
-/// An entry that is another one when a run begins; without a value there is no such entry.
+/// An entry that is changed before a run begins; without a value it is deleted.
 pub type KeyOverride = (Key, Option<StateOverride>);
 
 /// The value of an entry when a run begins.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StateOverride {
-    /// A text, which keeps the type that the entry had; that of a new entry is guessed.
+    /// A text, which keeps the type of the entry; the type of a new entry is inferred.
     Text(Vec<u8>),
     /// A value with its type, written as JSON.
     Typed(Value),
@@ -36,7 +36,7 @@ impl StateOverride {
         }
     }
 
-    /// The bytes that are stored.
+    /// The bytes as they are stored.
     pub fn to_stored(&self) -> Vec<u8> {
         match self {
             StateOverride::Text(text) => text.clone(),

@@ -11,7 +11,7 @@ use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Expiry, Key, Store, Transaction};
 use crate::workflow::recording::{Answer, RecordKind, Recording};
 
-/// Puts what a run found before it wrote it into an empty store.
+/// Fills an empty store with the values that a run read before it wrote them.
 pub(super) fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError> {
     let lua = mlua::Lua::new();
     let mut seen: BTreeSet<Key> = BTreeSet::new();
@@ -54,7 +54,7 @@ pub(super) fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), 
     Ok(())
 }
 
-/// A recorded call, as far as its first record and what comes next tell of it.
+/// A recorded call, as far as its first record and the next one show it.
 fn observed<'a>(call: &'a RecordKind, next: Option<&'a RecordKind>) -> ObservedCall<'a> {
     let mut observed = ObservedCall { arguments: &[], callback: None, returned: None };
     match call {

@@ -1,4 +1,4 @@
-//! Replays a recording: the border that lets nothing pass and answers everything from the tape.
+//! Replays a recording: the boundary that executes nothing and answers every call from the recording.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::Ordering;
@@ -17,57 +17,57 @@ use crate::time::ActiveTimer;
 use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents, RecordingError, raised_in};
 use crate::workflow::{RunBoundary, RunEvent};
 
-/// How long a script may go on without anything that is recorded, before it is taken to never end.
+/// How long a script may run without a recorded call before it is considered endless.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
-/// A script that goes on is looked at far more often than that.
+/// How often a running script is polled.
 const SILENCE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How a replay came to its end before the workflow did.
+/// Why a replay ended before the workflow did.
 #[derive(Debug)]
 pub(super) enum ReplayEnd {
     /// Something differs.
     Diverged(Box<Divergence>),
-    /// The recording has no more: its run was killed, or is still at work.
+    /// The recording is incomplete: its run was killed or is still running.
     RecordingEnded,
-    /// It was asked to stop here.
+    /// It reached the requested record.
     Reached,
-    /// The script goes on and on, and nothing of it was recorded.
+    /// The script runs on without a recorded call.
     Silent,
-    /// Somebody stopped it.
+    /// It was stopped.
     Stopped(Stop),
     /// The recording cannot be read.
     Unreadable(RecordingError),
 }
 
-/// The border of a replay.
+/// The boundary of a replay.
 pub(super) struct ReplayBoundary {
     /// The format of the recording.
     format: u32,
     tape: RefCell<RecordedEvents>,
     until: Option<u64>,
     signal: Signal,
-    /// Is shown each record as it comes to pass.
+    /// Is called with each replayed record.
     show: Box<dyn Fn(&Record)>,
     end: RefCell<Option<ReplayEnd>>,
     last: Cell<u64>,
     is_finished: Cell<bool>,
     polls: Cell<u64>,
-    /// Whether it was looked since the last record came to pass, and how long ago that was first so.
+    /// Whether the script was polled since the last replayed record, and the time since the first such poll.
     is_silent: Cell<bool>,
     silence: ActiveTimer,
-    /// The script had to stop in the call that ended last.
+    /// The stop that happened in the last call.
     stop: Cell<Option<Stop>>,
 }
 
-/// The script is not to go on.
+/// The replay has ended: the script must stop.
 struct ReplayHasEnded;
 
-/// An error as Lua's `pcall` answers it.
+/// An error as Lua's `pcall` returns it.
 fn protected(lua: &Lua, error: &str) -> mlua::Result<MultiValue> {
     Ok(MultiValue::from_iter([Value::Boolean(false), Value::String(lua.create_string(error)?)]))
 }
 
-/// Whether a record is one of this very call.
+/// Whether a record is of this call.
 fn is_record_of_call(record: &Record, call: &HostCall<'_>) -> bool {
     match &record.what {
         RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments } => {
@@ -86,7 +86,7 @@ impl From<ReplayHasEnded> for mlua::Error {
 }
 
 impl ReplayBoundary {
-    /// Plays `tape` up to the record of that number, or to its end.
+    /// Replays `tape` up to the record `until`, or to its end.
     pub(super) fn new(
         format: u32,
         tape: RecordedEvents,
@@ -110,12 +110,12 @@ impl ReplayBoundary {
         }
     }
 
-    /// The number of the last record that came to pass.
+    /// The number of the last replayed record.
     pub(super) fn last(&self) -> u64 {
         self.last.get()
     }
 
-    /// The workflow has come to its end: whether the recording has as well.
+    /// The workflow has ended: `None` if the recording has ended as well.
     pub(super) fn finish(&self) -> Option<ReplayEnd> {
         if self.end.borrow().is_none()
             && let Ok(Some(record)) = self.peek()
@@ -141,7 +141,7 @@ impl ReplayBoundary {
         self.end(ReplayEnd::Diverged(Box::new(Divergence { number, kind, task, recorded, actual })))
     }
 
-    /// Looks at the next record that has to come to pass again; `None` at the end of the tape.
+    /// Calls `look` with the next record to be replayed; `None` at the end.
     fn look<T>(&self, look: impl FnOnce(Option<&Record>) -> T) -> Result<T, ReplayHasEnded> {
         if self.end.borrow().is_some() {
             return Err(ReplayHasEnded);
@@ -160,12 +160,12 @@ impl ReplayBoundary {
         }
     }
 
-    /// The next record, as it may be needed to tell what differs.
+    /// The next record, to report what differs.
     fn peek(&self) -> Result<Option<Record>, ReplayHasEnded> {
         self.look(|record| record.cloned())
     }
 
-    /// The record that was looked at has come to pass.
+    /// Takes the next record: it is replayed.
     fn take(&self) -> Result<Record, ReplayHasEnded> {
         match self.tape.borrow_mut().take() {
             Ok(Some(record)) => {
@@ -189,8 +189,7 @@ impl ReplayBoundary {
         Ok(stop)
     }
 
-    /// The record that must be the one of what happens now: `is_it` looks whether it is, and
-    /// `actual` tells what happens if it is not.
+    /// Takes the next record if `is_it` matches it; otherwise diverges with `actual`.
     fn expect(
         &self,
         is_it: impl FnOnce(&Record) -> bool,
@@ -202,7 +201,7 @@ impl ReplayBoundary {
         Err(self.diverge_from_next(actual()))
     }
 
-    /// Something else happens than what is recorded next.
+    /// The divergence of `actual` from the next record.
     fn diverge_from_next(&self, actual: ReplayedEvent) -> ReplayHasEnded {
         let record = match self.peek() {
             Ok(Some(record)) => record,
@@ -233,7 +232,7 @@ impl ReplayBoundary {
         }
     }
 
-    /// Goes through a call that calls functions of the script, until its end.
+    /// Replays a call that calls functions of the script, until its end.
     fn play_call(&self, call: &HostCall<'_>) -> mlua::Result<MultiValue> {
         let mut last = None;
         loop {
@@ -251,7 +250,7 @@ impl ReplayBoundary {
                         return Err(ReplayHasEnded.into());
                     }
                     if let Some(Err(error)) = last {
-                        // What the function raised ended the call.
+                        // The error of the function ended the call.
                         let did_raise = |record: &Record| match &record.what {
                             RecordKind::End { answer, .. } => {
                                 Some(!matches!(answer, Answer::Returned(_) | Answer::CallbackReturned))
@@ -322,8 +321,8 @@ impl ReplayBoundary {
 impl Boundary for ReplayBoundary {
     fn call(&self, call: &HostCall<'_>, _: Work<'_>) -> mlua::Result<MultiValue> {
         if !self.look(|record| record.is_some_and(|record| is_record_of_call(record, call)))? {
-            // When a script is polled depends on how many instructions it has executed, and that on the order in
-            // which Lua finds the keys of a table: the call may come one poll before the recorded stop.
+            // When a script is polled depends on the number of executed instructions, which depends on the
+            // order of table keys in Lua: the call may come one poll before the recorded stop.
             return match self.take_stop(self.polls.get() + 1)? {
                 Some(stop) => self.answer(call.lua, Answer::Stopped(stop), None),
                 None => Err(self.diverge_from_next(ReplayedEvent::of_call(call)).into()),
@@ -345,7 +344,7 @@ impl Boundary for ReplayBoundary {
     }
 
     fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue> {
-        // Not reached: nothing that calls back is let out.
+        // Not reached: no call is executed.
         call_back.run(lua)
     }
 
@@ -380,7 +379,7 @@ impl Boundary for ReplayBoundary {
 
 impl RunBoundary for ReplayBoundary {
     fn event(&self, event: RunEvent) -> Duration {
-        // A script that had to stop already is not stopped once more by a call that it made all the same.
+        // A script that was stopped already is not stopped again by a later call.
         self.stop.take();
         let happening = ReplayedEvent::of_event(&event);
         let is_it = |record: &Record| {

@@ -1,11 +1,11 @@
-//! What came of a trial, in words.
+//! The report of a what-if run.
 
 use super::{BaseState, EntryDifference, Missing, TaskEnd, WhatIfOutcome};
 use crate::store::Image;
 use crate::text::escape::escape;
 
 impl WhatIfOutcome {
-    /// What came of it, a line each, escaped; `name` is what was run.
+    /// The lines of the report, escaped; `name` is the name of the run.
     pub fn report(&self, name: &str) -> Vec<String> {
         let outcome = self;
         let mut lines = vec![match outcome.base_state {
@@ -74,7 +74,7 @@ impl WhatIfOutcome {
 }
 
 impl WhatIfOutcome {
-    /// Why it is not known what the run left, a line each.
+    /// The lines that explain why the final state of the recorded run is not known.
     fn limits(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.is_cut_off && self.divergence.is_some() {
@@ -90,7 +90,7 @@ impl WhatIfOutcome {
     }
 }
 
-/// The ends of tasks, where they are not the recorded ones.
+/// The ends of tasks that differ from the recorded ones.
 fn tasks(outcome: &WhatIfOutcome) -> Vec<String> {
     let words = |end: &TaskEnd| {
         let message = end.message.as_ref().map_or(String::new(), |message| format!(" ({message})"));

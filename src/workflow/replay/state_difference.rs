@@ -1,29 +1,29 @@
-//! Entries that a what-if run leaves otherwise than the recorded run.
+//! Entries that differ after a what-if run and after the recorded run.
 
 use std::collections::BTreeSet;
 
 use crate::store::{Entry, Image, Key, Overlay, State, StoreError};
 
-/// An entry that would end up in another way.
+/// An entry that ends up different.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EntryDifference {
     /// The key.
     pub key: Key,
-    /// Whether the trial left it as it was given.
+    /// Whether the what-if run left it as the options set it.
     pub is_as_given: bool,
-    /// What the run left there: of a trial without a recorded run, what is there now.
+    /// The value after the recorded run; without a recorded run, the current value.
     pub recorded: Option<Image>,
-    /// What the trial left there.
+    /// The value after the what-if run.
     pub trial: Option<Image>,
 }
 
-/// Entries that were not left in the same way, in the order of their keys.
+/// The entries that differ, in the order of their keys.
 pub(super) fn differences(recorded: &Overlay, trial: &Overlay) -> Result<Vec<EntryDifference>, StoreError> {
     let written = recorded.rewritten().into_iter().chain(trial.rewritten());
     let keys: BTreeSet<Key> = written.map(|(key, _)| key).collect();
     let mut differences = Vec::new();
     for key in keys {
-        // What only one of the two wrote, the other left as it was before.
+        // An entry that only one of the two wrote has its old value in the other.
         let (recorded, trial) = (recorded.get(&key)?, trial.get(&key)?);
         let together = expires_together(&recorded, &trial, true);
         let [recorded, trial] = [recorded, trial].map(|entry| entry.map(|entry| entry.image()));
@@ -42,8 +42,8 @@ pub(super) fn is_same_value(left: Option<&Image>, right: Option<&Image>) -> bool
     }
 }
 
-/// Whether two entries expire at the same moment, or, if `from_write`, as long after they were written:
-/// when exactly something is written in a trial is chance.
+/// Whether two entries expire at the same time, or, if `from_write`, equally long after they were written:
+/// the time of a write in a what-if run is random.
 pub(super) fn expires_together(left: &Option<Entry>, right: &Option<Entry>, from_write: bool) -> bool {
     const TOLERANCE_MS: u64 = 1000;
     let (Some(left), Some(right)) = (left, right) else { return true };

@@ -1,4 +1,4 @@
-//! A machine that is not there: its time passes only when a script lets it pass.
+//! A virtual machine, whose time passes only when a script waits.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -10,23 +10,23 @@ use crate::lua::exec::{Finished, ShellCommand, Sink, Watch};
 use crate::lua::{Host, SystemHost};
 use crate::time::{Clock, ManualClock, Millis};
 
-/// The world of a replay or a trial, of which nothing is asked that the recording can answer.
+/// The host of a replay or a what-if run. It is used only for calls that the recording does not answer.
 pub struct VirtualHost {
     clock: Arc<ManualClock>,
     utc_offset: i32,
     seed: u64,
-    /// Since when real time counts as well, so that a script that never rests meets its limits.
+    /// Since when real time counts as well, so that a script that never waits reaches its limits.
     real: Cell<Option<Instant>>,
-    /// The machine, for what is really done.
+    /// The real machine, for calls that are really executed.
     machine: Option<SystemHost>,
-    /// Whether directories are those of the machine.
+    /// Whether directories are created on the machine.
     is_live: bool,
-    /// The directories that exist otherwise.
+    /// The virtual directories.
     directories: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl VirtualHost {
-    /// A world at the time of `clock`, that many seconds ahead of UTC, with random numbers from `seed`.
+    /// A host with the time of `clock`, that many seconds ahead of UTC, with random numbers from `seed`.
     pub fn new(clock: Arc<ManualClock>, utc_offset: i32, seed: u64) -> VirtualHost {
         VirtualHost {
             clock,
@@ -39,19 +39,19 @@ impl VirtualHost {
         }
     }
 
-    /// The same world, in which variables are read and, if `is_live`, directories created on `machine`;
-    /// and so are the commands run that come as far as this.
+    /// The same host, which reads variables, runs commands and, if `is_live`, creates directories on
+    /// `machine`.
     #[must_use]
     pub fn with(self, machine: SystemHost, is_live: bool) -> VirtualHost {
         VirtualHost { machine: Some(machine), is_live, ..self }
     }
 
-    /// The machine, if directories are its own.
+    /// The machine, if directories are created on it.
     fn live_machine(&self) -> Option<&SystemHost> {
         self.machine.as_ref().filter(|_| self.is_live)
     }
 
-    /// From now on time passes as it does outside, besides what a script sleeps through.
+    /// From now on real time passes, too, besides the time that a script sleeps.
     pub fn let_time_pass(&self) {
         self.real.set(Some(Instant::now()));
     }

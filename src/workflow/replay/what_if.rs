@@ -1,4 +1,4 @@
-//! "What if": a run once more with something changed, on a copy of the state that nobody else sees.
+//! "What if": runs a recorded run again with something changed, on a private copy of the state.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -20,29 +20,28 @@ use crate::time::{Clock, ManualClock, Millis, SystemClock};
 use crate::workflow::recording::{RecordKind, Recording, RecordingError};
 use crate::workflow::{Reporter, RunEnv, RunRequest, Script, Summary, execute};
 
-/// What is changed, and what is allowed.
+/// Options of a what-if run.
 pub struct WhatIfOptions {
-    /// Entries that are other ones when the run begins.
+    /// Entries that are changed before the run begins.
     pub values: Vec<KeyOverride>,
     /// Another source.
     pub source: Option<Script>,
-    /// Whether commands are run, and variables read, in truth once the path is another one.
+    /// Whether commands are really run, and variables really read, once the run has left the recording.
     pub live: bool,
-    /// What commands answer that are not run.
+    /// Stubs for commands.
     pub stubs: Vec<ExecStub>,
     /// The signal that stops it.
     pub stop_signal: StopSignal,
 }
 
-/// The state that a trial began with.
+/// The state that a what-if run begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BaseState {
     /// The state at this revision, from history.
     History(Revision),
-    /// What the run itself read, since the state that it began with is not known: whatever it did not
-    /// read is not there.
+    /// Only the values that the run itself read, since the state that it began with is not known.
     Reads(Missing),
-    /// The state as it is now.
+    /// The current state.
     Now,
 }
 
@@ -55,32 +54,31 @@ pub enum Missing {
     Elsewhere,
 }
 
-/// What came of a trial.
+/// The result of a what-if run.
 #[derive(Debug)]
 pub struct WhatIfOutcome {
-    /// The state that it began with.
+    /// The state that it begins with.
     pub base_state: BaseState,
-    /// Where the path parted from the recorded one; `None` if it did not.
+    /// Where it diverged from the recording; `None` if it did not.
     pub divergence: Option<Divergence>,
-    /// The first call on the recorded path that was answered in another way.
+    /// The first call before the divergence that got another answer.
     pub other_answer: Option<OtherAnswer>,
-    /// The number of the last record that came to pass.
+    /// The number of the last replayed record.
     pub recorded_to: u64,
     /// Whether the recording ends before the run did: the run was killed or has not ended, or the rest of
     /// its recording was removed.
     pub is_cut_off: bool,
-    /// Where the run parts from its recording if it is repeated without a change: what it left is not
-    /// known then.
+    /// Where the run diverges if it is repeated without a change: its final state is not known then.
     pub unrepeatable: Option<u64>,
     /// How the tasks ended when it was recorded.
     pub recorded_tasks: Vec<TaskEnd>,
     /// How they ended now.
     pub tasks: Vec<TaskEnd>,
-    /// What is not the same in the end.
+    /// The entries that end up different.
     pub state: Vec<EntryDifference>,
     /// Commands that were not run.
     pub commands: Vec<String>,
-    /// How the trial ended; `None` if it ended where the recording does.
+    /// How the run ended; `None` if it ended where the recording does.
     pub summary: Option<Summary>,
 }
 
@@ -145,7 +143,7 @@ pub fn what_if(
         let env = WhatIfEnv { clock, host: Rc::new(host), scratch, holder: header.holder.clone() };
         run(&recorded_request(header, source), overlay, values, rules, env, reporter)
     };
-    // What the run left is found in the same way: with nothing changed.
+    // The final state of the recorded run is found in the same way, with nothing changed.
     let recorded = attempt(&[], None, false, Reporter::new(|_| {}))?;
     let WhatIfResult { observations, state, summary, .. } =
         attempt(&options.values, options.source.clone(), options.live, reporter)?;
@@ -175,7 +173,7 @@ pub fn what_if(
     })
 }
 
-/// Runs a job on the state as it is, and changes nothing.
+/// Runs a workflow on a private copy of the current state.
 ///
 /// # Errors
 /// [`ReplayError`] if it cannot be run at all.
@@ -190,7 +188,7 @@ pub fn dry_run(
     let now = SystemClock.now();
     let clock = Arc::new(ManualClock::at(now));
     let scratch = scratch_store(&clock, settings)?;
-    // Locks that others hold are held in the trial as well.
+    // Locks that others hold are held in the dry run as well.
     for lock in all_locks(&**store)?.into_iter().filter(|lock| !lock.is_expired(now)) {
         scratch.store.import_lock(&lock)?;
     }
@@ -240,7 +238,7 @@ fn offset_now(now: Millis) -> i32 {
     crate::lua::Host::utc_offset(&SystemHost::new(BTreeMap::new()), now)
 }
 
-/// What surrounds a trial.
+/// The environment of a what-if run.
 struct WhatIfEnv {
     clock: Arc<ManualClock>,
     host: Rc<VirtualHost>,
@@ -248,7 +246,7 @@ struct WhatIfEnv {
     holder: String,
 }
 
-/// What a trial leaves.
+/// The observations and the final state of a what-if run.
 struct WhatIfResult {
     observations: Observations,
     state: Rc<Overlay>,
@@ -295,7 +293,7 @@ fn run(
     Ok(WhatIfResult { observations, state: overlay, summary, _scratch: env.scratch })
 }
 
-/// Gives an entry another value; a text keeps the type that the entry has.
+/// Changes an entry; a text keeps the type of the entry.
 fn change(store: &dyn Store, key: &Key, value: Option<&StateOverride>) -> Result<(), ReplayError> {
     let operation = match value {
         None => Operation::Delete(key.clone()),

@@ -12,7 +12,7 @@ use crate::workflow::signature::Signature;
 use crate::workflow::this_object;
 use crate::workflow::{Event, LuaRef, Task, TaskAction, Workflow};
 
-/// What a function of a task is given besides the task and the parameters.
+/// The last argument of a task's function, after the task and the parameters.
 pub(super) enum LastArgument<'a> {
     /// Outputs.
     Outputs(Table),
@@ -20,14 +20,14 @@ pub(super) enum LastArgument<'a> {
     Reason(&'a str),
 }
 
-/// What came of an attempt that succeeded.
+/// The result of an attempt that succeeded.
 pub(super) struct Success {
     pub message: Option<String>,
     pub outputs: Table,
 }
 
 impl TaskRunner<'_> {
-    /// Calls a function of a task with what the names of its parameters ask for.
+    /// Calls a function of a task with the arguments that its parameter names select.
     pub(super) fn call(
         &self,
         task: &Task,
@@ -51,7 +51,7 @@ impl TaskRunner<'_> {
     }
 
     fn signature(&self, function: &Function) -> Signature {
-        // Before, every function got the parameters first.
+        // Before format 3, every function got the parameters first.
         if self.runtime.context.format < 3 { Signature::default() } else { Signature::of(function) }
     }
 
@@ -65,7 +65,7 @@ impl TaskRunner<'_> {
         Ok(object)
     }
 
-    /// What a command for the shell answers: whether its exit code was 0, its output and that code.
+    /// Runs a shell command: whether its exit code was 0, its output and the code.
     fn shell(&self, task: &Task, text: &str) -> Result<Shell, Failure> {
         let lua = &self.runtime.lua;
         let options = match &task.workdir {
@@ -86,7 +86,7 @@ impl TaskRunner<'_> {
         })
     }
 
-    /// Runs the command of a task that is one for the shell.
+    /// Runs the shell command of a task.
     pub(super) fn shell_command(&self, task: &Task, text: &str) -> Result<Success, Failure> {
         let Shell { ok, stdout, stderr, code } = self.shell(task, text)?;
         if !ok {
@@ -102,7 +102,7 @@ impl TaskRunner<'_> {
         Ok(Success { message: None, outputs })
     }
 
-    /// What a condition says; `None` if there is none.
+    /// The value of a condition; `None` if there is none.
     pub(super) fn condition(
         &self,
         task: &Task,
@@ -123,7 +123,7 @@ impl TaskRunner<'_> {
         limits.within(task.timeout, ask).map(Some)
     }
 
-    /// Calls a function that is told how the task ended. Its own mistakes change nothing.
+    /// Calls a callback about the end of the task. Its errors are only warnings.
     pub(super) fn call_back(
         &self,
         task: &Task,
@@ -139,8 +139,8 @@ impl TaskRunner<'_> {
         }
     }
 
-    /// Calls a function of the workflow. `last` is what it gets, after the workflow and the parameters if the
-    /// names of its parameters ask for them. Its own mistakes change nothing.
+    /// Calls a function of the workflow. `last` are its last arguments, after the workflow and the parameters
+    /// if its parameter names select them. Its errors are only warnings.
     pub(super) fn call_workflow(
         &self,
         workflow: &Workflow,
@@ -168,7 +168,7 @@ impl TaskRunner<'_> {
         }
     }
 
-    /// Tells the workflow how it all ended.
+    /// Calls the callbacks of the workflow at its end.
     pub(super) fn complete(&self, workflow: &Workflow, ended: &BTreeMap<&str, FinishedTask>) {
         self.call_end_hooks(workflow, ended);
         let Some(callback) = &workflow.on_complete else { return };
@@ -218,7 +218,7 @@ impl TaskRunner<'_> {
     }
 }
 
-/// What a command for the shell answered.
+/// The result of a shell command.
 struct Shell {
     ok: bool,
     stdout: Value,
@@ -226,7 +226,7 @@ struct Shell {
     code: Value,
 }
 
-/// Reads `ok, message[, outputs]`. Nothing at all is a success; nil with a message is none.
+/// Reads `ok, message[, outputs]`. No value is a success; nil with a message is a failure.
 pub(super) fn read_result(lua: &mlua::Lua, returned: MultiValue, what: &str) -> Result<Success, Failure> {
     let value = |index: usize| returned.get(index).cloned().unwrap_or(Value::Nil);
     let message = match value(1) {

@@ -42,7 +42,7 @@ impl Parser<'_> {
             }
             self.advance();
             if operator == "and" || operator == "or" {
-                // Also of a call to the left of `and`, what comes next may never be looked at.
+                // A call to the left of `and` is a condition as well.
                 self.note(&left, Use::Condition);
             }
             let right = self.expression_above(right_priority)?;
@@ -167,7 +167,7 @@ impl Parser<'_> {
             let (start, end) = self.name()?;
             Operand::Name(start, end)
         };
-        // The name behind a point, if nothing has followed it yet.
+        // The name after a dot, if nothing followed it yet.
         let mut field = None;
         loop {
             let line = self.token().line;

@@ -1,4 +1,4 @@
-//! Commands and readings of the environment once the run has left the recording.
+//! Commands and reads of the environment after the run has left the recording.
 
 use mlua::{MultiValue, Value};
 
@@ -11,7 +11,7 @@ use crate::lua::host_function::CallTarget;
 use crate::text::escape::escape;
 
 impl WhatIfBoundary {
-    /// A command off the path: answered by a stub, or really run where that is allowed.
+    /// A command after the divergence: answered by a stub, or really run if that is allowed.
     pub(super) fn command(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         let text = match call.arguments.front() {
             Some(Value::String(text)) => text.as_bytes().to_vec(),
@@ -40,7 +40,7 @@ impl WhatIfBoundary {
         Err(raise(call.lua, format!("{}(\"{}\"): {refusal}", call.function.name, escape(&text))))
     }
 
-    /// A reading of the world off the path: as it is in the trial.
+    /// A read of the environment after the divergence.
     pub(super) fn reading(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         if call.function.target == CallTarget::Variable
             && !self.rules.live
@@ -54,7 +54,7 @@ impl WhatIfBoundary {
         self.work(work)
     }
 
-    /// What the rest of the recording knows, read when it is first asked for.
+    /// Searches the rest of the recording, which is read at the first call.
     fn leftovers<T>(&self, find: impl FnOnce(&mut LeftoverAnswers) -> Option<T>) -> Option<T> {
         let mut leftovers = self.leftovers.borrow_mut();
         if let Some(mut rest) = self.tape.take() {
@@ -64,7 +64,7 @@ impl WhatIfBoundary {
     }
 }
 
-/// What a command answered, as the function that is called answers it: as a table or as four values.
+/// The result of a command in the form of the called function: as a table or as four values.
 pub(in crate::workflow::replay) fn adapt_output(
     call: &HostCall<'_>,
     values: MultiValue,

@@ -1,5 +1,5 @@
-//! The border of a trial: the state is a copy that nobody else sees, and the world is answered from a
-//! recording for as long as the path is the recorded one.
+//! The boundary of a what-if run: the state is a private copy, and calls are answered from the recording
+//! until the run diverges from it.
 
 mod environment;
 mod state;
@@ -29,12 +29,12 @@ use crate::time::{Clock, ManualClock, Millis};
 use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents};
 use crate::workflow::{RunBoundary, RunEvent};
 
-/// How long a script may go on without leaving itself before its time is real.
+/// How long a script may run without a call before real time counts.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A script that goes on is looked at far more often than that.
+/// How often a running script is polled.
 const SILENCE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What a trial goes by.
+/// The rules of a what-if run.
 pub(super) struct WhatIfRules {
     /// The format of the recording; 0 without one.
     pub format: u32,
@@ -42,37 +42,37 @@ pub(super) struct WhatIfRules {
     pub tape: Option<RecordedEvents>,
     /// When the run began.
     pub began_at: Millis,
-    /// The keys whose values are not those of the recorded run.
+    /// The keys whose values were changed.
     pub changed: Vec<Key>,
-    /// Whether commands are run in truth once the path is another one.
+    /// Whether commands are really run after the divergence.
     pub live: bool,
-    /// What commands answer that are not run.
+    /// Stubs for commands.
     pub stubs: Vec<ExecStub>,
-    /// What the script is told when it wants a command run that nobody knows the answer of.
+    /// The error for a command without a known result.
     pub refusal: &'static str,
-    /// The signal that stops the trial.
+    /// The signal that stops the run.
     pub signal: Signal,
 }
 
-/// The border.
+/// The boundary.
 pub(super) struct WhatIfBoundary {
     rules: WhatIfRules,
     tape: RefCell<Option<RecordedEvents>>,
-    /// The state of the trial.
+    /// The private copy of the state.
     store: Rc<Overlay>,
     clock: Arc<ManualClock>,
     host: Rc<VirtualHost>,
     is_on_path: Cell<bool>,
-    /// Whether the record of the end of the run has come to pass.
+    /// Whether the record of the end of the run was replayed.
     is_finished: Cell<bool>,
-    /// Answers of the recording that are left after the path was lost: of variables and of commands.
+    /// Answers of the rest of the recording after the divergence: of variables and of commands.
     leftovers: RefCell<LeftoverAnswers>,
     polls: Cell<u64>,
     silence: ActiveTimer,
     inside: Cell<bool>,
-    /// The script had to stop in the call that ended last.
+    /// The stop that happened in the last call.
     stop: Cell<Option<Stop>>,
-    /// The calls of the state that are under way.
+    /// The running calls of the state.
     calls: ActiveCalls,
     observations: RefCell<Observations>,
 }
@@ -107,7 +107,7 @@ impl WhatIfBoundary {
         }
     }
 
-    /// What the trial showed, at its end.
+    /// The observations, at the end of the run.
     pub(super) fn finish(&self) -> Observations {
         if self.is_on_path.get()
             && !self.is_over()
@@ -118,12 +118,12 @@ impl WhatIfBoundary {
         self.observations.take()
     }
 
-    /// Whether the recording ended before the run did: a trial on its path ends there as well.
+    /// Whether the recording ended before its run did: the what-if run ends there, unless it has diverged.
     fn is_over(&self) -> bool {
         self.observations.borrow().is_cut_off
     }
 
-    /// There is no next record on the path: unless the run had ended, the trial ends here.
+    /// There is no next record: unless the recorded run had ended, the what-if run ends here.
     fn run_out(&self) {
         if self.is_on_path.get() && !self.is_finished.get() {
             self.observations.borrow_mut().is_cut_off = true;
@@ -135,7 +135,7 @@ impl WhatIfBoundary {
         mlua::Error::external(Stop::Replayed)
     }
 
-    /// The next record on the path; `None` where there is no path any more.
+    /// The next record; `None` after a divergence.
     fn peek(&self) -> Option<Record> {
         self.look(|record| Some(record.clone()))
     }
@@ -147,8 +147,7 @@ impl WhatIfBoundary {
         record.what.stop_due(polls).cloned()
     }
 
-    /// Looks at the next record on the path. A recording that cannot be read any further ends the path as its
-    /// end does.
+    /// Calls `look` with the next record. A recording that cannot be read further counts as ended.
     fn look<T>(&self, look: impl FnOnce(&Record) -> Option<T>) -> Option<T> {
         if !self.is_on_path.get() {
             return None;
@@ -161,7 +160,7 @@ impl WhatIfBoundary {
         tape.peek().ok().flatten().and_then(look)
     }
 
-    /// The record that was looked at has come to pass: the time is what it was then.
+    /// Takes the next record: the time becomes the recorded one.
     fn take(&self, record: &Record) {
         if let Some(tape) = self.tape.borrow_mut().as_mut() {
             let _ = tape.take();
@@ -191,7 +190,7 @@ impl WhatIfBoundary {
         observations.divergence = Some(Divergence { number, kind, task, recorded, actual });
     }
 
-    /// The record of `actual`, if the path goes on with it.
+    /// Takes the record of `actual`, if that is the next one; otherwise diverges.
     fn follow(&self, actual: &ReplayedEvent) -> Option<Record> {
         if !self.is_on_path.get() {
             return None;
@@ -219,8 +218,8 @@ impl WhatIfBoundary {
         }
     }
 
-    /// Goes on to the end of a call that began, and answers what it answered; `None` if the path was
-    /// lost within, or the recording ends there.
+    /// Skips to the end of the running call, and returns its answer; `None` if the run diverges within it or
+    /// the recording ends.
     fn end_of_call(&self) -> Option<Answer> {
         let mut depth = 0;
         loop {
@@ -242,7 +241,7 @@ impl WhatIfBoundary {
         }
     }
 
-    /// The recorded answer of a record that was followed, up to its end.
+    /// The recorded answer of a call whose first record was taken.
     fn recorded_answer(&self, record: &Record) -> Option<Answer> {
         match &record.what {
             RecordKind::Call { answer, .. } => Some(answer.clone()),
@@ -250,7 +249,7 @@ impl WhatIfBoundary {
         }
     }
 
-    /// What a call that was followed answered when it was recorded, as its answer now.
+    /// The recorded answer of a call as its result now.
     fn as_recorded(&self, call: &HostCall<'_>, record: Option<Record>) -> Option<mlua::Result<MultiValue>> {
         match self.recorded_answer(&record?) {
             Some(answer) => Some(self.play(call.lua, &answer)),
@@ -310,7 +309,7 @@ impl Boundary for WhatIfBoundary {
             CallTarget::Directory => match self.as_recorded(call, record) {
                 Some(answer) => {
                     if !self.rules.live {
-                        // What is there once the path is another one.
+                        // The directory must exist after a divergence.
                         self.work(work)?;
                     }
                     answer
@@ -332,7 +331,7 @@ impl Boundary for WhatIfBoundary {
             match &record.what {
                 RecordKind::Callback { arguments } => {
                     self.take(&record);
-                    // What the script is told is what it was told then, unless that was changed.
+                    // The script gets the recorded arguments, unless they were changed.
                     if !self.calls.is_changed() {
                         let values = arguments.iter().map(|datum| datum.to_lua(lua));
                         recorded = Some(values.collect::<mlua::Result<MultiValue>>()?);
@@ -382,7 +381,7 @@ impl Boundary for WhatIfBoundary {
         if !self.is_on_path.get() {
             return due();
         }
-        // A call that is done on the copy ends as it was recorded, whatever time it is there.
+        // A call on the copy ends as it was recorded, whatever the time there.
         if self.inside.get() {
             return if self.calls.is_changed() { due() } else { None };
         }
@@ -394,7 +393,7 @@ impl Boundary for WhatIfBoundary {
         if let Some(stop) = self.take_stop(polls) {
             return Some(stop);
         }
-        // A script that was changed may go on and on where the recorded one did something.
+        // A changed script may run endlessly where the recorded one made a call.
         if self.silence.passed() > SILENCE_TIMEOUT {
             match self.peek() {
                 None if !self.is_finished.get() => {
@@ -410,7 +409,7 @@ impl Boundary for WhatIfBoundary {
 
 impl RunBoundary for WhatIfBoundary {
     fn event(&self, event: RunEvent) -> Duration {
-        // A script that had to stop already is not stopped once more by a call that it made all the same.
+        // A script that was stopped already is not stopped again by a later call.
         self.stop.take();
         let record = if self.is_over() { None } else { self.follow(&ReplayedEvent::of_event(&event)) };
         if !self.is_over()

@@ -1,8 +1,8 @@
-//! Calls of the state in a trial: they are done on the copy, and answered as they were recorded where
-//! nothing that was changed has a part in it.
+//! Calls of the state in a what-if run: they are executed on the copy, and answered as recorded where no
+//! changed entry is involved.
 //!
-//! Others had a hand in what was recorded, and are not there now: what they did is put into the copy as
-//! far as an answer tells it.
+//! Other processes may have changed the recorded state and do not run now: their changes are made in the copy
+//! as far as an answer shows them.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -21,22 +21,22 @@ use crate::lua::typed_read;
 use crate::store::{Entry, Expiry, Key, Locks, Revision, State as _, StoreError, Token, Transaction, Type};
 use crate::workflow::recording::{Answer, Record, RecordKind, raised_in};
 
-/// The calls of the state that are under way, the outermost first.
+/// The running calls of the state, the outermost first.
 #[derive(Default)]
 pub(super) struct ActiveCalls(RefCell<CallState>);
 
 #[derive(Default)]
 struct CallState {
     active: Vec<ActiveCall>,
-    /// What the present transaction has read or written, which it sees from then on as it was; `None` of
-    /// all that there is.
+    /// The keys that the current transaction has read or written, which stay as they are for it; `None` for
+    /// all keys.
     touched: Option<BTreeSet<Key>>,
-    /// Entries that are other ones since a function of the script that was told something else made them.
+    /// Entries that a function of the script may have made different, because it got other values.
     made: BTreeSet<Key>,
 }
 
 struct ActiveCall {
-    /// Whether what was changed has a part in it.
+    /// Whether a changed entry is involved.
     is_changed: bool,
     is_transaction: bool,
 }
@@ -48,7 +48,7 @@ impl CallState {
 }
 
 impl ActiveCalls {
-    /// Whether what was changed has a part in the innermost call.
+    /// Whether a changed entry is involved in the innermost call.
     pub(super) fn is_changed(&self) -> bool {
         self.0.borrow().active.last().is_some_and(|call| call.is_changed)
     }
@@ -56,7 +56,7 @@ impl ActiveCalls {
     /// The innermost call calls a function of the script.
     pub(super) fn call_back(&self) {
         let mut state = self.0.borrow_mut();
-        // One inside another is a part of it.
+        // A nested transaction is a part of the outer one.
         if state.transactions() == 1 && state.active.last().is_some_and(|call| call.is_transaction) {
             state.touched = Some(BTreeSet::new());
         }
@@ -72,13 +72,13 @@ impl ActiveCalls {
         self.0.borrow_mut().active.pop();
     }
 
-    /// Whether an entry of the copy can still be made what others had made of it.
+    /// Whether the changes of others can still be made to an entry of the copy.
     fn is_open(&self, key: &Key) -> bool {
         let state = self.0.borrow();
         state.transactions() == 0 || state.touched.as_ref().is_some_and(|touched| !touched.contains(key))
     }
 
-    /// What a call is about was read or written.
+    /// Notes that the entry of a call was read or written.
     fn touch(&self, call: &HostCall<'_>) {
         let touched = &mut self.0.borrow_mut().touched;
         match (call.function.target, key_of(call), touched.as_mut()) {
@@ -101,7 +101,7 @@ impl WhatIfBoundary {
         let is_changed = self.concerns_change(call);
         if !is_changed && let Some(answer) = self.known_answer(&record) {
             if !may_have_changed(call, &arguments, &answer) {
-                // Nor does it change anything now, and what it was told is how it was.
+                // It changes nothing now either, and its answer shows the recorded state.
                 let answer = self.recorded_answer(&record).unwrap_or(answer);
                 self.prepare(call, &arguments, &answer)?;
                 self.calls.touch(call);
@@ -124,7 +124,7 @@ impl WhatIfBoundary {
             self.note_made(call);
             self.note_end(call, record, &recorded, &result);
             return match &recorded {
-                // What the function itself raised may be anything, of which only the words are recorded.
+                // The function may have raised any value, of which only the text is recorded.
                 Answer::Raised(text) if !is_changed => match &result {
                     Err(error) if message(error) == *text => result,
                     _ => self.play(call.lua, &recorded),
@@ -144,13 +144,12 @@ impl WhatIfBoundary {
             self.note_other_answer(record, &recorded, &actual);
             return result;
         }
-        // Others had a hand in it, or the time had: it is what it was.
+        // Others or the time changed it: the recorded answer counts.
         self.adopt(call, &arguments, &recorded)?;
         self.play(call.lua, &recorded)
     }
 
-    /// Notes that the function of a call raised an error and did not when it was recorded, or the other
-    /// way about.
+    /// Notes that the function of a call raised an error and did not when it was recorded, or vice versa.
     fn note_end(
         &self,
         call: &HostCall<'_>,
@@ -168,7 +167,7 @@ impl WhatIfBoundary {
         }
     }
 
-    /// Notes that a call is answered otherwise than it was when it was recorded; the first one counts.
+    /// Notes that a call got another answer than the recorded one; the first one counts.
     fn note_other_answer(&self, record: Record, recorded: &Answer, actual: &Answer) {
         self.observations.borrow_mut().other_answer.get_or_insert_with(|| OtherAnswer {
             record,
@@ -177,8 +176,7 @@ impl WhatIfBoundary {
         });
     }
 
-    /// What a call answered when it was recorded, if that can be told before it is done: it called no
-    /// function of the script.
+    /// The recorded answer of a call, if it is known before the call is executed: without callbacks.
     fn known_answer(&self, record: &Record) -> Option<Answer> {
         match (&record.what, self.peek()) {
             (RecordKind::Call { answer, .. }, _) => Some(answer.clone()),
@@ -187,7 +185,7 @@ impl WhatIfBoundary {
         }
     }
 
-    /// Whether what was changed has a part in a call: its key is a changed one, or it is about many.
+    /// Whether a changed entry is involved in a call: its key was changed, or it is about many keys.
     fn concerns_change(&self, call: &HostCall<'_>) -> bool {
         let made = &self.calls.0.borrow().made;
         if is_lock(call) || (self.rules.changed.is_empty() && made.is_empty()) {
@@ -200,8 +198,7 @@ impl WhatIfBoundary {
         }
     }
 
-    /// A function that was told something else than it was then may have made something else of an entry:
-    /// what it returned is not recorded.
+    /// A function that got other values may have made an entry different: its result is not recorded.
     fn note_made(&self, call: &HostCall<'_>) {
         if self.observations.borrow().other_answer.is_some()
             && let Some(key) = key_of(call)
@@ -210,7 +207,7 @@ impl WhatIfBoundary {
         }
     }
 
-    /// Makes of the copy what it was before a call that was answered so, as far as that tells it.
+    /// Restores the copy to its state before a call, as far as the answer shows it.
     fn prepare(&self, call: &HostCall<'_>, arguments: &[RecordedValue], answer: &Answer) -> mlua::Result<()> {
         let Answer::Returned(data) = answer else { return Ok(()) };
         match (call.function.target, data.as_slice()) {
@@ -235,7 +232,7 @@ impl WhatIfBoundary {
         self.apply(call, key, (call.function.before)(&observed))
     }
 
-    /// Makes an entry of the copy what a call proves that it was.
+    /// Sets an entry of the copy to the value that a call proves.
     fn apply(&self, call: &HostCall<'_>, key: Key, proof: Proof) -> mlua::Result<()> {
         match proof {
             Proof::Unknown => Ok(()),
@@ -252,11 +249,11 @@ impl WhatIfBoundary {
             return Ok(true);
         }
         let Some(entry) = found.filter(|entry| entry.stored_type.is_none()) else { return Ok(false) };
-        // Nil is not a value, and not the one of an entry.
+        // Nil is not a stored value.
         Ok(to_stored(call.lua, &value.to_lua(call.lua)?, "value").is_ok_and(|value| entry.equals(&value)))
     }
 
-    /// What an entry of the copy is to a script; nil if it is not there.
+    /// An entry of the copy as a script sees it; nil if it does not exist.
     fn present(&self, call: &HostCall<'_>, found: Option<&Entry>) -> mlua::Result<RecordedValue> {
         let Some(entry) = found else { return Ok(RecordedValue::Nil) };
         let value = match call.function.default {
@@ -272,10 +269,10 @@ impl WhatIfBoundary {
         self.store.get(key).map_err(mlua::Error::external)
     }
 
-    /// Makes of the copy what it was after a call that was answered so, as far as that tells it.
+    /// Sets the copy to its state after a call, as far as the answer shows it.
     fn adopt(&self, call: &HostCall<'_>, arguments: &[RecordedValue], answer: &Answer) -> mlua::Result<()> {
         let (Some(key), Answer::Returned(data)) = (key_of(call), answer) else { return Ok(()) };
-        // What a transaction makes of an entry is kept until it ends.
+        // A transaction buffers its changes until it ends.
         if self.calls.0.borrow().transactions() > 0 {
             return Ok(());
         }
@@ -283,7 +280,7 @@ impl WhatIfBoundary {
         self.apply(call, key, (call.function.after)(&observed))
     }
 
-    /// Puts a value into the copy, unless it is there; nil is none.
+    /// Writes a value to the copy, unless it has it already; nil deletes.
     fn put_value(&self, call: &HostCall<'_>, key: Key, value: &RecordedValue) -> mlua::Result<()> {
         let found = self.entry(&key)?;
         if self.holds(call, found.as_ref(), value)? {
@@ -305,7 +302,7 @@ impl WhatIfBoundary {
         Ok(())
     }
 
-    /// Waiting for others, who are not there: the function of the script is told what it was told then.
+    /// Replays a wait for others, who do not run now: the function of the script gets the recorded arguments.
     fn wait(
         &self,
         call: &HostCall<'_>,
@@ -344,7 +341,7 @@ impl WhatIfBoundary {
         self.work(work)
     }
 
-    /// A lock that is about to be had is free: whoever had it lost it.
+    /// Releases a lock that is about to be acquired: its holder had lost it.
     fn free_lock(&self, call: &HostCall<'_>) -> Result<(), StoreError> {
         if let Some(Value::String(name)) = call.arguments.front()
             && let Some(lock) = self.store.lock(&name.to_string_lossy())?
@@ -367,7 +364,7 @@ fn is_lock(call: &HostCall<'_>) -> bool {
     call.function.target == CallTarget::Lock
 }
 
-/// Whether a call that was answered so may have changed something.
+/// Whether a call with this answer may have changed something.
 fn may_have_changed(call: &HostCall<'_>, arguments: &[RecordedValue], answer: &Answer) -> bool {
     match answer {
         Answer::CallbackReturned | Answer::CallbackRaised(_) => true,
