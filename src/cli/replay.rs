@@ -79,7 +79,7 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Cl
         };
     };
     let shown = source.clone();
-    let options = ReplayOptions { source, until: arguments.until, stop_signal: run::trial_alarm()? };
+    let options = ReplayOptions { source, until: arguments.until, stop_signal: run::what_if_stop_signal()? };
     let mut replayed = play(&recording, options, show, Reporter::new(|_| {}))?;
     let mut is_secret = false;
     if let Verdict::Diverged(divergence) = &mut replayed.verdict {
@@ -118,7 +118,7 @@ fn try_out(
     for key in &arguments.without {
         values.push((Key::new(key.as_str())?, None));
     }
-    let options = arguments.trial.options(values, source, run::trial_alarm()?);
+    let options = arguments.trial.options(values, source, run::what_if_stop_signal()?);
     let mut outcome = try_again(store, recording, &options, &database.settings(), Reporter::new(|_| {}))?;
     let ends_differently = outcome.state.iter().any(|difference| !difference.is_as_given);
     outcome.mask(&database.secrets());

@@ -189,7 +189,7 @@ fn try_out(
     let progress = ProgressReporter::new(false);
     let reporter = Reporter::new(move |event| progress.show(event));
     let machine = SystemHost::new(arguments.env.iter().cloned().collect());
-    let options = arguments.trial.options(Vec::new(), None, trial_alarm()?);
+    let options = arguments.trial.options(Vec::new(), None, what_if_stop_signal()?);
     let mut outcome = dry_run(store, request, &options, &database.settings(), machine, reporter)?;
     outcome.mask(&database.secrets());
     what_if::show(&progress::visible(&request.script.file.display().to_string()), &outcome, arguments.json)?;
@@ -227,7 +227,7 @@ pub(super) fn stop_signal() -> Result<StopSignal, CliError> {
 }
 
 /// The same for a dry run or replay, which may be cut off at once.
-pub(super) fn trial_alarm() -> Result<StopSignal, CliError> {
+pub(super) fn what_if_stop_signal() -> Result<StopSignal, CliError> {
     signals::end_when_stuck()?;
     stop_signal()
 }

@@ -101,12 +101,12 @@ fn show(database: &Database, arguments: &ShowArguments) -> Result<(), CliError> 
     if arguments.source {
         return output::raw(&recording.header.source);
     }
-    let mut tape = recording.tape_from(arguments.from);
+    let mut events = recording.events_from(arguments.from);
     let mut lines = Lines::new();
     let depth = Cell::new(0);
     let mut masker = Masker::new(database.secrets());
     let mut left = arguments.limit.unwrap_or(usize::MAX);
-    while let Some(record) = tape.take()? {
+    while let Some(record) = events.take()? {
         let record = masker.record(record);
         if record.number < arguments.from {
             continue;

@@ -72,12 +72,12 @@ impl Recording {
     }
 
     /// The records from the first one on.
-    pub fn tape(&self) -> RecordedEvents {
-        self.tape_from(1)
+    pub fn events(&self) -> RecordedEvents {
+        self.events_from(1)
     }
 
     /// The records from the chunk on that contains this record.
-    pub fn tape_from(&self, number: u64) -> RecordedEvents {
+    pub fn events_from(&self, number: u64) -> RecordedEvents {
         RecordedEvents { chunks: Rc::clone(&self.chunks), next: number.max(1), loaded: VecDeque::new() }
     }
 }

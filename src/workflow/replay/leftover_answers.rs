@@ -31,10 +31,10 @@ impl LeftoverAnswers {
     }
 
     /// Collects the answers of the remaining records, as far as they can be read.
-    pub(super) fn take_in(&mut self, tape: &mut RecordedEvents) {
+    pub(super) fn take_in(&mut self, events: &mut RecordedEvents) {
         // The commands of the running calls; `None` for other calls.
         let mut running: Vec<Option<Vec<u8>>> = Vec::new();
-        while let Ok(Some(record)) = tape.take() {
+        while let Ok(Some(record)) = events.take() {
             self.remember(&record.what);
             match record.what {
                 RecordKind::Begin { function, arguments } => {

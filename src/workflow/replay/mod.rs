@@ -134,7 +134,7 @@ pub fn replay(
     let store: Rc<dyn Store> = Rc::from(nothing);
     let player = Rc::new(ReplayBoundary::new(
         header.format,
-        recording.tape(),
+        recording.events(),
         options.until,
         Arc::clone(&options.stop_signal.signal),
         show,

@@ -15,8 +15,8 @@ use crate::workflow::recording::{Answer, RecordKind, Recording};
 pub(super) fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), ReplayError> {
     let lua = mlua::Lua::new();
     let mut seen: BTreeSet<Key> = BTreeSet::new();
-    let mut tape = recording.tape();
-    while let Some(record) = tape.take()? {
+    let mut events = recording.events();
+    while let Some(record) = events.take()? {
         let (RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments }) =
             &record.what
         else {
@@ -27,7 +27,7 @@ pub(super) fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), 
         match (function.target, &record.what) {
             (CallTarget::Entry, _) => {
                 let Some(key) = arguments.first().and_then(key_in) else { continue };
-                let proof = (function.before)(&observed(&record.what, tape.peek()?.map(|next| &next.what)));
+                let proof = (function.before)(&observed(&record.what, events.peek()?.map(|next| &next.what)));
                 if function.effect == CallEffect::Read && proof == Proof::Unknown || !seen.insert(key.clone())
                 {
                     continue;

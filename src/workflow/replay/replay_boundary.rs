@@ -43,7 +43,7 @@ pub(super) enum ReplayEnd {
 pub(super) struct ReplayBoundary {
     /// The format of the recording.
     format: u32,
-    tape: RefCell<RecordedEvents>,
+    events: RefCell<RecordedEvents>,
     until: Option<u64>,
     signal: Signal,
     /// Is called with each replayed record.
@@ -86,17 +86,17 @@ impl From<ReplayHasEnded> for mlua::Error {
 }
 
 impl ReplayBoundary {
-    /// Replays `tape` up to the record `until`, or to its end.
+    /// Replays `events` up to the record `until`, or to its end.
     pub(super) fn new(
         format: u32,
-        tape: RecordedEvents,
+        events: RecordedEvents,
         until: Option<u64>,
         signal: Signal,
         show: impl Fn(&Record) + 'static,
     ) -> ReplayBoundary {
         ReplayBoundary {
             format,
-            tape: RefCell::new(tape),
+            events: RefCell::new(events),
             until,
             signal,
             show: Box::new(show),
@@ -146,14 +146,14 @@ impl ReplayBoundary {
         if self.end.borrow().is_some() {
             return Err(ReplayHasEnded);
         }
-        let mut tape = self.tape.borrow_mut();
-        while let Ok(Some(Record { what: RecordKind::Note(_), .. })) = tape.peek() {
-            if let Ok(Some(note)) = tape.take() {
+        let mut events = self.events.borrow_mut();
+        while let Ok(Some(Record { what: RecordKind::Note(_), .. })) = events.peek() {
+            if let Ok(Some(note)) = events.take() {
                 (self.show)(&note);
             }
         }
         let until = self.until.unwrap_or(u64::MAX);
-        match tape.peek() {
+        match events.peek() {
             Ok(Some(record)) if record.number > until => Err(self.end(ReplayEnd::Reached)),
             Ok(record) => Ok(look(record)),
             Err(error) => Err(self.end(ReplayEnd::Unreadable(error))),
@@ -167,7 +167,7 @@ impl ReplayBoundary {
 
     /// Takes the next record: it is replayed.
     fn take(&self) -> Result<Record, ReplayHasEnded> {
-        match self.tape.borrow_mut().take() {
+        match self.events.borrow_mut().take() {
             Ok(Some(record)) => {
                 (self.show)(&record);
                 self.last.set(record.number);

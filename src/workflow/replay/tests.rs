@@ -334,8 +334,8 @@ impl Place {
 fn told(recording: &Recording, divergence: &Divergence, source: &str) -> String {
     let mut told =
         format!("at {}: {}, {:?}\n", divergence.number, divergence.kind.label(), divergence.sides());
-    let mut tape = recording.tape();
-    while let Ok(Some(record)) = tape.take() {
+    let mut events = recording.events();
+    while let Ok(Some(record)) = events.take() {
         writeln!(told, "{:4} {:9} {}", record.number, record.at, record.what.summary()).unwrap();
     }
     told + source

@@ -130,7 +130,7 @@ pub fn what_if(
         };
         let rules = WhatIfRules {
             format: header.format,
-            tape: Some(recording.tape()),
+            events: Some(recording.events()),
             began_at: header.began_at(),
             changed: values.iter().map(|(key, _)| key.clone()).collect(),
             live,
@@ -195,7 +195,7 @@ pub fn dry_run(
     let overlay = Overlay::apart(Rc::clone(store), None, Rc::clone(&scratch.store));
     let rules = WhatIfRules {
         format: 0,
-        tape: None,
+        events: None,
         began_at: now,
         changed: Vec::new(),
         live: options.live,
@@ -315,9 +315,9 @@ fn change(store: &dyn Store, key: &Key, value: Option<&StateOverride>) -> Result
 
 /// How the tasks ended in the recorded run.
 fn recorded_tasks(recording: &Recording) -> Result<Vec<TaskEnd>, RecordingError> {
-    let mut tape = recording.tape();
+    let mut events = recording.events();
     let mut tasks = Vec::new();
-    while let Some(record) = tape.take()? {
+    while let Some(record) = events.take()? {
         if let RecordKind::Event(event) = &record.what {
             tasks.extend(TaskEnd::of(event));
         }

@@ -57,7 +57,7 @@ impl WhatIfBoundary {
     /// Searches the rest of the recording, which is read at the first call.
     fn leftovers<T>(&self, find: impl FnOnce(&mut LeftoverAnswers) -> Option<T>) -> Option<T> {
         let mut leftovers = self.leftovers.borrow_mut();
-        if let Some(mut rest) = self.tape.take() {
+        if let Some(mut rest) = self.events.take() {
             leftovers.take_in(&mut rest);
         }
         find(&mut leftovers)

@@ -39,7 +39,7 @@ pub(super) struct WhatIfRules {
     /// The format of the recording; 0 without one.
     pub format: u32,
     /// The recorded run, if there is one.
-    pub tape: Option<RecordedEvents>,
+    pub events: Option<RecordedEvents>,
     /// When the run began.
     pub began_at: Millis,
     /// The keys whose values were changed.
@@ -57,7 +57,7 @@ pub(super) struct WhatIfRules {
 /// The boundary.
 pub(super) struct WhatIfBoundary {
     rules: WhatIfRules,
-    tape: RefCell<Option<RecordedEvents>>,
+    events: RefCell<Option<RecordedEvents>>,
     /// The private copy of the state.
     store: Rc<Overlay>,
     clock: Arc<ManualClock>,
@@ -84,14 +84,14 @@ impl WhatIfBoundary {
         clock: Arc<ManualClock>,
         host: Rc<VirtualHost>,
     ) -> WhatIfBoundary {
-        let tape = rules.tape.take();
-        let is_on_path = Cell::new(tape.is_some());
-        if tape.is_none() {
+        let events = rules.events.take();
+        let is_on_path = Cell::new(events.is_some());
+        if events.is_none() {
             host.let_time_pass();
         }
         WhatIfBoundary {
             rules,
-            tape: RefCell::new(tape),
+            events: RefCell::new(events),
             store,
             clock,
             host,
@@ -152,18 +152,18 @@ impl WhatIfBoundary {
         if !self.is_on_path.get() {
             return None;
         }
-        let mut tape = self.tape.borrow_mut();
-        let tape = tape.as_mut()?;
-        while let Ok(Some(Record { what: RecordKind::Note(_), .. })) = tape.peek() {
-            let _ = tape.take();
+        let mut events = self.events.borrow_mut();
+        let events = events.as_mut()?;
+        while let Ok(Some(Record { what: RecordKind::Note(_), .. })) = events.peek() {
+            let _ = events.take();
         }
-        tape.peek().ok().flatten().and_then(look)
+        events.peek().ok().flatten().and_then(look)
     }
 
     /// Takes the next record: the time becomes the recorded one.
     fn take(&self, record: &Record) {
-        if let Some(tape) = self.tape.borrow_mut().as_mut() {
-            let _ = tape.take();
+        if let Some(events) = self.events.borrow_mut().as_mut() {
+            let _ = events.take();
         }
         self.leftovers.borrow_mut().remember(&record.what);
         if matches!(&record.what, RecordKind::Event(event) if event.ends_run()) {

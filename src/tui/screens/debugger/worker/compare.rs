@@ -47,7 +47,7 @@ pub fn compare(
         }
     }
     let formats = [&one, &other].map(|recording| recording.header.format);
-    let (mut tape, mut other_tape) = (one.tape(), other.tape());
+    let (mut events, mut other_events) = (one.events(), other.events());
     let mut answered: Option<(Record, Record)> = None;
     // Whether each of the two is recorded up to the end of the run.
     let mut finished = [false; 2];
@@ -62,7 +62,7 @@ pub fn compare(
         if steps % STEPS == 0 && stops(steps) {
             return Ok(None);
         }
-        let (left, right) = (next(&mut tape)?, next(&mut other_tape)?);
+        let (left, right) = (next(&mut events)?, next(&mut other_events)?);
         for (finished, record) in finished.iter_mut().zip([&left, &right]) {
             *finished |= record.as_ref().is_some_and(is_end);
         }
@@ -134,9 +134,9 @@ fn side(run: i64, record: Option<&Record>) -> String {
 }
 
 /// The next record of what a script or its run does, or was answered.
-fn next(tape: &mut RecordedEvents) -> Result<Option<Record>, RecordingError> {
+fn next(events: &mut RecordedEvents) -> Result<Option<Record>, RecordingError> {
     loop {
-        match tape.take()? {
+        match events.take()? {
             Some(record) if matches!(record.what, RecordKind::Note(_)) => {}
             other => return Ok(other),
         }
