@@ -2,14 +2,15 @@
 //!
 //! It imports `lua` and the layers below it. `load` and `declare` read a file, `plan` orders its tasks,
 //! `runner` runs them, `execute` is the common way of a run, a replay and a what-if; `recording` writes
-//! events and `replay` answers from them.
+//! events and `replay` answers from them. A new option of a task is a method in `declare/methods.rs` and an arm in
+//! `declare/options.rs`.
 //!
 //! How the outcome of a task affects the others:
 //! - a task that fails or times out fails the run; whatever depends on it, directly or not, is
 //!   skipped; tasks that do not depend on it still run;
-//! - a task whose `run_if` says no is skipped without harm: its dependants run, with nothing
+//! - a task whose `run_if` returns false is skipped without harm: its dependants run, with nothing
 //!   under its name in `deps`;
-//! - a task whose `abort_if` says yes ends the run as failed: nothing more is started.
+//! - a task whose `abort_if` returns true ends the run as failed: nothing more is started.
 //!
 //! One attempt at a task is its `pre_hook`, its command and its `post_hook`; if one of them raises
 //! an error or returns false the attempt has failed. The timeout holds for each attempt. Locks

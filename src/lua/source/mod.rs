@@ -3,6 +3,9 @@
 //!
 //! A source is first compiled by Lua unchanged. Then it is scanned, the calls that were found are wrapped
 //! without changing the lines, and it is compiled again.
+//!
+//! `tokens` splits a source, `parser` reads it into a `scan`; `newer_lua` explains syntax errors. A new use of a
+//! value is a variant of [`Use`], and of `Reading` in `typed_read`.
 
 mod newer_lua;
 mod parser;

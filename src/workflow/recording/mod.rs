@@ -5,7 +5,8 @@
 //! sources, parameters, and the result of every call.
 //!
 //! `recording_boundary` writes while a run goes on, `encoding` is the format, `file` the exported file; the
-//! recordings of older formats are read in `older_events`.
+//! recordings of older formats are read in `older_events`. A new kind of record is a variant of [`RecordKind`] and
+//! one in `encoding`; a new event is a variant of `RunEvent`.
 
 mod encoding;
 mod file;

@@ -1,7 +1,8 @@
 //! Replays recorded runs: exactly, or with something changed.
 //!
-//! `replay_boundary` answers from the recording and reports divergences; `what_if` and `what_if_boundary` run
-//! on an overlay once the run leaves the recording.
+//! `replay_boundary` answers from the recording and reports a `divergence`; `what_if` and `what_if_boundary` run
+//! on an overlay once the run leaves the recording. A new option of a what-if run is a field of [`WhatIfOptions`],
+//! its syntax stands in `overrides`; a new line of its result is in `report`.
 
 mod divergence;
 mod leftover_answers;
