@@ -40,7 +40,9 @@ pub fn run(
 ) {
     let mut trouble = Trouble::None;
     let mut looked = Instant::now();
-    let mut adopts = None;
+    // The interface knows what held when it opened the file. A first "yes" could arrive after a write of its
+    // own has adopted it, and would have it ask again.
+    let mut adopts = true;
     let mut oldest = None;
     let mut gap = Gap::default();
     while !stop.load(Ordering::SeqCst) {
@@ -55,7 +57,7 @@ pub fn run(
                 told.extend((before == Trouble::Locked).then_some(Reply::Unlocked));
                 // Before what was committed, so that no question about adoption is missed or asked in vain.
                 if let Ok(now) = store.will_adopt()
-                    && adopts.replace(now) != Some(now)
+                    && std::mem::replace(&mut adopts, now) != now
                 {
                     told.push(Reply::Adopts(now));
                 }

@@ -25,8 +25,11 @@ pub fn run(
     while let Ok(write) = writes.recv() {
         let tell = |number| move |told| list::read::send(answers, Reply::Bulk(number, Box::new(told)));
         let written = carry_out(store, here, &write.what, &tell, cancelled);
-        let notices = store.take_notices().into_iter().map(Reply::Notice);
-        for answer in std::iter::once(Reply::Written(write, written)).chain(notices) {
+        let notices = store.take_notices();
+        // A write that adopted the file says so. The watcher may see that only after the next key.
+        let adopts = if notices.is_empty() { None } else { store.will_adopt().ok() };
+        let answers_now = adopts.map(Reply::Adopts).into_iter().chain([Reply::Written(write, written)]);
+        for answer in answers_now.chain(notices.into_iter().map(Reply::Notice)) {
             if answers.send(Message::Reply(answer)).is_err() {
                 return;
             }
