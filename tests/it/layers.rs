@@ -526,25 +526,60 @@ fn an_import_upwards_and_a_cycle_are_found_also_through_a_reexport_and_in_a_macr
     assert!(found.len() == 1 && found[0].contains(r#"{"store::folder", "store::other"}"#), "{found:#?}");
 }
 
-#[test]
-fn no_engine_is_named_outside_the_store() {
+/// The product code outside the store, file by file; test code is left out.
+fn outside_the_store() -> Vec<(PathBuf, String)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![source.clone()];
-    let mut named = Vec::new();
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_string();
+            let name = path.file_name().unwrap().to_str().unwrap();
             if path.is_dir() {
-                let is_left_out = path == source.join("store") || matches!(&*name, "tests" | "testing");
+                let is_left_out = path == source.join("store") || matches!(name, "tests" | "testing");
                 folders.extend((!is_left_out).then_some(path));
             } else if name.ends_with(".rs") && name != "tests.rs" {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-                let is_named = product.contains("SqliteStore") || product.contains("store::sqlite");
-                named.extend(is_named.then_some(path));
+                let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_string();
+                files.push((path, product));
             }
         }
     }
+    assert!(files.len() > 100, "the source was read");
+    files
+}
+
+#[test]
+fn no_engine_is_named_outside_the_store() {
+    let named: Vec<PathBuf> = outside_the_store()
+        .into_iter()
+        .filter(|(_, text)| text.contains("SqliteStore") || text.contains("store::sqlite"))
+        .map(|(path, _)| path)
+        .collect();
     assert!(named.is_empty(), "open databases by store::open, not by an engine: {named:?}");
+}
+
+/// Whether a line calculates with the number of a revision.
+fn calculates(line: &str) -> bool {
+    let is_about = line.to_lowercase().contains("revision");
+    let mut numbers = line.match_indices(".0").map(|(place, _)| line[place + 2..].trim_start());
+    let is_operator = |rest: &str| {
+        ["+ ", "- ", ".saturating_", ".wrapping_", ".checked_"].iter().any(|it| rest.starts_with(it))
+    };
+    is_about && !line.trim_start().starts_with("//") && numbers.any(is_operator)
+}
+
+#[test]
+fn nobody_outside_the_store_calculates_with_revisions() {
+    assert!(calculates("let newest = Revision(activity.seen.0.saturating_add(1));"));
+    assert!(calculates("    before: Some(Revision(change.revision.0 + 1)),"));
+    assert!(!calculates("    let scan = HistoryScan { to: Bound::Included(change.revision), ..scan };"));
+    let mut found = Vec::new();
+    for (path, text) in outside_the_store() {
+        let lines = text.lines().enumerate().filter(|(_, line)| calculates(line));
+        found.extend(
+            lines.map(|(number, line)| format!("{}:{}: {}", path.display(), number + 1, line.trim())),
+        );
+    }
+    assert!(found.is_empty(), "a revision means nothing but its order:\n{}", found.join("\n"));
 }
