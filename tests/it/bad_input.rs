@@ -568,7 +568,10 @@ fn a_busy_database_without_a_log() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut patient = place.command(&["set", "k", "after", "--busy-timeout", "1m"]);
     let mut child = patient.stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    // Of a program that is not busy nothing else sleeps for a time (proc(5)).
+    let syscall = format!("/proc/{}/syscall", child.id());
+    let sleep = format!("{} ", nix::libc::SYS_clock_nanosleep);
+    files::until("it waits", || std::fs::read_to_string(&syscall).unwrap().starts_with(&sleep));
     assert!(child.try_wait().unwrap().is_none());
     other.execute_batch("COMMIT").unwrap();
     assert!(child.wait().unwrap().success());

@@ -351,18 +351,19 @@ fn waiting_in(pipe: &PipeReader) -> i32 {
 
 /// Waits until a program has filled a pipe and waits for somebody to read it.
 fn until_it_waits(child: &Child, pipe: &PipeReader) {
-    let stat = format!("/proc/{}/stat", child.id());
+    let [stat, syscall] = ["stat", "syscall"].map(|name| format!("/proc/{}/{name}", child.id()));
     let (mut before, mut same) = (String::new(), 0);
     until("the pipe is full", || {
         let used = std::fs::read_to_string(&stat).unwrap_or_default();
         let fields: Vec<&str> =
             used.rsplit_once(") ").map_or(Vec::new(), |(_, rest)| rest.split(' ').collect());
-        // Its state, and the time that it used up.
-        let now = [0, 11, 12].map(|field| fields.get(field).copied().unwrap_or_default()).join(" ");
+        // Its state, the time that it used up, and what it waits in.
+        let mut now = [0, 11, 12].map(|field| fields.get(field).copied().unwrap_or_default()).join(" ");
+        now += &std::fs::read_to_string(&syscall).unwrap_or_default();
         same =
             if now == before && now.starts_with('S') && waiting_in(pipe) > 32 * 1024 { same + 1 } else { 0 };
         before = now;
-        same > 40
+        same > 10
     });
 }
 
@@ -423,14 +424,16 @@ fn watch_ends_when_a_terminal_takes_no_output() {
         let pid = child.process_id().unwrap();
         let (mut before, mut same) = (String::new(), 0);
         until("it waits", || {
-            let now = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+            let [io, syscall] = ["io", "syscall"]
+                .map(|name| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default());
+            let now = format!("{io}{syscall}");
             same = if now == before && now.contains("wchar") && !now.contains("wchar: 0\n") {
                 same + 1
             } else {
                 0
             };
             before = now;
-            same > 100
+            same > 20
         });
         kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
         let mut ended = None;

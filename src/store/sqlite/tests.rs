@@ -122,13 +122,20 @@ fn who_only_asks_for_news_waits_for_a_busy_database_too() {
     shell.pragma_update(None, "journal_mode", "DELETE").unwrap();
     let watching = SqliteStore::open(&place.path, place.settings()).unwrap();
     shell.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let (thread, begun) = std::sync::mpsc::channel();
     std::thread::scope(|threads| {
         // On a thread that has not read anything before, as the one that watches.
-        let asked = threads.spawn(|| {
-            let watching = watching;
+        let asked = threads.spawn(move || {
+            thread.send(nix::unistd::gettid()).unwrap();
             watching.poll_changes()
         });
-        std::thread::sleep(Duration::from_millis(50));
+        // Until it sleeps (proc(5)).
+        let syscall = format!("/proc/self/task/{}/syscall", begun.recv().unwrap());
+        let sleep = format!("{} ", nix::libc::SYS_clock_nanosleep);
+        while !std::fs::read_to_string(&syscall).unwrap_or_default().starts_with(&sleep) {
+            assert!(!asked.is_finished(), "it did not wait");
+            std::thread::yield_now();
+        }
         shell.execute_batch("COMMIT").unwrap();
         assert!(asked.join().unwrap().is_ok());
     });
