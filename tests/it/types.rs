@@ -170,8 +170,12 @@ fn a_flag_is_on_by_whichever_hand_it_was_set() {
     expect(&place, FLAG, &[], "OLD");
     let both = on.iter().map(|hand| (*hand, "NEW")).chain(off.iter().map(|hand| (*hand, "OLD")));
     let both: Vec<(Hand, &str)> = both.collect();
-    for (first, _) in &both {
-        for (second, expected) in &both {
+    for (before, (first, _)) in both.iter().enumerate() {
+        for (after, (second, expected)) in both.iter().enumerate() {
+            // Each hand is first and second also where not all pairs are tried.
+            if !files::thorough() && (before + after) % 4 != 0 {
+                continue;
+            }
             let place = Place::new();
             first.write(&place);
             second.write(&place);

@@ -4,6 +4,7 @@ use crate::tui::keys::command;
 use crate::tui::keys::keymap;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -46,9 +47,13 @@ impl KeymapProblem {
 impl Keymap {
     /// The keymap that comes with the program.
     pub fn shipped() -> Keymap {
-        let mut keymap = Keymap::default();
-        keymap.put(&mut Document::parse(Path::new("assets/keymap.toml"), SHIPPED));
-        keymap
+        // Read once per process: tests make thousands of interfaces.
+        static PARSED: LazyLock<Keymap> = LazyLock::new(|| {
+            let mut keymap = Keymap::default();
+            keymap.put(&mut Document::parse(Path::new("assets/keymap.toml"), SHIPPED));
+            keymap
+        });
+        PARSED.clone()
     }
 
     /// Puts the commands that a file names over those that are there: each of them has the keys that

@@ -374,7 +374,7 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
 }
 
 proptest! {
-    #![proptest_config(Config { cases: rounds(25, 300), failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: rounds(12, 300), failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn a_random_workflow_is_replayed_and_tried_out_as_it_was(source in workflow(), seed: u64) {
@@ -597,7 +597,7 @@ fn a_lock_that_others_cleared_is_had_again_in_a_trial() {
          pcall(state.with_lock, 'l', function() pcall(state.set, 'k0', 0) end, 0.2)
          return true
      end):build()";
-    for seed in 0..60 {
+    for seed in 0..u64::from(rounds(12, 60)) {
         let place = Place::new();
         let (store, number) = place.record(source, seed, true);
         check(&place, &store, number, source).unwrap();

@@ -4,6 +4,7 @@ use crate::tui::testing::fixtures;
 use ratatui::style::Modifier;
 
 use crate::store::Actor;
+use crate::testing::rounds;
 use crate::tui::draw::tests::*;
 use crate::tui::effect::Write;
 use crate::tui::testing::fixtures::{edited, refusal};
@@ -58,8 +59,8 @@ fn both_values_and_the_answers_are_seen_at_every_size() {
             refused("session:ann", "e\t\t1h", Some(theirs("session:ann", "17", Type::Number)), size);
         check(&named("conflict_of_the_expiry"), &other_type);
     }
-    for columns in (20..90).step_by(3) {
-        for rows in (5..30).step_by(2) {
+    for columns in (20..90).step_by(rounds(9, 3) as usize) {
+        for rows in (5..30).step_by(rounds(5, 2) as usize) {
             for app in [of_a_line((columns, rows)), of_a_table((columns, rows))] {
                 let shown = drawn(&app).backend().to_string();
                 for part in ["yours", "now", "esc"] {
