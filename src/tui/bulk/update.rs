@@ -18,7 +18,7 @@ use crate::tui::bulk::{
 };
 use crate::tui::dialogs::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::{Effect, Write, WriteKind};
-use crate::tui::keys::action::Action;
+use crate::tui::keys::action::{Action, EntryAction, MarkAction};
 use crate::tui::list::marks::{MARKS_MAX, MarkState, Marks};
 use crate::tui::list::row::Row;
 use crate::tui::undo::stack::UndoableChange;
@@ -27,31 +27,35 @@ use crate::tui::undo::stack::UndoableChange;
 pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
     let is_marked = !app.list.marks.is_empty();
     Some(match action {
-        Action::Mark => {
+        Action::Mark(MarkAction::Toggle) => {
             if let Some(entry) = selected(app) {
                 app.list.marks.turn(entry);
                 app.list.window.step(1);
             }
             Vec::new()
         }
-        Action::MarkRange => {
+        Action::Mark(MarkAction::Range) => {
             mark_range(app, now);
             Vec::new()
         }
-        Action::MarkAll => mark_all(app, now),
-        Action::Unmark => unmark(app),
-        Action::Export => {
+        Action::Mark(MarkAction::All) => mark_all(app, now),
+        Action::Mark(MarkAction::Clear) => unmark(app),
+        Action::Mark(MarkAction::Export) => {
             let marks = if is_marked { app.list.marks.clone() } else { Marks::of(selected(app)?) };
             app.focus = Focus::Dialog(Dialog::Ask(InputDialog::new(InputPurpose::File, marks)));
             Vec::new()
         }
-        Action::TimeToLive if is_marked => {
+        Action::Entry(EntryAction::TimeToLive) if is_marked => {
             app.focus =
                 Focus::Dialog(Dialog::Ask(InputDialog::new(InputPurpose::Expiry, app.list.marks.clone())));
             Vec::new()
         }
-        Action::Toggle if is_marked => preview(app, app.list.marks.clone(), BulkOperation::Toggle),
-        Action::Delete if is_marked => preview(app, app.list.marks.clone(), BulkOperation::Delete),
+        Action::Entry(EntryAction::Toggle) if is_marked => {
+            preview(app, app.list.marks.clone(), BulkOperation::Toggle)
+        }
+        Action::Entry(EntryAction::Delete) if is_marked => {
+            preview(app, app.list.marks.clone(), BulkOperation::Delete)
+        }
         _ => return None,
     })
 }

@@ -13,7 +13,7 @@ use crate::store::{Kind, kind_inference};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::keys::action::{Action, View};
+use crate::tui::keys::action::{Action, EntryAction, RunAction, View};
 use crate::tui::keys::command::Command;
 use crate::tui::widgets::line::wrapped;
 
@@ -133,11 +133,15 @@ pub fn hints(app: &App, width: usize) -> Line<'static> {
     let word = |command: &Command| match command.action {
         Action::Back => way_out,
         // Where nothing failed there is nothing to go to.
-        Action::NextFailure(_) if app.screen.run().is_none_or(|debugger| !debugger.has_failed()) => None,
+        Action::Run(RunAction::NextFailure(_))
+            if app.screen.run().is_none_or(|debugger| !debugger.has_failed()) =>
+        {
+            None
+        }
         // It can be done anywhere, and is looked for among the runs.
         Action::StartRun if app.list.view != View::Runs => None,
         // With entries marked it is for them: where none that is seen is a flag, it would do nothing.
-        Action::Toggle if context.marked && !marks_a_flag(app) => None,
+        Action::Entry(EntryAction::Toggle) if context.marked && !marks_a_flag(app) => None,
         _ => command.hint,
     };
     let hint = |command: &Command| {

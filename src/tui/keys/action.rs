@@ -47,7 +47,7 @@ pub enum Action {
     /// Go to the entry or the lock that the row under the cursor is about.
     GoTo,
     /// Show the state as it was.
-    Past,
+    OpenPast,
     /// Type into the filter line.
     Filter,
     /// Choose a filter that has a name.
@@ -80,34 +80,8 @@ pub enum Action {
     Secrets,
     /// Leave the program.
     Quit,
-    /// Turn a flag round.
-    Toggle,
-    /// Edit the entry here, beginning with its value.
-    Edit,
-    /// Edit the entry here, beginning with its type.
-    ChangeType,
-    /// Edit the value in `$EDITOR`.
-    EditOutside,
-    /// Mark the entry under the cursor, or unmark it.
-    Mark,
-    /// Mark all from the one that was marked last to the cursor.
-    MarkRange,
-    /// Mark all that passes the filter.
-    MarkAll,
-    /// Unmark all.
-    Unmark,
-    /// Write what is marked to a file.
-    Export,
     /// Add an entry.
     Add,
-    /// Add so much to a number.
-    Increment(i64),
-    /// Set a counter to 0.
-    Reset,
-    /// Edit the entry here, beginning with when it expires.
-    TimeToLive,
-    /// Delete an entry.
-    Delete,
     /// Take a lock away from its holder.
     ClearLock,
     /// Take back the change under the cursor, otherwise the last one made here.
@@ -130,6 +104,78 @@ pub enum Action {
     StepOf,
     /// Go to the change that the step made, in the history.
     ChangeOf,
+    /// Something in the past.
+    Past(PastAction),
+    /// Something in an open run.
+    Run(RunAction),
+    /// Something in a value that fills the screen.
+    Value(ValueAction),
+    /// Something with the entry under the cursor, or with those that are marked.
+    Entry(EntryAction),
+    /// Something with marks.
+    Mark(MarkAction),
+}
+
+/// What a user wants done with the entry under the cursor, or with those that are marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryAction {
+    /// Turn a flag round.
+    Toggle,
+    /// Edit the entry here, beginning with its value.
+    Edit,
+    /// Edit the entry here, beginning with its type.
+    ChangeType,
+    /// Edit the value in `$EDITOR`.
+    EditOutside,
+    /// Add so much to a number.
+    Increment(i64),
+    /// Set a counter to 0.
+    Reset,
+    /// Edit the entry here, beginning with when it expires.
+    TimeToLive,
+    /// Delete an entry.
+    Delete,
+}
+
+/// What a user wants done with marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MarkAction {
+    /// Mark the entry under the cursor, or unmark it.
+    Toggle,
+    /// Mark all from the one that was marked last to the cursor.
+    Range,
+    /// Mark all that passes the filter.
+    All,
+    /// Unmark all.
+    Clear,
+    /// Write what is marked to a file.
+    Export,
+}
+
+/// What a user wants done in the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PastAction {
+    /// So many changes on in time; back, if that is less than nothing.
+    Step(isize),
+    /// As far back as history goes.
+    Oldest,
+    /// To the last change that there is.
+    Newest,
+    /// Show only what is not the same now, or everything.
+    Differing,
+    /// Mark what is to be restored, or unmark it.
+    Mark,
+    /// Mark all that is not the same now.
+    MarkAll,
+    /// Make what is marked, or under the cursor, again what it was.
+    Restore,
+    /// Leave the past.
+    Close,
+}
+
+/// What a user wants done in an open run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RunAction {
     /// To the next step, or the one before, that is not inside of this one.
     Over(bool),
     /// To the next step, or the one before, that changed the state.
@@ -160,36 +206,25 @@ pub enum Action {
     FindNext(bool),
     /// Run it once more with another value.
     WhatIf,
-    /// So many changes on in time; back, if that is less than nothing.
-    Wander(isize),
-    /// As far back as history goes.
-    Oldest,
-    /// To the last change that there is.
-    Newest,
-    /// Show only what is not the same now, or everything.
-    Differing,
-    /// Mark what is to be restored, or unmark it.
-    MarkThen,
-    /// Mark all that is not the same now.
-    MarkDifferent,
-    /// Make what is marked, or under the cursor, again what it was.
-    Restore,
-    /// Leave the past.
-    Present,
+}
+
+/// What a user wants done in a value that fills the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ValueAction {
     /// Leave the value that fills the screen.
-    CloseValue,
+    Close,
     /// Look for a text in the value.
-    FindInValue,
+    Find,
     /// To the next place with that text, or the one before.
     NextFound(bool),
     /// A page on in the value.
     ReadOn,
     /// Fold the part of the value under the cursor, or unfold it.
-    FoldPart,
+    Fold,
     /// Unfold the part under the cursor.
-    UnfoldPart,
+    Unfold,
     /// Fold the part under the cursor, or go to the one that it is in.
-    LeavePart,
+    Leave,
     /// Fold all parts, or unfold them.
     FoldAll(bool),
     /// Offer the path of the part under the cursor to the clipboard.

@@ -263,6 +263,7 @@ fn only_character(name: &str) -> Option<char> {
 mod tests {
     use super::*;
     use crate::store::{Kind, Type};
+    use crate::tui::keys::action::{EntryAction, PastAction};
     use crate::tui::keys::command::RowKind;
 
     fn patched(text: &str) -> (Keymap, Vec<String>) {
@@ -312,11 +313,11 @@ mod tests {
         let past = CommandContext { screen: ScreenKind::Past, ..CommandContext::default() };
         let list = CommandContext { has_entries: true, ..CommandContext::default() };
         for (code, in_past, in_list) in [
-            (KeyCode::Char('p'), Some(Action::Present), Some(Action::Past)),
-            (KeyCode::Char('@'), Some(Action::Past), Some(Action::Past)),
-            (KeyCode::Left, Some(Action::Wander(-1)), Some(Action::StepView(-1))),
-            (KeyCode::Home, Some(Action::Oldest), Some(Action::Top)),
-            (KeyCode::Char('q'), Some(Action::Present), Some(Action::Quit)),
+            (KeyCode::Char('p'), Some(Action::Past(PastAction::Close)), Some(Action::OpenPast)),
+            (KeyCode::Char('@'), Some(Action::OpenPast), Some(Action::OpenPast)),
+            (KeyCode::Left, Some(Action::Past(PastAction::Step(-1))), Some(Action::StepView(-1))),
+            (KeyCode::Home, Some(Action::Past(PastAction::Oldest)), Some(Action::Top)),
+            (KeyCode::Char('q'), Some(Action::Past(PastAction::Close)), Some(Action::Quit)),
             (KeyCode::Char('j'), Some(Action::Move(1)), Some(Action::Move(1))),
             (KeyCode::Char('a'), None, Some(Action::Add)),
         ] {
@@ -324,8 +325,11 @@ mod tests {
             assert_eq!(keymap.called(&key(code), &list), in_list, "{code:?}");
         }
         assert_eq!(keymap.keys_in(Action::Quit, &past).collect::<Vec<_>>(), ["ctrl-c"]);
-        assert_eq!(keymap.keys_in(Action::Past, &past).collect::<Vec<_>>(), ["@"]);
-        assert_eq!(keymap.meant(&key(KeyCode::Char('R')), ScreenKind::Past), Some(Action::Restore));
+        assert_eq!(keymap.keys_in(Action::OpenPast, &past).collect::<Vec<_>>(), ["@"]);
+        assert_eq!(
+            keymap.meant(&key(KeyCode::Char('R')), ScreenKind::Past),
+            Some(Action::Past(PastAction::Restore))
+        );
     }
 
     #[test]
@@ -344,7 +348,10 @@ mod tests {
     fn a_key_goes_from_the_command_that_had_it() {
         let (keymap, problems) = patched("[keys]\ndelete = [\"j\"]\n");
         assert_eq!(problems, [""; 0]);
-        assert_eq!(called(&keymap, KeyCode::Char('j'), KeyModifiers::NONE), Some(Action::Delete));
+        assert_eq!(
+            called(&keymap, KeyCode::Char('j'), KeyModifiers::NONE),
+            Some(Action::Entry(EntryAction::Delete))
+        );
         assert_eq!(keymap.keys_for(Action::Move(1)), ["down"], "what is shown is what is so");
     }
 
@@ -410,7 +417,7 @@ mod tests {
             let (keymap, problems) = patched(&format!("[keys]\n{text}"));
             assert_eq!(problems.len(), 1, "{text}: {problems:?}");
             assert!(problems[0].ends_with(end), "{text}: {problems:?}");
-            assert_eq!(keymap.keys_for(Action::Delete), kept, "{text}");
+            assert_eq!(keymap.keys_for(Action::Entry(EntryAction::Delete)), kept, "{text}");
         }
     }
 

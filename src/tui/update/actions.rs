@@ -1,38 +1,33 @@
 //! What each action does.
 
-use crate::store::secret_keys::MASK;
-use crate::store::{
-    Condition, Edit, Entry, Expiry, Key, Kind, Liveness, Number, Transaction, Value, kind_inference,
-};
-use crate::store::{Type, TypedInput};
-use crate::text::escape::{escape, escape_data};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::bulk;
-use crate::tui::dialogs::form;
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::action::{Action, MarkAction};
 use crate::tui::keys::command;
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::saved_filters_update;
 use crate::tui::list::tree_update;
 use crate::tui::screens::debugger;
+use crate::tui::screens::entries;
+use crate::tui::screens::locks;
 use crate::tui::screens::past;
+use crate::tui::screens::runs;
 use crate::tui::screens::value;
 use crate::tui::undo;
 use crate::tui::update;
 use crate::tui::update::copy;
 use crate::tui::update::mouse;
-use crate::tui::widgets::format;
 
-use crate::tui::dialogs::dialog::{Confirm, Dialog};
-use crate::tui::dialogs::form::state::{Draft, Field, Form};
-use crate::tui::effect::{Effect, LoadFrom, Write, WriteKind};
+use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialogs::form::state::Form;
+use crate::tui::effect::{Effect, LoadFrom};
 use crate::tui::screens::debugger::requests::{DebuggerRequest, OpenAt};
 
 use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::dialogs::run_dialog::state::RunDialog;
-use crate::tui::list::row::{LockRow, Row, RowId, RunRow};
+use crate::tui::list::row::{Row, RowId};
 use crate::tui::list::sort::{Sort, SortBy};
 use crate::tui::list::window::ListEnd;
 
@@ -90,7 +85,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::ScrollDetail(by) => return value::update::scroll(app, by, now),
         Action::Show(view) => return update::show(app, view, now),
         Action::StepView(by) => return update::show(app, app.list.view.step(by), now),
-        Action::Past => return past::update::begin(app),
+        Action::OpenPast => return past::update::begin(app),
         Action::Filter => app.focus = Focus::FilterLine,
         Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
             saved_filters_update::ask(app, action, now);
@@ -170,9 +165,11 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::Redo => return undo::update::step(app, true, now),
         Action::Add => app.focus = Focus::Dialog(Dialog::Form(Box::new(Form::add()))),
         Action::ClearLock => match app.list.window.selected().cloned() {
-            Some(Row::Lock(row)) => app.focus = Focus::Dialog(Dialog::Confirm(clear_lock(&row, now))),
+            Some(Row::Lock(row)) => {
+                app.focus = Focus::Dialog(Dialog::Confirm(locks::update::clear_lock(&row, now)))
+            }
             Some(Row::Entry(entry)) => {
-                app.focus = Focus::Dialog(Dialog::Confirm(clear_key(app, &entry, now)))
+                app.focus = Focus::Dialog(Dialog::Confirm(locks::update::clear_key(app, &entry, now)))
             }
             Some(Row::Change(_) | Row::Group(_) | Row::Run(_)) | None => {}
         },
@@ -182,7 +179,8 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 (None, Some(Row::Run(row))) => Some(&**row),
                 (None, _) => None,
             };
-            app.focus = Focus::from(row.and_then(|row| stop_run(row, now)).map(Dialog::Confirm));
+            app.focus =
+                Focus::from(row.and_then(|row| runs::update::stop_run(row, now)).map(Dialog::Confirm));
         }
         Action::OpenRun => {
             if let Some(Row::Run(row)) = app.list.window.selected() {
@@ -191,7 +189,11 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         // They are about marks.
-        Action::Mark | Action::MarkRange | Action::MarkAll | Action::Unmark | Action::Export => {}
+        Action::Mark(MarkAction::Toggle)
+        | Action::Mark(MarkAction::Range)
+        | Action::Mark(MarkAction::All)
+        | Action::Mark(MarkAction::Clear)
+        | Action::Mark(MarkAction::Export) => {}
         Action::MarkRun => {
             if let Some(Row::Run(row)) = app.list.window.selected() {
                 let number = row.run.number;
@@ -233,188 +235,13 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             app.focus = Focus::Dialog(Dialog::Start(RunDialog::default()));
             return vec![Effect::Debugger(DebuggerRequest::Suggestions)];
         }
-        Action::Over(_)
-        | Action::NextChange(_)
-        | Action::NextFailure(_)
-        | Action::NextTask(_)
-        | Action::BreakHere
-        | Action::BreakOn
-        | Action::ClearBreaks
-        | Action::Breaks
-        | Action::FoldStep
-        | Action::FoldSteps(_)
-        | Action::Continue(_)
-        | Action::Jump
-        | Action::FindStep
-        | Action::FindNext(_)
-        | Action::WhatIf => {}
-        // They are about the past, or a value that fills the screen.
-        Action::Wander(_)
-        | Action::Oldest
-        | Action::Newest
-        | Action::Differing
-        | Action::MarkThen
-        | Action::MarkDifferent
-        | Action::Restore
-        | Action::Present
-        | Action::CloseValue
-        | Action::FindInValue
-        | Action::NextFound(_)
-        | Action::ReadOn
-        | Action::FoldPart
-        | Action::UnfoldPart
-        | Action::LeavePart
-        | Action::FoldAll(_)
-        | Action::CopyPath => {}
-        Action::Toggle
-        | Action::Edit
-        | Action::EditOutside
-        | Action::Increment(_)
-        | Action::Reset
-        | Action::ChangeType
-        | Action::TimeToLive
-        | Action::Delete => {
+        // They belong to another screen.
+        Action::Past(_) | Action::Run(_) | Action::Value(_) => {}
+        Action::Entry(action) => {
             if let Some(entry) = app.list.window.selected().and_then(Row::entry).cloned() {
-                return on_entry(app, action, entry);
+                return entries::update::act(app, action, entry);
             }
         }
     }
     Vec::new()
-}
-
-fn on_entry(app: &mut App, action: Action, entry: Entry) -> Vec<Effect> {
-    match action {
-        Action::Toggle => {
-            if let Some(value) = kind_inference::toggled(&entry.value()) {
-                // Messages are kept: they are masked also while values are shown.
-                let shown = match app.settings.secrets.hides(&entry.key) {
-                    true => MASK.into(),
-                    false => escape_data(&value.to_stored()),
-                };
-                let done = format!("set {} to {shown}", entry.key);
-                return vec![Effect::Write(put(entry, value, done))];
-            }
-            app.show_error(format!("{} is neither on nor off", entry.key));
-        }
-        Action::Increment(step) => {
-            let done = match step {
-                1.. => format!("added {step} to {}", entry.key),
-                _ => format!("took {} from {}", step.unsigned_abs(), entry.key),
-            };
-            let what = WriteKind::Edit(entry.key, Edit::Increment(Number::Integer(step)));
-            return vec![Effect::Write(Write { what, done })];
-        }
-        Action::Reset => {
-            let lines = vec![format!("Set {} to 0? It is {} now.", entry.key, app.value_in(&entry, 40))];
-            let zero = if entry.value_type() == Type::Number { Value::integer(0) } else { Value::text("0") };
-            let done = format!("set {} to 0", entry.key);
-            app.focus =
-                Focus::Dialog(Dialog::Confirm(Confirm::new(lines, Effect::Write(put(entry, zero, done)))));
-        }
-        Action::Edit => return form::update::edit(app, entry, Field::Value),
-        Action::ChangeType => return form::update::edit(app, entry, Field::Type),
-        Action::TimeToLive => return form::update::edit(app, entry, Field::Expiry),
-        Action::EditOutside => return vec![Effect::EditOutside(entry, None)],
-        Action::Delete => {
-            let (kind, _) = kind_inference::infer(&entry);
-            let what = if kind == Kind::Plain { "Its value is" } else { &format!("It is a {kind}:") };
-            let mut lines =
-                vec![format!("Delete {}?", entry.key), format!("{what} {}", app.value_in(&entry, 50))];
-            if kind == Kind::Lock {
-                lines.push("It is used as a lock: whoever holds it may be at work.".into());
-            }
-            app.focus = Focus::Dialog(Dialog::Confirm(Confirm::new(lines, Effect::Write(delete(entry)))));
-        }
-        _ => {}
-    }
-    Vec::new()
-}
-
-/// A write of a value over the entry that was seen, its expiry kept.
-pub(super) fn put(seen: Entry, value: Value, done: String) -> Write {
-    let draft = Some(Draft::of(&value));
-    let transaction = Transaction::put(seen.key.clone(), value, Expiry::Keep);
-    guarded(seen, transaction, draft, done)
-}
-
-/// A deletion of the entry that was seen.
-pub(super) fn delete(seen: Entry) -> Write {
-    let done = format!("deleted {}", seen.key);
-    let transaction = Transaction::delete(seen.key.clone());
-    guarded(seen, transaction, None, done)
-}
-
-/// A change of the entry that was seen, if it is still that one.
-pub fn guarded(seen: Entry, transaction: Transaction, draft: Option<Draft>, done: String) -> Write {
-    let seen = Box::new(seen);
-    let transaction = transaction.when(Condition::Unchanged(seen.clone()));
-    Write { what: WriteKind::Guarded { transaction, seen: Some(seen), draft: draft.map(Box::new) }, done }
-}
-
-/// A new entry, if there is none of its key.
-pub fn create(form: &Form, (key, value): (Key, TypedInput), expiry: Expiry) -> Write {
-    let done = match (form.value_type(), &value) {
-        (Some(_), _) => format!("added {key}"),
-        (None, TypedInput::Untyped(_)) => format!("added {key} as untyped text"),
-        (None, TypedInput::Value(value)) => format!("added {key} as a {}", value.value_type()),
-    };
-    let draft = form.draft();
-    let transaction = Transaction::of(value.put(key.clone(), expiry)).when(Condition::Absent(key));
-    Write { what: WriteKind::Guarded { transaction, seen: None, draft: Some(Box::new(draft)) }, done }
-}
-
-fn clear_lock(row: &LockRow, now: Millis) -> Confirm {
-    let lock = &row.lock;
-    let (name, holder) = (escape(lock.name.as_bytes()), escape(lock.holder.as_bytes()));
-    let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", format::span(now.since(at))));
-    let state = match row.liveness {
-        Liveness::Alive => "THE HOLDER IS ALIVE: it goes on until it notices that the lock is lost.",
-        Liveness::Stopped => "The holder is STOPPED: it goes on with the lock when it is continued.",
-        Liveness::Dead => "The holder is dead: that process has ended.",
-        Liveness::Elsewhere => "The holder is on another host or in another container, and may be ALIVE.",
-        Liveness::Unknown if lock.process.is_none() => {
-            "It is another program's lock; its holder may be ALIVE."
-        }
-        Liveness::Unknown => "The holder cannot be seen from here, and may be ALIVE.",
-    };
-    let mut lines = vec![format!("Clear lock {name}? {holder} has held it{held}."), state.into()];
-    if lock.is_expired(now) {
-        lines.push("Its lease has expired: anybody may take it.".into());
-    }
-    if let Some((next, _)) = row.waiting.first() {
-        lines.push(format!("{} waits for it and gets it next.", escape(next.as_bytes())));
-    }
-    let done = format!("cleared lock {name}, held by {holder}");
-    let what = match &row.stack {
-        Some(stack) => WriteKind::ClearStackLock(stack.clone()),
-        None => WriteKind::ClearLock(Box::new(lock.clone())),
-    };
-    Confirm::new(lines, Effect::Write(Write { what, done }))
-}
-
-/// Asks whether a run is to be stopped.
-pub(super) fn stop_run(row: &RunRow, now: Millis) -> Option<Confirm> {
-    let run = &row.run;
-    let process = run.process.clone()?;
-    let workflow = escape(run.new.workflow.as_bytes());
-    let took = row.took(now).map_or(String::new(), |took| format!(", at work for {}", format::span(took)));
-    let lines = vec![
-        format!("Stop run {} of {workflow}{took}?", run.number),
-        format!("Process {} is asked to end: the task fails, hooks and locks are seen to.", process.pid),
-    ];
-    let done = format!("asked run {} to stop", run.number);
-    Some(Confirm::new(lines, Effect::Write(Write { what: WriteKind::StopRun(Box::new(process)), done })))
-}
-
-fn clear_key(app: &App, entry: &Entry, now: Millis) -> Confirm {
-    let holder = match app.hides(&entry.key) {
-        true => MASK.into(),
-        false => escape(kind_inference::holder_in(entry).as_bytes()),
-    };
-    let held = entry.modified_at.map_or(String::new(), |at| format!(" for {}", format::span(now.since(at))));
-    let lines = vec![
-        format!("Delete {}, used as a lock? {holder} has held it{held}.", entry.key),
-        "Whether the holder is alive cannot be told from a key.".into(),
-    ];
-    Confirm::new(lines, Effect::Write(delete(entry.clone())))
 }

@@ -7,7 +7,7 @@ use crate::store::{Change, Entry};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::{Action, CopyTarget};
+use crate::tui::keys::action::{Action, CopyTarget, EntryAction};
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::terminal::clipboard::COPY_MAX;
 
@@ -30,7 +30,7 @@ pub fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis) -> Vec
     if part != CopyTarget::Key && !is_whole {
         let size = known.entry().map_or(0, |entry| entry.size);
         let reads = match app.screen_kind() {
-            ScreenKind::List => Some((Action::EditOutside, "opens")),
+            ScreenKind::List => Some((Action::Entry(EntryAction::EditOutside), "opens")),
             ScreenKind::Past => Some((Action::Details, "reads")),
             ScreenKind::Value { .. } | ScreenKind::Run => None,
         };

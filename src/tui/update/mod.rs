@@ -32,7 +32,7 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use crate::tui::app::App;
-use crate::tui::keys::action::{Action, View};
+use crate::tui::keys::action::{Action, EntryAction, View};
 use crate::tui::keys::command::{CommandContext, CommandTarget, Mode, RowKind, ScreenKind};
 use crate::tui::list::state::HistoryScope;
 
@@ -285,7 +285,8 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return Vec::new();
     };
     // A group has no value: what would change it opens or closes the group.
-    let is_change = matches!(command.action, Action::Edit | Action::Toggle);
+    let is_change =
+        matches!(command.action, Action::Entry(EntryAction::Edit) | Action::Entry(EntryAction::Toggle));
     if context.row == Some(RowKind::Group) && is_change && context.screen == ScreenKind::List {
         return actions::act(app, Action::Fold, now);
     }

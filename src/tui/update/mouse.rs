@@ -15,7 +15,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::{Action, View};
+use crate::tui::keys::action::{Action, ValueAction, View};
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::row::RowId;
 
@@ -167,7 +167,9 @@ fn in_value(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     }
     let node = value::draw::node_at(app, mouse.row, now);
     match (node, app.tree_mut()) {
-        (Some(node), Some(tree)) if tree.cursor() == node => actions::act(app, Action::FoldPart, now),
+        (Some(node), Some(tree)) if tree.cursor() == node => {
+            actions::act(app, Action::Value(ValueAction::Fold), now)
+        }
         (Some(node), Some(tree)) => {
             tree.select(node);
             Vec::new()

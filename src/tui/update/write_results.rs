@@ -11,11 +11,11 @@ use crate::tui::dialogs::form::state::Draft;
 use crate::tui::effect::{Effect, Write, WriteKind, WriteOutcome};
 use crate::tui::keys::action::Action;
 use crate::tui::list::row::RowId;
+use crate::tui::screens::entries::writes;
 use crate::tui::screens::past::restore;
 use crate::tui::terminal::external_editor::Edited;
 use crate::tui::undo;
 use crate::tui::undo::stack::UndoableChange;
-use crate::tui::update::actions;
 use crate::tui::update::replies::follow_awaited;
 
 /// A write took place, or was refused because something had changed.
@@ -127,7 +127,7 @@ fn write_edited(app: &mut App, entry: Entry, edited: Edited) -> Vec<Effect> {
             let done = format!("changed {}", entry.key);
             let transaction = Transaction::put(entry.key.clone(), value, Expiry::Keep);
             let draft = Some(Draft::Outside(text));
-            vec![Effect::Write(actions::guarded(entry, transaction, draft, done))]
+            vec![Effect::Write(writes::guarded(entry, transaction, draft, done))]
         }
         Err(error) => {
             let problem = error.to_string();

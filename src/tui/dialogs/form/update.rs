@@ -1,7 +1,7 @@
 //! Keys while an entry is edited or added in the form, and what it writes.
 
 use crate::tui::focus::Focus;
-use crate::tui::update::actions;
+use crate::tui::screens::entries::writes;
 use crate::tui::widgets::format;
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
@@ -70,7 +70,7 @@ fn finish(app: &mut App, form: &Form, now: Millis) -> Vec<Effect> {
     };
     let write = match (&form.entry, value) {
         (None, None) => return Vec::new(),
-        (None, Some(value)) => actions::create(form, (key, value), expiry),
+        (None, Some(value)) => writes::create(form, (key, value), expiry),
         (Some(_), None) if expiry == Expiry::Keep => {
             app.show_hint(format!("{key} was left as it is"), now);
             return Vec::new();
@@ -107,5 +107,5 @@ fn change(entry: &Entry, value: Option<TypedInput>, expiry: Expiry, draft: Draft
         Some(value) => Transaction::put(key.clone(), value, expiry),
         None => Transaction::of(Operation::SetExpiry { key: key.clone(), expiry }),
     };
-    actions::guarded(entry.clone(), transaction, Some(draft), done)
+    writes::guarded(entry.clone(), transaction, Some(draft), done)
 }

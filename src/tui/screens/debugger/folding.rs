@@ -3,7 +3,7 @@
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::action::{Action, RunAction};
 use crate::tui::screens::debugger::Debugger;
 use crate::tui::screens::debugger::keys;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, StepFilter, StepSearch};
@@ -50,7 +50,7 @@ pub fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
             };
             let what = "end of this".to_string();
             let question = |number| DebuggerRequest::Search(number, seek);
-            let effects = keys::search(app, Action::FoldStep, what, now, question);
+            let effects = keys::search(app, Action::Run(RunAction::FoldStep), what, now, question);
             if let Some(search) = app.screen.run_mut().and_then(|debugger| debugger.search.as_mut()) {
                 search.from = first;
             }

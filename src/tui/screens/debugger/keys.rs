@@ -13,7 +13,7 @@ use crate::store::{Key, Needle};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::action::{Action, RunAction};
 use crate::tui::keys::scroll::scrolled;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
@@ -55,7 +55,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
         let (mut effects, trying) = what_if_form::key(app, wish, key);
         if let Some(trying) = trying {
             let question = |number| DebuggerRequest::WhatIf(number, run, trying);
-            effects.extend(search(app, Action::WhatIf, String::new(), now, question));
+            effects.extend(search(app, Action::Run(RunAction::WhatIf), String::new(), now, question));
         }
         return Some(effects);
     }
@@ -157,7 +157,7 @@ fn answered(app: &mut App, prompt: &DebuggerPrompt, now: Millis) -> Result<Vec<E
                     );
                     Ok(Vec::new())
                 }
-                None => Ok(try_stops(app, Action::BreakOn, vec![breakpoint], now)),
+                None => Ok(try_stops(app, Action::Run(RunAction::BreakOn), vec![breakpoint], now)),
             }
         }
     }
@@ -191,6 +191,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
 fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effect> {
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     match action {
+        Action::Run(action) => return run_action(app, action, now),
         Action::Move(by) => return move_by(app, by, now),
         Action::Page(halves) => return move_by(app, halves * page / 2, now),
         Action::Top => return go_to(app, 1, now),
@@ -206,21 +207,34 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
         Action::ScrollDetail(by) => debugger.scroll = debugger.scroll.saturating_add_signed(by).min(500),
         Action::Back if debugger.search.is_some() => return give_up(app),
         Action::Back => return leave(app),
-        Action::Over(_) => return seek(app, action, StepFilter::Over, "step there", now),
-        Action::NextChange(_) if debugger.run.run.is_imported() => app.show_hint(ELSEWHERE, now),
-        Action::NextChange(forwards) => {
+        Action::Reload => {
+            let at = if debugger.follows { OpenAt::Begin } else { OpenAt::Step(debugger.steps.number()) };
+            let run = debugger.sitting.run;
+            return open(app, run, at, None);
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn run_action(app: &mut App, action: RunAction, now: Millis) -> Vec<Effect> {
+    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
+    match action {
+        RunAction::Over(_) => return seek(app, Action::Run(action), StepFilter::Over, "step there", now),
+        RunAction::NextChange(_) if debugger.run.run.is_imported() => app.show_hint(ELSEWHERE, now),
+        RunAction::NextChange(forwards) => {
             let what = if forwards { "later change of the state" } else { "earlier change of the state" };
-            return seek(app, action, StepFilter::Change, what, now);
+            return seek(app, Action::Run(action), StepFilter::Change, what, now);
         }
-        Action::NextFailure(forwards) => {
+        RunAction::NextFailure(forwards) => {
             let what = if forwards { "later step that failed" } else { "earlier step that failed" };
-            return seek(app, action, StepFilter::Failure, what, now);
+            return seek(app, Action::Run(action), StepFilter::Failure, what, now);
         }
-        Action::NextTask(forwards) => return task(app, forwards, now),
-        Action::FoldStep => return folding::fold(app, now),
-        Action::FoldSteps(true) => return folding::fold_tasks(app, now),
-        Action::FoldSteps(false) => return folding::unfold(app),
-        Action::BreakHere => {
+        RunAction::NextTask(forwards) => return task(app, forwards, now),
+        RunAction::FoldStep => return folding::fold(app, now),
+        RunAction::FoldSteps(true) => return folding::fold_tasks(app, now),
+        RunAction::FoldSteps(false) => return folding::unfold(app),
+        RunAction::BreakHere => {
             let Some(place) = debugger.line() else {
                 app.show_hint("no line of the source stands at this step", now);
                 return Vec::new();
@@ -233,28 +247,22 @@ fn move_on(app: &mut App, action: Action, page: isize, now: Millis) -> Vec<Effec
                 None => app.runs.breakpoints.push(here),
             }
         }
-        Action::BreakOn => prompt(debugger, PromptPurpose::Break, debugger.key()),
-        Action::ClearBreaks => app.runs.breakpoints.clear(),
-        Action::Breaks if app.runs.breakpoints.is_empty() => nothing_stops(app, now),
-        Action::Breaks => debugger.stops = Some(0),
-        Action::Continue(_) if app.runs.breakpoints.is_empty() => nothing_stops(app, now),
-        Action::Continue(forwards) => {
+        RunAction::BreakOn => prompt(debugger, PromptPurpose::Break, debugger.key()),
+        RunAction::ClearBreaks => app.runs.breakpoints.clear(),
+        RunAction::Breaks if app.runs.breakpoints.is_empty() => nothing_stops(app, now),
+        RunAction::Breaks => debugger.stops = Some(0),
+        RunAction::Continue(_) if app.runs.breakpoints.is_empty() => nothing_stops(app, now),
+        RunAction::Continue(forwards) => {
             let test = StepFilter::Break(app.runs.breakpoints.clone());
             let what = if forwards { "later step that stops" } else { "earlier step that stops" };
-            return seek(app, action, test, what, now);
+            return seek(app, Action::Run(action), test, what, now);
         }
-        Action::Jump => prompt(debugger, PromptPurpose::Jump, None),
-        Action::FindStep => prompt(debugger, PromptPurpose::Find, None),
-        Action::FindNext(forwards) => return find(app, forwards, now),
-        Action::WhatIf => {
+        RunAction::Jump => prompt(debugger, PromptPurpose::Jump, None),
+        RunAction::FindStep => prompt(debugger, PromptPurpose::Find, None),
+        RunAction::FindNext(forwards) => return find(app, forwards, now),
+        RunAction::WhatIf => {
             debugger.wish = Some(WhatIfForm::new(debugger.key()));
         }
-        Action::Reload => {
-            let at = if debugger.follows { OpenAt::Begin } else { OpenAt::Step(debugger.steps.number()) };
-            let run = debugger.sitting.run;
-            return open(app, run, at, None);
-        }
-        _ => {}
     }
     Vec::new()
 }
@@ -274,7 +282,8 @@ pub fn try_stops(app: &mut App, by: Action, stops: Vec<Breakpoint>, now: Millis)
 }
 
 fn nothing_stops(app: &mut App, now: Millis) {
-    let (here, on) = (key_for(app, Action::BreakHere), key_for(app, Action::BreakOn));
+    let (here, on) =
+        (key_for(app, Action::Run(RunAction::BreakHere)), key_for(app, Action::Run(RunAction::BreakOn)));
     app.show_hint(format!("nothing stops it: {here} stops at this line, {on} at a line or a key"), now);
 }
 
@@ -286,11 +295,20 @@ fn prompt(debugger: &mut Debugger, purpose: PromptPurpose, key: Option<Key>) {
 
 fn find(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
     let Some(text) = app.screen.run().and_then(|debugger| debugger.text.clone()) else {
-        app.show_hint(format!("nothing was looked for yet: {}", key_for(app, Action::FindStep)), now);
+        app.show_hint(
+            format!("nothing was looked for yet: {}", key_for(app, Action::Run(RunAction::FindStep))),
+            now,
+        );
         return Vec::new();
     };
     let what = format!("{} step with \u{201c}{text}\u{201d}", if forwards { "later" } else { "earlier" });
-    seek(app, Action::FindNext(forwards), StepFilter::Text(Box::new(Needle::new(&text))), &what, now)
+    seek(
+        app,
+        Action::Run(RunAction::FindNext(forwards)),
+        StepFilter::Text(Box::new(Needle::new(&text))),
+        &what,
+        now,
+    )
 }
 
 /// Sends a search on its way, under a number of its own.
@@ -312,11 +330,11 @@ pub fn search(
 fn seek(app: &mut App, by: Action, test: StepFilter, what: &str, now: Millis) -> Vec<Effect> {
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     let forwards = match by {
-        Action::Over(forwards)
-        | Action::NextChange(forwards)
-        | Action::NextFailure(forwards)
-        | Action::Continue(forwards)
-        | Action::FindNext(forwards) => forwards,
+        Action::Run(RunAction::Over(forwards))
+        | Action::Run(RunAction::NextChange(forwards))
+        | Action::Run(RunAction::NextFailure(forwards))
+        | Action::Run(RunAction::Continue(forwards))
+        | Action::Run(RunAction::FindNext(forwards)) => forwards,
         _ => true,
     };
     let seek = StepSearch {

@@ -26,7 +26,7 @@ use tui_input::Input;
 use crate::lua::error::ScriptLine;
 use crate::store::Key;
 use crate::time::Millis;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::action::{Action, RunAction};
 use crate::tui::keys::command::RowKind;
 use crate::tui::list::row::RunRow;
 use crate::tui::screens::debugger::folded_steps::Folds;
@@ -104,16 +104,22 @@ impl PendingSearch {
     /// What is being done, in words.
     pub fn describe(&self) -> String {
         match self.by {
-            Action::WhatIf => "running it once more".into(),
+            Action::Run(RunAction::WhatIf) => "running it once more".into(),
             Action::CompareRun => "comparing the runs".into(),
-            Action::BreakOn => format!("looking for a step that stops at {}", self.what),
+            Action::Run(RunAction::BreakOn) => format!("looking for a step that stops at {}", self.what),
             _ => format!("looking for the {}", self.what),
         }
     }
 
     /// Whether the cursor goes to what is found; if not, it may go elsewhere meanwhile.
     pub fn moves(&self) -> bool {
-        !matches!(self.by, Action::WhatIf | Action::CompareRun | Action::BreakOn | Action::Breaks)
+        !matches!(
+            self.by,
+            Action::Run(RunAction::WhatIf)
+                | Action::CompareRun
+                | Action::Run(RunAction::BreakOn)
+                | Action::Run(RunAction::Breaks)
+        )
     }
 }
 

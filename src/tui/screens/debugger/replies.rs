@@ -6,7 +6,7 @@ use crate::tui::app::App;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::action::{Action, RunAction};
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::folding;
@@ -126,28 +126,29 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
 fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) -> Vec<Effect> {
     let so_far = app.screen.run().filter(|debugger| debugger.may_go_on()).map_or("", |_| " so far");
     match (search.by, found) {
-        (Action::FoldStep, Some(end)) => return folding::close(app, search.from, end, now),
-        (Action::FoldStep, None) => app.show_hint(folding::NO_END, now),
-        (Action::BreakOn, Some(step)) => {
-            let key = keys::key_for(app, Action::Continue(true));
+        (Action::Run(RunAction::FoldStep), Some(end)) => return folding::close(app, search.from, end, now),
+        (Action::Run(RunAction::FoldStep), None) => app.show_hint(folding::NO_END, now),
+        (Action::Run(RunAction::BreakOn), Some(step)) => {
+            let key = keys::key_for(app, Action::Run(RunAction::Continue(true)));
             app.show_done(format!("{key} stops there, first at step {}", thousands(step)), now);
         }
-        (Action::BreakOn, None) => {
+        (Action::Run(RunAction::BreakOn), None) => {
             app.show_hint(format!("no step of this run stops at {}{so_far}", search.what), now);
         }
         // Perhaps none does at all.
-        (Action::Continue(_), None) => {
-            let effects = keys::try_stops(app, Action::Breaks, app.runs.breakpoints.clone(), now);
+        (Action::Run(RunAction::Continue(_)), None) => {
+            let effects =
+                keys::try_stops(app, Action::Run(RunAction::Breaks), app.runs.breakpoints.clone(), now);
             if let Some(next) = app.screen.run_mut().and_then(|debugger| debugger.search.as_mut()) {
                 next.what = search.what;
             }
             return effects;
         }
-        (Action::Breaks, None) => {
+        (Action::Run(RunAction::Breaks), None) => {
             let words: Vec<String> = app.runs.breakpoints.iter().map(Breakpoint::describe).collect();
             app.show_hint(format!("no step of this run stops at {}{so_far}", words.join(", ")), now);
         }
-        (Action::Breaks, Some(_)) | (_, None) => {
+        (Action::Run(RunAction::Breaks), Some(_)) | (_, None) => {
             app.show_hint(format!("there is no {}{so_far}", search.what), now);
         }
         (_, Some(step)) => return keys::go_to(app, step, now),

@@ -10,3 +10,5 @@ pub mod read;
 pub mod read_expiring;
 pub mod read_tree;
 pub mod recent_changes;
+pub mod update;
+pub mod writes;

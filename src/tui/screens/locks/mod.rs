@@ -4,3 +4,4 @@ pub mod columns;
 pub mod details;
 pub mod lock_keys;
 pub mod read;
+pub mod update;

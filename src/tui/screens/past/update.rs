@@ -19,7 +19,7 @@ use crate::tui::app::App;
 use crate::tui::connection::lost_database::ChangeMark;
 use crate::tui::dialogs::dialog::{Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::{Action, CopyTarget, View};
+use crate::tui::keys::action::{Action, CopyTarget, MarkAction, PastAction, View};
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::marks::Marks;
 use crate::tui::list::row::{Row, RowOrder};
@@ -291,17 +291,17 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
             let past_view = app.screen.past_mut()?;
             past_view.scroll = past_view.scroll.min(end).saturating_add_signed(by).min(end);
         }
-        Action::Wander(by) => return Some(step(app, by)),
-        Action::Oldest => return Some(jump(app, PastTarget::Oldest)),
-        Action::Newest => return Some(jump(app, PastTarget::Newest)),
+        Action::Past(PastAction::Step(by)) => return Some(step(app, by)),
+        Action::Past(PastAction::Oldest) => return Some(jump(app, PastTarget::Oldest)),
+        Action::Past(PastAction::Newest) => return Some(jump(app, PastTarget::Newest)),
         Action::Reload => {
             let goal = past_view.goal_of_what_is_shown();
             return Some(go(app, goal));
         }
-        Action::Past => {
+        Action::OpenPast => {
             app.focus = Focus::Dialog(Dialog::Ask(InputDialog::new(InputPurpose::Moment, Marks::default())))
         }
-        Action::Differing => {
+        Action::Past(PastAction::Differing) => {
             past_view.only_different = !past_view.only_different;
             past_view.is_too_long = false;
             return Some(from_the_first(app));
@@ -315,7 +315,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
             let present = past_view.order().unwrap_or(SortBy::Name.usual());
             return Some(sort(app, Some(Sort { descending: !present.descending, ..present })));
         }
-        Action::MarkThen => {
+        Action::Past(PastAction::Mark) => {
             if let Some(row) = past_view.selected().cloned() {
                 if past_view.marks.remove(&row.key).is_none() {
                     past_view.marks.insert(row.key, row.now);
@@ -323,9 +323,9 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
                 past_view.step(1);
             }
         }
-        Action::MarkDifferent => return Some(restore::mark_all(app, now)),
-        Action::Unmark => past_view.marks.clear(),
-        Action::Restore => restore::ask(app, now),
+        Action::Past(PastAction::MarkAll) => return Some(restore::mark_all(app, now)),
+        Action::Mark(MarkAction::Clear) => past_view.marks.clear(),
+        Action::Past(PastAction::Restore) => restore::ask(app, now),
         Action::Copy(part) => return Some(copy(app, part, now)),
         Action::Details => return Some(look_closer(app, now)),
         Action::Undo => return Some(undo::update::step(app, false, now)),
@@ -336,7 +336,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
         Action::Back if !past_view.filter_line.text().is_empty() => {
             return Some(update::filter_with(app, |line| line.set(""), now));
         }
-        Action::Back | Action::Present => {
+        Action::Back | Action::Past(PastAction::Close) => {
             let effects = restore::stop_marking(app);
             app.screen.close_past();
             return Some(effects);

@@ -8,7 +8,7 @@ use tui_input::backend::crossterm::EventHandler;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::action::{Action, ValueAction};
 use crate::tui::list::row::Row;
 use crate::tui::screens::value::detail::Format;
 use crate::tui::widgets::json_tree::JsonTree;
@@ -77,25 +77,25 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
     let viewer = app.screen.value_mut()?;
     match action {
         Action::Back if !viewer.find.value().is_empty() => viewer.find.reset(),
-        Action::Back | Action::CloseValue => close(app),
-        Action::FindInValue => {
+        Action::Back | Action::Value(ValueAction::Close) => close(app),
+        Action::Value(ValueAction::Find) => {
             viewer.find.reset();
             viewer.is_finding = true;
         }
-        Action::NextFound(forwards) => find(app, forwards, now),
+        Action::Value(ValueAction::NextFound(forwards)) => find(app, forwards, now),
         Action::Format => change_format(app),
         Action::Move(by) => return Some(walk(app, by, now)),
         Action::Page(halves) => return Some(walk(app, halves * page / 2, now)),
         Action::ScrollDetail(by) => return Some(scroll(app, by, now)),
-        Action::ReadOn => return Some(walk(app, page, now)),
+        Action::Value(ValueAction::ReadOn) => return Some(walk(app, page, now)),
         Action::Top => return Some(walk(app, isize::MIN, now)),
         Action::Bottom => return Some(walk(app, isize::MAX, now)),
-        Action::FoldPart => in_tree(app, JsonTree::fold, now),
-        Action::UnfoldPart => in_tree(app, JsonTree::unfold, now),
-        Action::LeavePart => in_tree(app, JsonTree::close, now),
-        Action::FoldAll(folded) => in_tree(app, |tree| tree.fold_all(folded), now),
+        Action::Value(ValueAction::Fold) => in_tree(app, JsonTree::fold, now),
+        Action::Value(ValueAction::Unfold) => in_tree(app, JsonTree::unfold, now),
+        Action::Value(ValueAction::Leave) => in_tree(app, JsonTree::close, now),
+        Action::Value(ValueAction::FoldAll(folded)) => in_tree(app, |tree| tree.fold_all(folded), now),
         Action::Copy(part) => return Some(copy::row(app, part, now)),
-        Action::CopyPath => {
+        Action::Value(ValueAction::CopyPath) => {
             let path = app.shown_tree().map(JsonTree::path);
             return path.map(|path| copy::text_of(app, "the path", path.into_bytes(), now));
         }

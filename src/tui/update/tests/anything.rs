@@ -1,7 +1,7 @@
 //! Anything that can happen, in any order.
 
 use crate::tui::draw;
-use crate::tui::update::actions;
+use crate::tui::screens::entries::writes;
 use crate::tui::update::tests::timers;
 use proptest::prelude::*;
 use ratatui::Terminal;
@@ -95,7 +95,7 @@ fn apply(app: &mut App, happening: Happening, now: Millis) -> Vec<Effect> {
         }
         Happening::Refused(gone) => {
             let seen = entry("version", "v1", None);
-            let write = actions::put(seen, Value::text("mine"), "done".into());
+            let write = writes::put(seen, Value::text("mine"), "done".into());
             let found = (!gone).then(|| entry("version", "\x1b]0;x\x07", None));
             update(app, Message::Reply(refusal(write, found)), now)
         }

@@ -1,6 +1,6 @@
 //! The event loop never spins: without a message it wakes only in the future, and rarely.
 
-use crate::tui::keys::action::Action;
+use crate::tui::keys::action::{Action, RunAction};
 use crate::tui::list::tree::GroupSize;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger;
@@ -99,7 +99,7 @@ fn a_long_search_in_a_run_does_not_spin() {
     let debugger = app.screen.run_mut().unwrap();
     debugger.search = Some(PendingSearch {
         number: RequestId(1),
-        by: Action::WhatIf,
+        by: Action::Run(RunAction::WhatIf),
         what: "it".into(),
         from: 1,
         since: NOW,
