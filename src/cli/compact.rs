@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{CliError, Database, output};
-use crate::store::{CompactionPlan, PAGE, Process, Run, Store, run_pages};
+use crate::store::{CompactionPlan, Liveness, PAGE, Process, Run, Store, run_pages};
 use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
 use crate::text::size::show_size;
@@ -69,7 +69,11 @@ fn running(store: &dyn Store) -> Result<Vec<Run>, CliError> {
     let here = Process::current();
     let mut running = Vec::new();
     for page in run_pages(store, None, PAGE) {
-        running.extend(page?.into_iter().filter(|run| run.ended.is_none() && run.status(&here) != "killed"));
+        running.extend(
+            page?
+                .into_iter()
+                .filter(|run| run.ended.is_none() && store.run_liveness(run, &here) != Liveness::Dead),
+        );
     }
     Ok(running)
 }

@@ -184,13 +184,13 @@ fn acquire(
 fn describe(store: &dyn Store, lock: &Lock) -> String {
     let now = store.clock().now();
     let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
-    format!("{} ({}) has held it{held}", escape(lock.holder.as_bytes()), state(lock, now))
+    format!("{} ({}) has held it{held}", escape(lock.holder.as_bytes()), state(store, lock, now))
 }
 
 /// Describes the holder's state and whether the lease has expired.
-fn state(lock: &Lock, now: Millis) -> String {
+fn state(store: &dyn Store, lock: &Lock, now: Millis) -> String {
     let expired = if lock.is_expired(now) { ", lease expired" } else { "" };
-    format!("{}{expired}", lock.liveness(&Process::current()).name())
+    format!("{}{expired}", store.holder_liveness(lock, &Process::current()).name())
 }
 
 /// Notices for a waiter: names the holder of the lock whenever it changes.
@@ -210,7 +210,7 @@ impl HolderNotices {
         // It is only to be told, and the next look may succeed.
         let Ok(found) = store.lock(name) else { return };
         let notice =
-            found.as_ref().map(|lock| format!("{} {}", lock.token, state(lock, store.clock().now())));
+            found.as_ref().map(|lock| format!("{} {}", lock.token, state(store, lock, store.clock().now())));
         if let Some(lock) = found
             && notice != self.notice
         {

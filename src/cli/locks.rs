@@ -26,6 +26,7 @@ pub struct LocksArguments {
 pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let here = Process::current();
+    let liveness = |lock: &Lock| store.holder_liveness(lock, &here);
     let now = store.clock().now();
     let locks = all_locks(&*store)?;
     let waiters = store.waiters()?;
@@ -38,7 +39,7 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
     let of_stacks = sloth_runner_stacks::stacks(&*store).locks;
     if arguments.json {
         for lock in &locks {
-            output::json(&lock_to_json(lock, &waiters, &here, now))?;
+            output::json(&lock_to_json(lock, &waiters, liveness(lock), now))?;
         }
         for entry in &keys {
             output::json(&json!({
@@ -52,7 +53,7 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
     }
     let mut rows =
         vec![["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "TAKEN BY", "WAITING"].map(String::from)];
-    rows.extend(locks.iter().map(|lock| lock_to_row(lock, &waiters, &here, now)));
+    rows.extend(locks.iter().map(|lock| lock_to_row(lock, &waiters, liveness(lock), now)));
     rows.extend(keys.iter().map(|entry| key_to_row(entry, &holder_in(entry), now)));
     rows.extend(of_stacks.iter().map(|lock| sloth_runner_stacks::lock_to_row(lock, now)));
     output::table(&rows)
@@ -71,12 +72,12 @@ fn keys_used_as_locks(store: &dyn Store) -> Result<Vec<Entry>, CliError> {
     Ok(found)
 }
 
-fn lock_to_json(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> serde_json::Value {
+fn lock_to_json(lock: &Lock, waiters: &[Waiter], liveness: Liveness, now: Millis) -> serde_json::Value {
     let waiting: Vec<&str> = waiting_for(lock, waiters).map(|waiter| waiter.holder.as_str()).collect();
     json!({
         "name": lock.name,
         "holder": lock.holder,
-        "state": lock.liveness(here).name(),
+        "state": liveness.name(),
         "expired": lock.expires_at.map(|at| at <= now),
         "token": lock.token,
         "held_ms": lock.acquired_at.map(|at| now.since(at).as_millis() as u64),
@@ -93,11 +94,11 @@ fn waiting_for<'a>(lock: &'a Lock, waiters: &'a [Waiter]) -> impl Iterator<Item 
     waiters.iter().filter(|waiter| waiter.lock == lock.name)
 }
 
-fn lock_to_row(lock: &Lock, waiters: &[Waiter], here: &Process, now: Millis) -> [String; 8] {
+fn lock_to_row(lock: &Lock, waiters: &[Waiter], liveness: Liveness, now: Millis) -> [String; 8] {
     [
         escape(lock.name.as_bytes()),
         escape(lock.holder.as_bytes()),
-        lock.liveness(here).name().into(),
+        liveness.name().into(),
         lock.acquired_at.map_or("-".into(), |at| show_duration(now.since(at))),
         match lock.expires_at {
             None => "-".into(),
@@ -183,8 +184,8 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
             lock.token
         )));
     }
-    let state = lock.liveness(&here);
-    if !arguments.force && !lock.is_stale(&here, now) {
+    let state = store.holder_liveness(&lock, &here);
+    if !arguments.force && !lock.is_stale(state, now) {
         return Err(CliError::Failed(format!(
             "lock {name} was not cleared: its holder {holder} {}; --force clears it anyway",
             refusal(&lock, state)

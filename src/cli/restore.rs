@@ -101,7 +101,7 @@ fn obstacles(present: &Present, now: crate::time::Millis) -> Vec<String> {
             )]
         }
         Present::Database { locks, runs, is_other, .. } => {
-            let is_held = |lock: &&Lock| !lock.is_stale(&here, now);
+            let is_held = |lock: &&Lock| !lock.is_stale(lock.liveness(&here), now);
             let locks = locks.iter().filter(is_held).map(|lock| {
                 format!("lock {} is held by {}", escape(lock.name.as_bytes()), escape(lock.holder.as_bytes()))
             });

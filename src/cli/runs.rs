@@ -241,6 +241,7 @@ fn list(database: &Database, arguments: &ListArguments) -> Result<(), CliError> 
     const PAGE: usize = 500;
     let store = database.open()?;
     let (here, now) = (Process::current(), store.clock().now());
+    let liveness = |run: &Run| store.run_liveness(run, &here);
     let mut runs: Vec<Run> = Vec::new();
     for page in run_pages(&*store, None, arguments.limit.clamp(1, PAGE)) {
         if runs.len() >= arguments.limit {
@@ -255,14 +256,14 @@ fn list(database: &Database, arguments: &ListArguments) -> Result<(), CliError> 
     if arguments.json {
         let mut lines = Lines::new();
         all.iter().try_for_each(|run| match run {
-            ListedRun::Ours(run) => lines.json(&run_to_json(run, &secrets, &here, now)),
+            ListedRun::Ours(run) => lines.json(&run_to_json(run, &secrets, liveness(run), now)),
             ListedRun::Stack(run) => lines.json(&sloth_runner_stacks::run_to_json(run)),
         })?;
         return lines.finish();
     }
     let mut rows = vec![["RUN", "STATUS", "WORKFLOW", "BEGAN", "TOOK", "TASKS", "BY"].map(String::from)];
     rows.extend(all.iter().map(|run| match run {
-        ListedRun::Ours(run) => run_to_row(run, &here, now),
+        ListedRun::Ours(run) => run_to_row(run, liveness(run), now),
         ListedRun::Stack(run) => sloth_runner_stacks::run_to_row(run),
     }));
     table(&rows)
@@ -293,16 +294,14 @@ fn newest_first<'a>(runs: &'a [Run], of_stacks: &'a [StackRun], limit: usize) ->
 }
 
 /// How long it ran or has been running; `None` for a run that was killed.
-fn duration(run: &Run, here: &Process, now: Millis) -> Option<std::time::Duration> {
+fn duration(run: &Run, liveness: Liveness, now: Millis) -> Option<std::time::Duration> {
     match &run.ended {
         Some((at, _)) => Some(at.since(run.began_at)),
-        None => {
-            matches!(run.liveness(here), Liveness::Alive | Liveness::Stopped).then(|| now.since(run.began_at))
-        }
+        None => matches!(liveness, Liveness::Alive | Liveness::Stopped).then(|| now.since(run.began_at)),
     }
 }
 
-fn run_to_row(run: &Run, here: &Process, now: Millis) -> [String; 7] {
+fn run_to_row(run: &Run, liveness: Liveness, now: Millis) -> [String; 7] {
     let tasks = run.ended.as_ref().map_or("-".into(), |(_, end)| {
         let parts = [(end.ok, "ok"), (end.failed, "failed"), (end.skipped, "not run")];
         let counts = parts.iter().filter(|(count, _)| *count > 0);
@@ -310,10 +309,10 @@ fn run_to_row(run: &Run, here: &Process, now: Millis) -> [String; 7] {
     });
     [
         run.number.to_string(),
-        escape(run.status(here).as_bytes()),
+        escape(run.status(liveness).as_bytes()),
         escape(run.new.workflow.as_bytes()),
         show_time(run.began_at),
-        duration(run, here, now).map_or("-".into(), show_short_span),
+        duration(run, liveness, now).map_or("-".into(), show_short_span),
         tasks,
         format!(
             "{}{}",
@@ -323,14 +322,14 @@ fn run_to_row(run: &Run, here: &Process, now: Millis) -> [String; 7] {
     ]
 }
 
-fn run_to_json(run: &Run, secrets: &Secrets, here: &Process, now: Millis) -> serde_json::Value {
+fn run_to_json(run: &Run, secrets: &Secrets, liveness: Liveness, now: Millis) -> serde_json::Value {
     let end = run.ended.as_ref();
     let shown = |(name, value): (&String, &String)| (name.clone(), secrets.parameter(name, value).into());
     let params: serde_json::Map<String, Json> = run.new.params.iter().map(shown).collect();
     json!({
         "run": run.number,
-        "status": run.status(here),
-        "process_state": end.is_none().then(|| run.liveness(here).name()),
+        "status": run.status(liveness),
+        "process_state": end.is_none().then(|| liveness.name()),
         "workflow": run.new.workflow,
         "file": run.new.file,
         "params": params,
@@ -338,7 +337,7 @@ fn run_to_json(run: &Run, secrets: &Secrets, here: &Process, now: Millis) -> ser
         "origin": run.origin,
         "began_at": run.began_at.to_string(),
         "ended_at": end.map(|(at, _)| at.to_string()),
-        "took_ms": duration(run, here, now).map(|duration| duration.as_millis() as u64),
+        "took_ms": duration(run, liveness, now).map(|duration| duration.as_millis() as u64),
         "ok": end.map(|(_, end)| end.ok),
         "failed": end.map(|(_, end)| end.failed),
         "skipped": end.map(|(_, end)| end.skipped),

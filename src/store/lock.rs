@@ -42,10 +42,10 @@ impl Lock {
         self.process.as_ref().map_or(Liveness::Unknown, |process| process.liveness_with(here, self.renewal))
     }
 
-    /// Whether the lock can be cleared without harm at `now`, as seen from `here`: its holder is
-    /// provably dead, or its lease has run out and its holder is not alive.
-    pub fn is_stale(&self, here: &Process, now: Millis) -> bool {
-        match self.liveness(here) {
+    /// Whether the lock can be cleared without harm at `now`: its holder is provably dead, or its lease has
+    /// run out and its holder is not alive.
+    pub fn is_stale(&self, liveness: Liveness, now: Millis) -> bool {
+        match liveness {
             Liveness::Dead => true,
             Liveness::Alive => false,
             Liveness::Stopped | Liveness::Elsewhere | Liveness::Unknown => self.is_expired(now),

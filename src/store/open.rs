@@ -1,4 +1,8 @@
 //! The one door to the engines: a location decides which of them opens a database.
+//!
+//! What is done to a database that may not be possible to open is a function here and not a method of the
+//! store: to examine it, and to restore it. An engine that cannot do it answers
+//! [`ErrorKind::Unsupported`](crate::store::ErrorKind::Unsupported).
 
 use std::path::Path;
 use std::rc::Rc;
@@ -91,7 +95,7 @@ pub fn plan_restore(
     }
 }
 
-/// Restores a database from the file `backup`, if `accept` agrees to what is there by then; `None` if it
+/// Restores a database from the file `backup`, if `accept` agrees to its state at that moment; `None` if it
 /// does not.
 ///
 /// # Errors

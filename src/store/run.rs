@@ -108,14 +108,14 @@ impl Run {
         self.process.as_ref().map_or(Liveness::Unknown, |process| process.liveness(here))
     }
 
-    /// Its status in one word, as seen from `here`: its outcome; for a run without an end running if
+    /// Its status in one word: its outcome; for a run without an end running if
     /// its process is alive, killed if that is dead, and otherwise the word for the process: stopped
     /// (suspended), elsewhere or unknown.
-    pub fn status(&self, here: &Process) -> &str {
+    pub fn status(&self, liveness: Liveness) -> &str {
         if let Some((_, end)) = &self.ended {
             return &end.outcome;
         }
-        match self.liveness(here) {
+        match liveness {
             Liveness::Alive => "running",
             Liveness::Dead => "killed",
             other => other.name(),

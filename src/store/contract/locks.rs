@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::store::{AcquireOutcome, ClearOutcome, Lock, LockRequest, StoreError, Ticket, Token, Waiter};
+use crate::store::{
+    AcquireOutcome, ClearOutcome, Liveness, Lock, LockRequest, Process, StoreError, Ticket, Token, Waiter,
+};
 
 /// How long a waiter may stay silent before it is passed over.
 pub const WAITER_PATIENCE: Duration = Duration::from_secs(2);
@@ -35,6 +37,13 @@ pub trait Locks {
 
     /// Takes a lock away from its holder, if it still is the one that was seen.
     fn clear_lock(&self, seen: &Lock) -> Result<ClearOutcome, StoreError>;
+
+    /// Whether the process that holds a lock is alive, as seen from `here`. The state of the lease is another
+    /// matter: see [`Lock::is_expired`]. The default looks at the processes of this machine and at the last
+    /// renewal; an engine that knows the processes of other machines asks its server.
+    fn holder_liveness(&self, lock: &Lock, here: &Process) -> Liveness {
+        lock.liveness(here)
+    }
 
     /// Joins the queue for a lock. A waiter that does not [`Locks::keep_waiting`] for
     /// [`WAITER_PATIENCE`] is passed over.

@@ -1,6 +1,6 @@
 //! Runs of workflows and their recordings.
 
-use crate::store::{NewRun, RecordingChunk, RecordingRetention, Run, RunEnd, StoreError};
+use crate::store::{Liveness, NewRun, Process, RecordingChunk, RecordingRetention, Run, RunEnd, StoreError};
 
 /// The runs that are kept in a store.
 pub trait Runs {
@@ -22,6 +22,13 @@ pub trait Runs {
 
     /// A page of runs, the newest first, before the one of that number.
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError>;
+
+    /// Whether the process of a run is alive, as seen from `here`: see
+    /// [`Locks::holder_liveness`](crate::store::Locks::holder_liveness). Unknown for an imported run, which may
+    /// have ended since it was exported.
+    fn run_liveness(&self, run: &Run, here: &Process) -> Liveness {
+        run.liveness(here)
+    }
 
     /// Brings a run over from elsewhere, with its recording; the number that it has here.
     fn import_run(&self, run: &Run, pieces: &[RecordingChunk]) -> Result<i64, StoreError>;

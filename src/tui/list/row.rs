@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::store::{
     Actor, Change, Entry, Key, Liveness, Lock, NewRun, Process, Revision, Run, RunEnd, StackLock, StackRun,
-    Subject, Token, kind_inference,
+    Store, Subject, Token, kind_inference,
 };
 use crate::time::Millis;
 use crate::tui::keys::command::RowKind;
@@ -64,10 +64,10 @@ pub struct RunSummary {
 
 impl RunRow {
     /// A run as it is seen from `here`.
-    pub fn of(run: Run, here: &Process) -> RunRow {
-        let is_alive =
-            run.ended.is_none() && matches!(run.liveness(here), Liveness::Alive | Liveness::Stopped);
-        RunRow { status: run.status(here).to_string(), is_alive, run, account: None, stack: None }
+    pub fn of(run: Run, store: &dyn Store, here: &Process) -> RunRow {
+        let liveness = store.run_liveness(&run, here);
+        let is_alive = run.ended.is_none() && matches!(liveness, Liveness::Alive | Liveness::Stopped);
+        RunRow { status: run.status(liveness).to_string(), is_alive, run, account: None, stack: None }
     }
 
     /// A run of a stack that Sloth Runner keeps: it can be looked at, and nothing else. Among the runs it has a

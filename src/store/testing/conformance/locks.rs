@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Ability, Contract, World, acquired, key, operations_after, put, request};
 use crate::store::{
-    AcquireOutcome, ClearOutcome, Condition, ErrorKind, Expiry, LockRequest, Revision, StoreError,
+    AcquireOutcome, ClearOutcome, Condition, ErrorKind, Expiry, Liveness, LockRequest, Revision, StoreError,
     Transaction, Value, WAITER_PATIENCE, WaitOutcome, wait_for_lock,
 };
 use crate::time::Millis;
@@ -49,6 +49,7 @@ const LEASE: Duration = Duration::from_secs(30);
 fn a_lock_is_held_by_one_until_it_is_released_or_its_lease_runs_out(world: &dyn World) {
     let store = world.store();
     let first = acquired(store.acquire(&request("l", "ann"), None).unwrap());
+    assert_eq!(store.holder_liveness(&first, &world.settings().process), Liveness::Alive);
     assert!(
         matches!(store.acquire(&request("l", "bob"), None).unwrap(), AcquireOutcome::Held(lock) if lock == first)
     );

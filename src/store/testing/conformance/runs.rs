@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Contract, World, put, value};
-use crate::store::{Expiry, NewRun, RecordingChunk, RecordingRetention, Run, RunEnd, Store, Value};
+use crate::store::{Expiry, Liveness, NewRun, RecordingChunk, RecordingRetention, Run, RunEnd, Store, Value};
 
 pub(super) const CONTRACTS: &[Contract] = &[
     ("a_run_is_noted_from_its_beginning_to_its_end", a_run_is_noted_from_its_beginning_to_its_end),
@@ -54,6 +54,8 @@ fn a_run_is_noted_from_its_beginning_to_its_end(world: &dyn World) {
         ended: None,
     };
     assert_eq!(store.run(number).unwrap().as_ref(), Some(&run));
+    let here = world.settings().process;
+    assert_eq!(store.run_liveness(&run, &here), Liveness::Alive);
     world.pass(Duration::from_secs(5));
     store.end_run(number, &end()).unwrap();
     let ended = Run { ended: Some((world.now(), end())), ..run };
@@ -133,6 +135,7 @@ fn a_run_is_imported_with_its_recording(world: &dyn World) {
     let imported = other.run(number).unwrap().unwrap();
     assert_eq!(Run { number, actor: imported.actor.clone(), ..exported }, imported);
     assert!(imported.is_imported());
+    assert_eq!(other.run_liveness(&imported, &world.settings().process), Liveness::Unknown);
     assert_eq!(all_chunks(&*other, number), chunks);
 }
 

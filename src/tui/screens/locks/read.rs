@@ -54,7 +54,7 @@ impl ListReader<'_> {
     pub fn lock_row(&self, lock: Lock, waiters: &[Waiter]) -> LockRow {
         let waiting = waiters.iter().filter(|waiter| waiter.lock == lock.name);
         LockRow {
-            liveness: lock.liveness(self.here),
+            liveness: self.store.holder_liveness(&lock, self.here),
             waiting: waiting.map(|waiter| (waiter.holder.clone(), waiter.since)).collect(),
             lock,
             stack: None,

@@ -109,7 +109,7 @@ impl ListReader<'_> {
 
     fn passing(&self, runs: Vec<Run>) -> Vec<Row> {
         let now = self.store.clock().now();
-        let rows = runs.into_iter().map(|run| RunRow::of(run, self.here));
+        let rows = runs.into_iter().map(|run| RunRow::of(run, self.store, self.here));
         let passing = rows.filter(|row| self.load.filter.passes_run(&row.run, &row.status, now));
         passing.map(|row| Row::Run(Box::new(row))).collect()
     }
@@ -132,7 +132,8 @@ pub fn refresh(
         let is_last = page.len() < NEW || page.last().is_none_or(|run| run.number <= known);
         newest = newest.max(page.first().map(|run| run.number));
         before = page.last().map(|run| run.number);
-        let new = page.into_iter().take_while(|run| run.number > known).map(|run| RunRow::of(run, here));
+        let new =
+            page.into_iter().take_while(|run| run.number > known).map(|run| RunRow::of(run, store, here));
         rows.extend(new.filter(|row| asked.filter.passes_run(&row.run, &row.status, now)));
         if lists.is_cancelled(asked.generation) {
             return Ok(());
@@ -162,7 +163,7 @@ pub fn refresh(
 /// The run of that number, also of a stack; `None` if there is none.
 fn run_of(store: &dyn Store, here: &Process, number: i64) -> Result<Option<RunRow>, StoreError> {
     if number >= 0 {
-        return Ok(store.run(number)?.map(|run| RunRow::of(run, here)));
+        return Ok(store.run(number)?.map(|run| RunRow::of(run, store, here)));
     }
     let runs = store.stacks().unwrap_or_default().runs;
     Ok(runs.into_iter().map(RunRow::of_stack).find(|row| row.run.number == number))

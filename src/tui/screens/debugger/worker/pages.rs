@@ -51,7 +51,7 @@ pub fn each_piece(
 
 /// The run as it is seen from `here`.
 pub fn row(store: &dyn Store, here: &Process, run: i64) -> Result<Option<RunRow>, StoreError> {
-    Ok(store.run(run)?.map(|run| RunRow::of(run, here)))
+    Ok(store.run(run)?.map(|run| RunRow::of(run, store, here)))
 }
 
 /// The last record that has been written.
@@ -67,7 +67,7 @@ pub fn open(
     at: OpenAt,
 ) -> Result<OpenedRun, RecordingError> {
     let recording = Recording::of_store(store, run)?;
-    let row = RunRow::of(recording.run, here);
+    let row = RunRow::of(recording.run, &**store, here);
     let follows = at == OpenAt::Begin && row.is_alive;
     let at = match at {
         OpenAt::Begin if follows => last(&**store, run)?,

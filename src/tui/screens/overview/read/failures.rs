@@ -78,7 +78,7 @@ impl Runs {
         self.open.clear();
         self.newest = new.first().map_or(self.newest, |run: &Run| run.number);
         for run in new.into_iter().chain(open) {
-            let row = RunRow::of(run, here);
+            let row = RunRow::of(run, store, here);
             let number = Reverse(row.run.number);
             match standing(&row) {
                 Standing::Done => {}
