@@ -13,7 +13,7 @@ use crate::store::feed::{Feed, News};
 use crate::store::time_point::TimePoint;
 use crate::store::{
     Change, EpochStart, ErrorKind, Identity, Maintenance, Options, Pattern, Reset, Revision, Store,
-    StoreError, Subject, UNRECORDED_CHANGES, When, open,
+    StoreError, Subject, When, open,
 };
 use crate::text::escape::escape;
 use crate::time::Millis;
@@ -56,7 +56,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
         0 => Ok(()),
         signal => Err(CliError::Stopped { signal }),
     };
-    let mut has_triggers = true;
+    let mut has_gap = false;
     let mut is_looked_at = false;
     while left > 0 {
         stopped()?;
@@ -64,11 +64,11 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
             Ok(News::None) if is_looked_at => {}
             Ok(News::None) => {
                 is_looked_at = true;
-                warn_of_gap(&*store, &mut has_triggers)?;
+                warn_of_gap(&*store, &mut has_gap)?;
             }
             Ok(News::Changes(changes)) => {
                 is_looked_at = true;
-                warn_of_gap(&*store, &mut has_triggers)?;
+                warn_of_gap(&*store, &mut has_gap)?;
                 let mut lines = String::new();
                 let is_epoch = |change: &Change| change.subject == Subject::Database;
                 for change in changes.iter().filter(|change| is_epoch(change) || pattern.matches(&change.key))
@@ -124,10 +124,11 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
 }
 
 /// Prints one notice if changes of other programs are not recorded and therefore not printed.
-fn warn_of_gap(store: &dyn Store, has_triggers: &mut bool) -> Result<(), CliError> {
-    let had_triggers = std::mem::replace(has_triggers, store.recorded()?.is_complete);
-    if had_triggers && !*has_triggers {
-        output::print_notice(UNRECORDED_CHANGES);
+fn warn_of_gap(store: &dyn Store, has_gap: &mut bool) -> Result<(), CliError> {
+    let gap = store.recorded()?.gap;
+    let had_gap = std::mem::replace(has_gap, gap.is_some());
+    if let Some(gap) = gap.filter(|_| !had_gap) {
+        output::print_notice(gap);
     }
     Ok(())
 }

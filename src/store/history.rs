@@ -78,8 +78,8 @@ impl HistorySpan {
 pub struct Recorded {
     /// Another number after every change of what records them.
     pub version: i64,
-    /// Whether all changes are recorded.
-    pub is_complete: bool,
+    /// Why not all changes are recorded, for the user; `None` if all are.
+    pub gap: Option<&'static str>,
 }
 
 /// An entry that is not the same at two moments.

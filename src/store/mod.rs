@@ -72,7 +72,7 @@ pub use lock_queue::{WaitOutcome, wait_for_lock};
 pub use lost_lock::why_lost;
 pub use maintenance::Maintenance;
 pub use open::{
-    Contents, Present, RestorePlan, Restored, ScratchError, ScratchStore, examine, nothing, open,
+    Contents, Present, RestorePlan, Restored, ScratchError, ScratchStore, examine, nothing, open, open_older,
     open_or_create, plan_restore, restore, scratch,
 };
 pub use open_options::{Options, Seen};
@@ -88,7 +88,7 @@ pub use revision::{Revision, Token};
 pub use run::{NewRun, RecordingChunk, RecordingRetention, Run, RunEnd, UNKNOWN_ORIGIN};
 pub use search_text::Needle;
 pub use sloth_runner_stacks::{StackLock, StackRun, Stacks};
-pub use sqlite::{SqliteStore, UNRECORDED_CHANGES};
+pub use sqlite::SqliteStore;
 pub use transaction::{Condition, Expiry, Operation, Outcome, Purpose, Transaction};
 pub use typed_input::TypedInput;
 pub use undo::{NothingToUndo, UndoOutcome, last_by_hand, undo};

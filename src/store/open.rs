@@ -22,6 +22,17 @@ pub fn open(location: &Location, options: &Options) -> Result<Box<dyn Store + Se
     }
 }
 
+/// As [`open`], for reading; where a file has the tables of both of Sloth Runner's generations, those of the
+/// older one are read. Other engines have no such tables.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_older(location: &Location, options: &Options) -> Result<Box<dyn Store + Send>, StoreError> {
+    match location {
+        Location::File(path) => Ok(Box::new(SqliteStore::open_older(path, options.clone())?)),
+    }
+}
+
 /// As [`open`]; where there is no database, it is empty, and made by the first write.
 ///
 /// # Errors
@@ -57,7 +68,7 @@ impl fmt::Debug for ScratchStore {
 pub fn scratch(options: &Options) -> Result<ScratchStore, ScratchError> {
     let folder =
         tempfile::Builder::new().prefix("slothstate-trial-").tempdir().map_err(ScratchError::Folder)?;
-    let options = Options { read_only: false, full_sync: false, older: false, ..options.clone() };
+    let options = Options { read_only: false, ..options.clone() };
     let store: Box<dyn Store> = open_or_create(&Location::File(folder.path().join("trial.db")), &options)?;
     Ok(ScratchStore { store: Rc::from(store), _folder: folder })
 }

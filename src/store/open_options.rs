@@ -1,4 +1,4 @@
-//! How a database is opened: what every engine is told, and what only one of them knows.
+//! How a database is opened: the options that all engines have in common.
 
 use std::any::Any;
 use std::fmt;
@@ -13,14 +13,10 @@ use crate::time::{Clock, SystemClock};
 /// How a database is opened.
 #[derive(Clone)]
 pub struct Options {
-    /// Never write, whoever asks.
+    /// Refuse every write.
     pub read_only: bool,
-    /// Read the tables of Sloth Runner's older generation also where those of the present one are.
-    pub older: bool,
     /// How long a busy database is waited for.
     pub busy_limit: Duration,
-    /// Whether every commit survives the loss of power (FULL) and not only the death of any process.
-    pub full_sync: bool,
     /// The clock that expiry and leases go by.
     pub clock: Arc<dyn Clock>,
     /// Under whose name changes are recorded.
@@ -41,9 +37,7 @@ impl Default for Options {
         let process = Process::current();
         Options {
             read_only: false,
-            older: false,
             busy_limit: Duration::from_secs(10),
-            full_sync: false,
             clock: Arc::new(SystemClock),
             actor: Actor::current(&process),
             process,

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::plan::{ImportPlan, ImportSummary, OnConflict};
-use super::source::ImportSource;
+use super::source::{ImportSource, SourceOptions};
 use super::{entries, locks, rows_of_history};
 use crate::cli::database::{file_at, print_notices};
 use crate::cli::{CliError, Database, output};
-use crate::store::{AcquireOutcome, Batches, Lock, Options, Revision, Store, all_locks};
+use crate::store::{AcquireOutcome, Batches, Lock, Revision, Store, all_locks};
 use crate::text::escape::escape;
 
 /// Arguments of `import`.
@@ -61,8 +61,8 @@ pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Cl
     if !arguments.dry_run {
         target.check_writable()?;
     }
-    let settings = Options { older: arguments.older, ..database.settings() };
-    let source = ImportSource::open(&arguments.file, settings)?;
+    let options = SourceOptions { common: database.settings(), older: arguments.older };
+    let source = ImportSource::open(&arguments.file, options)?;
     let mut import =
         Import { source, target, arguments, start: Revision::default(), summary: ImportSummary::default() };
     let done = import.run();
@@ -271,7 +271,7 @@ fn is_same_lock(left: &Lock, right: &Lock) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Expiry, Key, KeyRange, Operation, SqliteStore, State, Transaction, Value};
+    use crate::store::{Expiry, Key, KeyRange, Operation, Options, SqliteStore, State, Transaction, Value};
 
     #[test]
     fn an_engine_that_can_do_little_together_takes_an_import_in_parts() {
@@ -297,7 +297,7 @@ mod tests {
         };
         let import_into = |name: &str| {
             let target = SqliteStore::open_or_create(&folder.path().join(name), Options::default()).unwrap();
-            let source = ImportSource::open(&file, Options::default()).unwrap();
+            let source = ImportSource::open(&file, SourceOptions::default()).unwrap();
             let (arguments, summary) = (&arguments, ImportSummary::default());
             let mut import = Import {
                 source,

@@ -12,7 +12,7 @@ use crate::export::record::{ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, 
 use crate::input_file::{Accept, Input, STANDARD_INPUT};
 use crate::store::{
     Entry, ErrorKind, Key, KeyRange, Location, Lock, Options, Scan, Store, StoreError, all_locks,
-    entry_pages, open,
+    entry_pages, open, open_older,
 };
 use crate::text::escape::escape;
 use crate::time::{ManualClock, Millis};
@@ -34,6 +34,16 @@ pub enum ImportSource {
     Export(ExportFile),
 }
 
+/// How the database of an import is opened.
+#[derive(Default)]
+pub struct SourceOptions {
+    /// The options of any database.
+    pub common: Options,
+    /// Where a file has the tables of both of Sloth Runner's generations, whether those of the older one are
+    /// read.
+    pub older: bool,
+}
+
 /// A validated export file.
 pub struct ExportFile {
     name: String,
@@ -49,7 +59,7 @@ impl ImportSource {
     ///
     /// # Errors
     /// What the file is instead, or where it is damaged.
-    pub fn open(path: &Path, settings: Options) -> Result<ImportSource, CliError> {
+    pub fn open(path: &Path, options: SourceOptions) -> Result<ImportSource, CliError> {
         let is_standard_input = path == Path::new(STANDARD_INPUT);
         let name = match is_standard_input {
             true => "standard input".into(),
@@ -60,13 +70,13 @@ impl ImportSource {
             Ok(metadata)
                 if (metadata.is_dir() || metadata.is_file() && metadata.len() > 0) && !is_standard_input =>
             {
-                ImportSource::open_file(path, name, settings)
+                ImportSource::open_file(path, name, options)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_standard_input => {
                 Err(CliError::Failed(format!("there is no file {name} to import")))
             }
             _ => match Input::open(path, Accept::Pipes, MAX_PIPE_SIZE) {
-                Ok(input) => ImportSource::open_pipe(input, name, settings),
+                Ok(input) => ImportSource::open_pipe(input, name, options),
                 Err(error) => Err(CliError::Failed(format!("{name} cannot be imported: {error}"))),
             },
         }
@@ -75,17 +85,19 @@ impl ImportSource {
     fn open_database(
         path: &Path,
         folder: Option<tempfile::TempDir>,
-        settings: Options,
+        options: SourceOptions,
     ) -> Result<ImportSource, StoreError> {
         // Before all time nothing has expired: what has is handed over as well, to be counted.
         let clock = Arc::new(ManualClock::at(Millis(i64::MIN)));
-        let store = open(&Location::File(path.into()), &Options { read_only: true, clock, ..settings })?;
+        let open = if options.older { open_older } else { open };
+        let options = Options { read_only: true, clock, ..options.common };
+        let store = open(&Location::File(path.into()), &options)?;
         print_notices(&*store);
         Ok(ImportSource::Database { store, _folder: folder })
     }
 
-    fn open_file(path: &Path, name: String, settings: Options) -> Result<ImportSource, CliError> {
-        match ImportSource::open_database(path, None, settings) {
+    fn open_file(path: &Path, name: String, options: SourceOptions) -> Result<ImportSource, CliError> {
+        match ImportSource::open_database(path, None, options) {
             Err(error @ StoreError { kind: ErrorKind::NotAStateDatabase { .. }, .. }) => {
                 // It is no database of this process: no lock is lost when it is closed.
                 let file =
@@ -100,7 +112,7 @@ impl ImportSource {
     }
 
     /// Spools a pipe to a temporary file once its first bytes show a format that can be imported.
-    fn open_pipe(mut input: Input, name: String, settings: Options) -> Result<ImportSource, CliError> {
+    fn open_pipe(mut input: Input, name: String, options: SourceOptions) -> Result<ImportSource, CliError> {
         const DATABASE: &[u8] = b"SQLite format 3\0";
         let unreadable = |source| CliError::System { what: name.clone(), source };
         let no_copy = |source| CliError::System { what: format!("a temporary copy of {name}"), source };
@@ -123,7 +135,7 @@ impl ImportSource {
             let folder = tempfile::Builder::new().prefix("slothstate-import-").tempdir().map_err(no_copy)?;
             let path = folder.path().join("state.db");
             copy_to(&mut File::create_new(&path).map_err(no_copy)?)?;
-            return Ok(ImportSource::open_database(&path, Some(folder), settings)?);
+            return Ok(ImportSource::open_database(&path, Some(folder), options)?);
         }
         if !is_export(&begin) {
             return Err(CliError::Failed(format!(

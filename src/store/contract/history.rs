@@ -67,7 +67,7 @@ pub trait History {
     /// # Errors
     /// It cannot be read.
     fn recorded(&self) -> Result<Recorded, StoreError> {
-        Ok(Recorded { version: 0, is_complete: true })
+        Ok(Recorded { version: 0, gap: None })
     }
 
     /// How much history is kept.

@@ -54,7 +54,7 @@ pub(super) fn plan(store: &SqliteStore) -> Result<CompactionPlan, StoreError> {
 pub(super) fn compact(store: &SqliteStore) -> Result<Compacted, StoreError> {
     store.check_writable_now()?;
     let limit = store.settings.busy_limit;
-    let connection = connect::open_to_write(&store.path, limit, store.settings.full_sync, false)?;
+    let connection = connect::open_to_write(&store.path, limit, false, false)?;
     let failed = |error: &rusqlite::Error| store.explain(error);
     let bytes = || stats::space(&connection).map(|space| space.bytes).map_err(|error| failed(&error));
     let (before, log) = (bytes()?, log_bytes(&store.path));

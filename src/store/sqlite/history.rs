@@ -9,6 +9,10 @@ use crate::store::{
     Retention, Revision, Scan, StoreError, When,
 };
 
+/// Why history does not have all changes.
+const TRIGGERS_MISSING: &str = "history does not have all changes: triggers of slothstate are missing in this \
+     file, or were altered (slothstate doctor tells which)";
+
 impl History for SqliteStore {
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
         self.read_past(Changes::NotRecorded, |past| {
@@ -63,7 +67,7 @@ impl History for SqliteStore {
     }
 
     fn recorded(&self) -> Result<Recorded, StoreError> {
-        let none = Recorded { version: 0, is_complete: true };
+        let none = Recorded { version: 0, gap: None };
         self.read(none, |connection, flavor| {
             let schema_version =
                 connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
@@ -71,7 +75,8 @@ impl History for SqliteStore {
                 return Ok(known);
             }
             let is_complete = flavor != SchemaFlavor::Current || doctor::has_all_triggers(connection)?;
-            let recorded = Recorded { version: schema_version, is_complete };
+            let gap = (!is_complete).then_some(TRIGGERS_MISSING);
+            let recorded = Recorded { version: schema_version, gap };
             self.recorded.set(Some(recorded));
             Ok(recorded)
         })

@@ -68,7 +68,7 @@ use self::file_guard::Guard;
 use self::past_source::PastTables;
 use self::remedies::{error_at, opened_read_only};
 pub use self::restore::{Contents, Present, RestorePlan, Restored, plan_restore, restore};
-use self::schema_version::SchemaFlavor;
+use self::schema_version::{Detect, SchemaFlavor};
 use self::timeline::Anchor;
 use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::kind_inference::Kinds;
@@ -79,10 +79,6 @@ use crate::store::{
     Options, Recorded, Seen, State, Stats, Store, StoreError, Token,
 };
 use crate::time::{Clock, Millis};
-
-/// What is said once of a file without all triggers.
-pub const UNRECORDED_CHANGES: &str = "history does not have all changes: triggers of slothstate are missing in \
-     this file, or were altered (slothstate doctor tells which)";
 
 /// What a store saw of its database last: see [`Seen`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,6 +105,8 @@ pub struct SqliteStore {
     /// The file that it leads to.
     path: PathBuf,
     settings: Options,
+    /// Which tables of the file count.
+    detect: Detect,
     actor: RefCell<Actor>,
     fence: RefCell<Vec<(String, Token)>>,
     link: RefCell<Connected>,
@@ -181,12 +179,24 @@ impl SqliteStore {
     /// # Errors
     /// Says what `path` is instead, or why it cannot be read.
     pub fn open(path: &Path, settings: Options) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_as(path, settings, schema_version::detect)
+    }
+
+    /// As [`SqliteStore::open`]; where a file has the tables of both of Sloth Runner's generations, those of
+    /// the older one are read.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_older(path: &Path, settings: Options) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_as(path, settings, schema_version::detect_older)
+    }
+
+    fn open_as(path: &Path, settings: Options, detect: Detect) -> Result<SqliteStore, StoreError> {
         let named = path;
         let path = &path::followed(named);
         let limit = settings.busy_limit;
         let leftover = LastState::of(&settings).and_then(|seen| seen.leftover.as_deref());
         let kept = leftover.and_then(|leftover| wal_pairing::separate(path, leftover, &settings));
-        let detect = if settings.older { schema_version::detect_older } else { schema_version::detect };
         let opened =
             connect::open_to_read(path, limit, !settings.read_only).and_then(|(connection, frozen)| {
                 let flavor = detect(&connection, path, limit)?;
@@ -217,7 +227,7 @@ impl SqliteStore {
             .and_then(|guard| guard.compare_log(&connection).map(|_| guard))
             .map_err(|why| error_at(path, ErrorKind::Reset { why }))?;
         let link = Connected { connection: Some(connection), flavor, writable: false, guard: Some(guard) };
-        let store = SqliteStore::new(named, path, settings, link);
+        let store = SqliteStore { detect, ..SqliteStore::new(named, path, settings, link) };
         if flavor == SchemaFlavor::Current {
             // A write may come much later, and has to be one to this database.
             let seen = store.read(None, |connection, flavor| Anchor::read(connection, flavor).map(Some));
@@ -293,6 +303,7 @@ impl SqliteStore {
             path: path.to_path_buf(),
             actor: RefCell::new(settings.actor.clone()),
             settings,
+            detect: schema_version::detect,
             fence: RefCell::default(),
             link: RefCell::new(link),
             notices: RefCell::default(),
@@ -375,9 +386,7 @@ impl SqliteStore {
             link.connection = Some(connection);
         }
         if let Some(connection) = &link.connection {
-            let detect =
-                if self.settings.older { schema_version::detect_older } else { schema_version::detect };
-            link.flavor = detect(connection, &self.path, self.settings.busy_limit)?;
+            link.flavor = (self.detect)(connection, &self.path, self.settings.busy_limit)?;
         }
         Ok(())
     }
@@ -455,8 +464,7 @@ impl SqliteStore {
             link.guard.as_ref().map(Guard::opened)
         };
         // A file that was there and is gone is not made again.
-        let mut connection =
-            connect::open_to_write(&self.path, limit, self.settings.full_sync, known.is_none())?;
+        let mut connection = connect::open_to_write(&self.path, limit, false, known.is_none())?;
         let flavor = schema_version::detect(&connection, &self.path, limit)?;
         flavor.check_adoptable(&self.path)?;
         if flavor == SchemaFlavor::Current {

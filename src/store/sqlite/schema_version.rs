@@ -124,6 +124,9 @@ impl SchemaFlavor {
     }
 }
 
+/// Tells what a file is: [`detect`] or [`detect_older`].
+pub(super) type Detect = fn(&Connection, &Path, Duration) -> Result<SchemaFlavor, StoreError>;
+
 /// As [`detect`]; where a file has the tables of both generations, those of the older one count.
 pub(super) fn detect_older(
     connection: &Connection,

@@ -58,15 +58,14 @@ impl SqliteStore {
         full_sync: bool,
         work: &dyn Fn(&WriteTx<'_>) -> Result<TxEnd<T>, TxError>,
     ) -> Result<T, StoreError> {
-        let raise_sync = full_sync && !self.settings.full_sync;
         self.with_connection(|connection| {
-            if raise_sync {
+            if full_sync {
                 connect::set_sync(connection, true).map_err(|error| self.explain(&error))?;
             }
             let actor = self.actor.borrow();
             let done = self.in_transaction(connection, &actor, true, work);
             let done = done.map_err(|fault| self.explain_fault(fault));
-            if raise_sync {
+            if full_sync {
                 connect::set_sync(connection, false).map_err(|error| self.explain(&error))?;
             }
             done

@@ -5,9 +5,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use crate::store::feed::{self, Feed};
-use crate::store::{
-    Change, ErrorKind, Recorded, Reset, Revision, Store, StoreError, Subject, UNRECORDED_CHANGES,
-};
+use crate::store::{Change, ErrorKind, Recorded, Reset, Revision, Store, StoreError, Subject};
 use crate::text::escape::escape;
 use crate::tui::effect::{CommitNotice, Reply};
 use crate::tui::list::read::LIST_VALUE;
@@ -116,9 +114,11 @@ impl Gap {
             let Ok(now) = store.recorded() else { return answers };
             let before = self.recorded.replace(now);
             let is_altered = before.is_some_and(|before| before.version != now.version);
-            self.is_untold |= is_altered || is_news && !now.is_complete;
-            if !now.is_complete && before.is_none_or(|before| before.is_complete) {
-                answers.push(Reply::Notice(UNRECORDED_CHANGES.into()));
+            self.is_untold |= is_altered || is_news && now.gap.is_some();
+            if let Some(gap) = now.gap
+                && before.is_none_or(|before| before.gap.is_none())
+            {
+                answers.push(Reply::Notice(gap.into()));
             }
         }
         if self.is_untold && self.told.is_none_or(|told| told.elapsed() >= UNRECORDED) {
