@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::change::change;
 pub use self::cleanup_on_signal::remove_on_signals;
-pub use self::incomplete::remove_all;
+pub use self::incomplete::{beside, remove_all};
 pub use self::leftovers::{Leftover, LeftoverState, leftovers};
 pub use self::named_file::NamedFile;
 use self::unnamed_file::Unnamed;

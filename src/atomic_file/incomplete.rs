@@ -14,12 +14,17 @@ pub(super) const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// The incomplete files of this process.
 static INCOMPLETE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
+/// The path of the file beside another one whose name has this suffix.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 /// Removes what SQLite keeps beside a file that is about to be removed.
 pub(super) fn remove_sides(path: &Path) {
     for side in SIDES {
-        let mut name = path.as_os_str().to_owned();
-        name.push(side);
-        let _ = std::fs::remove_file(PathBuf::from(name));
+        let _ = std::fs::remove_file(beside(path, side));
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn plan(store: &SqliteStore) -> Result<CompactionPlan, StoreError> {
     let live = space.bytes.saturating_sub(space.free);
     let time = |rate: u64| Duration::from_millis(live * 1000 / rate);
     // The temporary file is as large as what is left, and so is the log.
-    let folders = [temporary_folder(), folder_of(&store.path).to_path_buf()];
+    let folders = [temporary_folder(), folder_of(store.path()).to_path_buf()];
     let short = folders.into_iter().filter_map(|folder| {
         let room = room(&folder)?;
         (room < live).then_some((folder, room, live))
@@ -54,10 +54,10 @@ pub(super) fn plan(store: &SqliteStore) -> Result<CompactionPlan, StoreError> {
 pub(super) fn compact(store: &SqliteStore) -> Result<Compacted, StoreError> {
     store.check_writable_now()?;
     let limit = store.settings.busy_limit;
-    let connection = connect::open_to_write(&store.path, limit, false, false)?;
+    let connection = connect::open_to_write(store.path(), limit, false, false)?;
     let failed = |error: &rusqlite::Error| store.explain(error);
     let bytes = || stats::space(&connection).map(|space| space.bytes).map_err(|error| failed(&error));
-    let (before, log) = (bytes()?, log_bytes(&store.path));
+    let (before, log) = (bytes()?, log_bytes(store.path()));
     let start = Instant::now();
     busy_handler::begin_wait(limit);
     connection.execute_batch("VACUUM").map_err(|error| failed(&error))?;
@@ -67,7 +67,7 @@ pub(super) fn compact(store: &SqliteStore) -> Result<Compacted, StoreError> {
         std::thread::sleep(LOOK);
     }
     let duration = start.elapsed();
-    Ok(Compacted { bytes: (before, bytes()?), log: (log, log_bytes(&store.path)), duration })
+    Ok(Compacted { bytes: (before, bytes()?), log: (log, log_bytes(store.path())), duration })
 }
 
 /// Where SQLite makes temporary files: https://sqlite.org/tempfiles.html

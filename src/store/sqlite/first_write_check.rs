@@ -36,7 +36,7 @@ impl SqliteStore {
             }
             SchemaFlavor::Empty => connect::open_in_memory().map_err(|error| self.explain(&error))?,
             SchemaFlavor::Foreign | SchemaFlavor::Outdated(_) => {
-                connect::open_to_write(&self.path, self.settings.busy_limit, false, false)?
+                connect::open_to_write(self.path(), self.settings.busy_limit, false, false)?
             }
         };
         let rehearsed = self.try_out(&connection, work);
@@ -60,7 +60,7 @@ impl SqliteStore {
         // Nothing is to reach the file, however much is written.
         connection.pragma_update(None, "cache_spill", false)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        for script in migrate::scripts(schema_version::detect(connection, &self.path, limit)?) {
+        for script in migrate::scripts(schema_version::detect(connection, self.path(), limit)?) {
             connection.execute_batch(script)?;
         }
         let actor = self.actor.borrow();

@@ -63,7 +63,7 @@ impl History for SqliteStore {
     }
 
     fn not_recorded(&self) -> StoreError {
-        self.defect().unwrap_or_else(|| error_at(&self.path, ErrorKind::NotRecorded))
+        self.defect().unwrap_or_else(|| error_at(self.path(), ErrorKind::NotRecorded))
     }
 
     fn recorded(&self) -> Result<Recorded, StoreError> {

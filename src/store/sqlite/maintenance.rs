@@ -91,7 +91,7 @@ impl SqliteStore {
     /// Makes a log that has grown shorter, as far as nobody is at work on it: somebody who read for
     /// long had it grow, and has gone. Nobody is waited for, and no writer waits noticeably.
     fn shorten_log(&self) {
-        if log_bytes(&self.path) <= LARGE_LOG {
+        if log_bytes(self.path()) <= LARGE_LOG {
             return;
         }
         // Somebody may read in this moment: then it is tried again a second later.
@@ -108,7 +108,7 @@ impl SqliteStore {
         if self.settings.read_only {
             return Ok(Maintained::Done);
         }
-        if log_bytes(&self.path) > LARGE_LOG && self.is_adopted()? {
+        if log_bytes(self.path()) > LARGE_LOG && self.is_adopted()? {
             self.make_writable()?;
             self.shorten_log();
         }

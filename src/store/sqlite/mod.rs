@@ -101,9 +101,8 @@ impl LastState {
 pub struct SqliteStore {
     /// The path by which the user knows it.
     named: PathBuf,
-    location: Location,
     /// The file that it leads to.
-    path: PathBuf,
+    location: Location,
     settings: Options,
     /// Which tables of the file count.
     detect: Detect,
@@ -261,7 +260,7 @@ impl SqliteStore {
     /// What is told of a file of which only the entries can be read.
     fn notice_of_defect(&self) -> String {
         let SchemaFlavor::Incomplete(defect) = self.link.borrow().flavor else { return String::new() };
-        let path = crate::text::escape::path(&self.path);
+        let path = crate::text::escape::path(self.path());
         format!(
             "{path}: {defect}: only its entries and the names of its locks are read, and nothing is written; \
              slothstate doctor tells what to do"
@@ -271,7 +270,7 @@ impl SqliteStore {
     /// What keeps all but the entries from being read.
     fn defect(&self) -> Option<StoreError> {
         match self.link.borrow().flavor {
-            SchemaFlavor::Incomplete(defect) => Some(defect.error(&self.path)),
+            SchemaFlavor::Incomplete(defect) => Some(defect.error(self.path())),
             _ => None,
         }
     }
@@ -300,7 +299,6 @@ impl SqliteStore {
         SqliteStore {
             named: named.to_path_buf(),
             location: Location::File(path.to_path_buf()),
-            path: path.to_path_buf(),
             actor: RefCell::new(settings.actor.clone()),
             settings,
             detect: schema_version::detect,
@@ -323,7 +321,8 @@ impl SqliteStore {
 
     /// The file.
     fn path(&self) -> &Path {
-        &self.path
+        let Location::File(path) = &self.location;
+        path
     }
 
     /// Reads in no transaction longer than `work`. `absent` is the answer where there is no file.
@@ -378,15 +377,15 @@ impl SqliteStore {
             return Ok(());
         }
         let mut link = self.link.borrow_mut();
-        if link.connection.is_none() && self.path.exists() {
+        if link.connection.is_none() && self.path().exists() {
             let limit = self.settings.busy_limit;
-            let (connection, frozen) = connect::open_to_read(&self.path, limit, !self.settings.read_only)?;
-            let guard = Guard::new(&connection, &self.named, &self.path, frozen);
+            let (connection, frozen) = connect::open_to_read(self.path(), limit, !self.settings.read_only)?;
+            let guard = Guard::new(&connection, &self.named, self.path(), frozen);
             link.guard = Some(guard.map_err(|why| self.reset(why))?);
             link.connection = Some(connection);
         }
         if let Some(connection) = &link.connection {
-            link.flavor = (self.detect)(connection, &self.path, self.settings.busy_limit)?;
+            link.flavor = (self.detect)(connection, self.path(), self.settings.busy_limit)?;
         }
         Ok(())
     }
@@ -410,7 +409,7 @@ impl SqliteStore {
     }
 
     fn reset(&self, why: Reset) -> StoreError {
-        error_at(&self.path, ErrorKind::Reset { why })
+        error_at(self.path(), ErrorKind::Reset { why })
     }
 
     /// Whether what a transaction sees follows from what was seen before: see [`Anchor::follow`].
@@ -442,11 +441,11 @@ impl SqliteStore {
     /// Whether writes are possible, and the file as it is now can be adopted.
     fn check_writable_now(&self) -> Result<(), StoreError> {
         if self.settings.read_only {
-            return Err(opened_read_only(&self.path));
+            return Err(opened_read_only(self.path()));
         }
-        path::check_writable(&self.path)?;
+        path::check_writable(self.path())?;
         self.look_again()?;
-        self.link.borrow().flavor.check_adoptable(&self.path)
+        self.link.borrow().flavor.check_adoptable(self.path())
     }
 
     /// Opens the file for writing and adopts it, the first time something is to be written.
@@ -464,19 +463,19 @@ impl SqliteStore {
             link.guard.as_ref().map(Guard::opened)
         };
         // A file that was there and is gone is not made again.
-        let mut connection = connect::open_to_write(&self.path, limit, false, known.is_none())?;
-        let flavor = schema_version::detect(&connection, &self.path, limit)?;
-        flavor.check_adoptable(&self.path)?;
+        let mut connection = connect::open_to_write(self.path(), limit, false, known.is_none())?;
+        let flavor = schema_version::detect(&connection, self.path(), limit)?;
+        flavor.check_adoptable(self.path())?;
         if flavor == SchemaFlavor::Current {
             connect::use_log(&connection).map_err(|error| self.explain(&error))?;
-            transaction::check_revision(&connection, &self.path)?;
-            let notice = migrate::renew_triggers(&mut connection, &self.path, limit)?;
+            transaction::check_revision(&connection, self.path())?;
+            let notice = migrate::renew_triggers(&mut connection, self.path(), limit)?;
             self.notices.borrow_mut().extend(notice);
         } else {
-            let notice = migrate::adopt(&mut connection, &self.path, limit, &self.settings.process.boot_id)?;
+            let notice = migrate::adopt(&mut connection, self.path(), limit, &self.settings.process.boot_id)?;
             self.notices.borrow_mut().extend(notice);
         }
-        let guard = Guard::new(&connection, &self.named, &self.path, false).map_err(failed)?;
+        let guard = Guard::new(&connection, &self.named, self.path(), false).map_err(failed)?;
         if known.is_some_and(|known| known != guard.opened()) {
             return Err(failed(Reset::Replaced));
         }
@@ -504,9 +503,9 @@ impl SqliteStore {
                 link.connection.as_ref().filter(|_| link.flavor == SchemaFlavor::Current)
                 && error.sqlite_error_code() == Some(ErrorCode::Unknown)
             {
-                match schema_version::detect(connection, &self.path, self.settings.busy_limit) {
+                match schema_version::detect(connection, self.path(), self.settings.busy_limit) {
                     Ok(flavor) if flavor == link.flavor => {}
-                    Ok(SchemaFlavor::Incomplete(defect)) => return defect.error(&self.path),
+                    Ok(SchemaFlavor::Incomplete(defect)) => return defect.error(self.path()),
                     Err(error @ StoreError { kind: ErrorKind::Incomplete { .. }, .. }) => return error,
                     _ => return self.reset(Reset::OtherDatabase),
                 }
@@ -515,8 +514,8 @@ impl SqliteStore {
         let reason =
             self.link.try_borrow().ok().and_then(|link| hardening::reason(link.connection.as_ref()?, error));
         match reason {
-            Some(reason) => error_at(&self.path, ErrorKind::Unsafe { reason }),
-            None => error_mapping::explain(&self.path, self.settings.busy_limit, error),
+            Some(reason) => error_at(self.path(), ErrorKind::Unsafe { reason }),
+            None => error_mapping::explain(self.path(), self.settings.busy_limit, error),
         }
     }
 
@@ -564,7 +563,7 @@ impl Store for SqliteStore {
     }
 
     fn stacks(&self) -> Result<Stacks, StoreError> {
-        match sloth_runner_stacks::beside(&self.path) {
+        match sloth_runner_stacks::beside(self.path()) {
             Some(path) => sloth_runner_stacks::read(&path, self.settings.busy_limit),
             None => Ok(Stacks::default()),
         }
@@ -572,9 +571,9 @@ impl Store for SqliteStore {
 
     fn clear_stack_lock(&self, lock: &StackLock) -> Result<bool, StoreError> {
         if self.settings.read_only {
-            return Err(opened_read_only(&self.path));
+            return Err(opened_read_only(self.path()));
         }
-        match sloth_runner_stacks::beside(&self.path) {
+        match sloth_runner_stacks::beside(self.path()) {
             Some(path) => sloth_runner_stacks::clear(&path, self.settings.busy_limit, lock),
             None => Ok(false),
         }
@@ -609,7 +608,7 @@ impl Store for SqliteStore {
     fn change_fd(&self) -> Option<BorrowedFd<'_>> {
         // What is read as it stands does not change; what is not there cannot be listened to.
         self.link.borrow().connection.as_ref()?;
-        let file_watcher = self.file_watcher.get_or_init(|| file_watcher::WalWatcher::new(&self.path));
+        let file_watcher = self.file_watcher.get_or_init(|| file_watcher::WalWatcher::new(self.path()));
         file_watcher.as_ref().map(file_watcher::WalWatcher::descriptor)
     }
 
@@ -628,9 +627,9 @@ impl Store for SqliteStore {
             revision: self.revision()?,
             bytes: 0,
             free_bytes: 0,
-            log_bytes: side_files::log_bytes(&self.path),
+            log_bytes: side_files::log_bytes(self.path()),
             engine: "sqlite",
-            location: self.path.display().to_string(),
+            location: self.path().display().to_string(),
         };
         let figures = self.read([0; 3], |connection, flavor| stats::figures(connection, flavor, now))?;
         [stats.expiring, stats.locks, stats.history] = figures;
@@ -658,7 +657,7 @@ impl Store for SqliteStore {
     fn keep_leftover(&self) -> Option<PathBuf> {
         let seen = self.seen()?;
         let leftover = seen.0.downcast_ref::<LastState>()?.leftover.as_ref()?;
-        wal_pairing::separate(&self.path, leftover, &self.settings)
+        wal_pairing::separate(self.path(), leftover, &self.settings)
     }
 
     fn adopt(&self) -> Result<(), StoreError> {
@@ -670,7 +669,7 @@ impl Store for SqliteStore {
     }
 
     fn back_up(&self, target: &Path) -> Result<u64, StoreError> {
-        backup::copy(&self.path, target, self.settings.busy_limit, !self.settings.read_only)
+        backup::copy(self.path(), target, self.settings.busy_limit, !self.settings.read_only)
     }
 
     fn plan_compaction(&self) -> Result<CompactionPlan, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::side_files::log_of;
+use crate::atomic_file::beside;
 use crate::store::{ErrorKind, StoreError};
 use crate::text::escape;
 
@@ -24,7 +24,7 @@ pub(super) fn opened_read_only(path: &Path) -> StoreError {
 /// What can be done about `kind`, where only this engine knows it.
 fn remedy(path: &Path, kind: &ErrorKind) -> Option<String> {
     const GO_ON: &str = "to go on with a backup: slothstate restore BACKUP";
-    let move_log_away = || format!("move the log away: mv {} ELSEWHERE", escape::path(&log_of(path)));
+    let move_log_away = || format!("move the log away: mv {} ELSEWHERE", escape::path(&beside(path, "-wal")));
     Some(match kind {
         ErrorKind::NotFound => {
             "name one with --db FILE or $SLOTHSTATE_DB, or make one by writing: slothstate \

@@ -136,7 +136,7 @@ fn look_at(path: &Path, looking: &Options) -> Result<SqliteStore, StoreError> {
     let store = SqliteStore::open(path, looking.clone())?;
     contents_of(&store)?;
     let flavor = store.link.borrow().flavor;
-    flavor.check_adoptable(&store.path)?;
+    flavor.check_adoptable(store.path())?;
     Ok(store)
 }
 
@@ -160,10 +160,10 @@ fn is_replaceable(error: &StoreError) -> bool {
 
 fn check_backup(store: &SqliteStore) -> Result<(), StoreError> {
     let flavor = store.link.borrow().flavor;
-    flavor.check_adoptable(&store.path)?;
+    flavor.check_adoptable(store.path())?;
     if flavor == SchemaFlavor::Empty {
         let reason = "there is nothing in it".into();
-        return Err(error_at(&store.path, ErrorKind::NotAStateDatabase { reason }));
+        return Err(error_at(store.path(), ErrorKind::NotAStateDatabase { reason }));
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::atomic_file::beside;
+
 /// A log that is larger is made shorter as soon as nobody needs it, in bytes. It is as large as
 /// this while it is taken into the file as it should be.
 pub(super) const LARGE_LOG: u64 = 32 << 20;
@@ -19,13 +21,6 @@ pub(super) fn log_of(path: &Path) -> PathBuf {
 /// The index of the log beside a database.
 pub(super) fn index_of(path: &Path) -> PathBuf {
     beside(path, "-shm")
-}
-
-/// The file beside a database that has this suffix.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Whether the file beside the database that has this ending has anything in it.

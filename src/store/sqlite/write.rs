@@ -94,7 +94,7 @@ impl SqliteStore {
     /// Why a write failed, if it did because there is no revision for it.
     fn without_revision_left(&self) -> Option<StoreError> {
         let link = self.link.try_borrow().ok()?;
-        check_revision(link.connection.as_ref()?, &self.path).err()
+        check_revision(link.connection.as_ref()?, self.path()).err()
     }
 
     /// Does `work` in one transaction in the name of `actor`; with `is_recorded`, what the present

@@ -10,7 +10,7 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 
 use super::{counted, word};
-use crate::atomic_file::{Leftover, LeftoverState, folder_of, leftovers};
+use crate::atomic_file::{Leftover, LeftoverState, beside, folder_of, leftovers};
 use crate::store::sqlite::file_system::{self, Network, Sharing};
 use crate::store::sqlite::path;
 use crate::store::{Finding, Level};
@@ -206,22 +206,20 @@ fn judge_rights(file: &Facts, folder: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// The file of that name with `suffix`.
-fn beside(path: &Path, suffix: &str) -> Option<Facts> {
-    let mut path = path.as_os_str().to_owned();
-    path.push(suffix);
-    Facts::of(Path::new(&path)).ok()
+/// The file beside a database that has this suffix, if there is one.
+fn side_file(path: &Path, suffix: &str) -> Option<Facts> {
+    Facts::of(&beside(path, suffix)).ok()
 }
 
 /// Whether a program that does not use WAL is writing, or was killed while it wrote.
 pub(super) fn has_journal(path: &Path) -> bool {
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    beside(&path, "-journal").is_some_and(|journal| journal.size > 0)
+    side_file(&path, "-journal").is_some_and(|journal| journal.size > 0)
 }
 
 /// The log, its index, and old copies.
 fn examine_beside(file: &Facts, folder: &Path) -> Vec<Finding> {
-    let sides = ["-wal", "-shm"].map(|suffix| beside(&file.path, suffix));
+    let sides = ["-wal", "-shm"].map(|suffix| side_file(&file.path, suffix));
     let mut findings: Vec<Finding> =
         sides.iter().flatten().filter_map(|side| judge_side(file, side)).collect();
     let log = sides[0].as_ref().map_or(0, |log| log.size);

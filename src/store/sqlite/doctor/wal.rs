@@ -14,7 +14,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use super::{command, word};
-use crate::store::sqlite::side_files::LARGE_LOG;
+use crate::store::sqlite::side_files::{LARGE_LOG, index_of};
 use crate::store::{Finding, Level};
 use crate::text::escape::escape;
 use crate::text::size::show_size;
@@ -53,16 +53,14 @@ pub(super) fn examine(path: &Path, bytes: u64, file: u64) -> Finding {
     if bytes <= LARGE_LOG || bytes <= file {
         return Finding::new(CHECK, Level::Ok, sizes);
     }
-    let mut index = path.as_os_str().to_owned();
-    index.push("-shm");
-    let index = Path::new(&index);
-    let first = look(index);
+    let index = index_of(path);
+    let first = look(&index);
     let second = first.as_ref().and_then(|first| {
         if first.readers.is_empty() {
             return Some(first.clone());
         }
         std::thread::sleep(BETWEEN);
-        look(index)
+        look(&index)
     });
     judge(&sizes, path, index.exists(), first.zip(second).as_ref().map(|(first, second)| (first, second)))
 }
