@@ -70,9 +70,9 @@ impl CliError {
             CliError::Usage(_) | CliError::Tui(TuiError::NoTerminal(_)) => 2,
             CliError::NoContext(_) => 3,
             CliError::Exit { code, .. } => *code,
-            CliError::Stopped { signal } => of_signal(*signal),
+            CliError::Stopped { signal } => signal_exit_code(*signal),
             CliError::Tui(TuiError::Stopped(signal)) => {
-                of_signal(usize::try_from(*signal).unwrap_or_default())
+                signal_exit_code(usize::try_from(*signal).unwrap_or_default())
             }
             // Whoever reads no more has what it wanted.
             CliError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
@@ -86,6 +86,6 @@ impl CliError {
 }
 
 /// The exit code of a program stopped by a signal, as in shells.
-fn of_signal(signal: usize) -> u8 {
+fn signal_exit_code(signal: usize) -> u8 {
     128 + u8::try_from(signal % 128).unwrap_or_default()
 }

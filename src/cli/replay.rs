@@ -94,7 +94,7 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Cl
         source_line(&recording, source, place)
     };
     if json {
-        output::json(&object_of(&recording, &replayed, &line))?;
+        output::json(&replay_to_json(&recording, &replayed, &line))?;
     } else {
         output::line(verdict(&recording, &replayed, &line).as_bytes())?;
     }
@@ -222,7 +222,7 @@ fn diverged(
     lines.join("\n")
 }
 
-fn object_of(
+fn replay_to_json(
     recording: &Recording,
     replayed: &Replay,
     line: &dyn Fn(&ScriptLine) -> Option<String>,

@@ -143,7 +143,7 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     let outcome = execute(&request, env, begin);
     let mut reset = None;
     if let Some(recording_boundary) = &recording_boundary {
-        match recording_boundary.end(&end_of(&outcome)) {
+        match recording_boundary.end(&run_end(&outcome)) {
             Ok(()) => {}
             Err(error @ StoreError { kind: ErrorKind::Reset { .. }, .. }) => reset = Some(error),
             // What the tasks did counts, and is done.
@@ -262,7 +262,7 @@ fn recording_boundary(
     Ok(Some(Rc::new(RecordingBoundary::new(store, host, mask, new, actor.clone(), task))))
 }
 
-fn end_of(outcome: &Result<Summary, RunError>) -> RunEnd {
+fn run_end(outcome: &Result<Summary, RunError>) -> RunEnd {
     let count = |tasks: usize| u32::try_from(tasks).unwrap_or(u32::MAX);
     match outcome {
         Ok(summary) => RunEnd {

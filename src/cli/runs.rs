@@ -212,14 +212,14 @@ pub(super) fn record_to_json(run: &Run, record: &Record) -> Json {
 }
 
 /// Values that JSON lacks are described as text.
-fn value_to_json(datum: &RecordedValue) -> Json {
-    match datum {
+fn value_to_json(value: &RecordedValue) -> Json {
+    match value {
         RecordedValue::Nil => Json::Null,
         RecordedValue::Boolean(truth) => (*truth).into(),
         RecordedValue::Integer(integer) => (*integer).into(),
         RecordedValue::Float(bits) => match serde_json::Number::from_f64(f64::from_bits(*bits)) {
             Some(number) => number.into(),
-            None => datum.to_string().into(),
+            None => value.to_string().into(),
         },
         RecordedValue::Text(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
         RecordedValue::Table(list, fields) if fields.is_empty() => list.iter().map(value_to_json).collect(),
@@ -233,7 +233,7 @@ fn value_to_json(datum: &RecordedValue) -> Json {
             });
             Json::Object(numbered.chain(named).collect())
         }
-        RecordedValue::Function(_) | RecordedValue::Other(_) => datum.to_string().into(),
+        RecordedValue::Function(_) | RecordedValue::Other(_) => value.to_string().into(),
     }
 }
 

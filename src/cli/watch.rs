@@ -64,11 +64,11 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
             Ok(News::None) if is_looked_at => {}
             Ok(News::None) => {
                 is_looked_at = true;
-                warn_of_gap(&*store, &mut has_gap)?;
+                warn_about_gap(&*store, &mut has_gap)?;
             }
             Ok(News::Changes(changes)) => {
                 is_looked_at = true;
-                warn_of_gap(&*store, &mut has_gap)?;
+                warn_about_gap(&*store, &mut has_gap)?;
                 let mut lines = String::new();
                 let is_epoch = |change: &Change| change.subject == Subject::Database;
                 for change in changes.iter().filter(|change| is_epoch(change) || pattern.matches(&change.key))
@@ -124,7 +124,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
 }
 
 /// Prints one notice if changes of other programs are not recorded and therefore not printed.
-fn warn_of_gap(store: &dyn Store, has_gap: &mut bool) -> Result<(), CliError> {
+fn warn_about_gap(store: &dyn Store, has_gap: &mut bool) -> Result<(), CliError> {
     let gap = store.recorded()?.gap;
     let had_gap = std::mem::replace(has_gap, gap.is_some());
     if let Some(gap) = gap.filter(|_| !had_gap) {

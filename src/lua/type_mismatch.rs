@@ -119,13 +119,18 @@ impl Mismatches {
         let found = scan(source, &["get"], &[])?;
         let compared = found.comparisons.iter().filter(|comparison| comparison.line == line);
         let operands = compared.flat_map(|comparison| &comparison.operands);
-        let calls = operands.flat_map(|operand| calls_of(operand, &found, source, line));
+        let calls = operands.flat_map(|operand| operand_calls(operand, &found, source, line));
         Some(calls.map(|call| Source { key: literal_key(call, source), line: call.line }).collect())
     }
 }
 
 /// The calls that an operand may have its value from: itself, or those assigned to the variable.
-fn calls_of<'s>(operand: &Operand, found: &'s SourceScan, source: &[u8], line: usize) -> Vec<&'s SourceCall> {
+fn operand_calls<'s>(
+    operand: &Operand,
+    found: &'s SourceScan,
+    source: &[u8],
+    line: usize,
+) -> Vec<&'s SourceCall> {
     match operand {
         Operand::Calls(places) => places.iter().map(|place| &found.calls[*place]).collect(),
         Operand::Name(start, end) => {

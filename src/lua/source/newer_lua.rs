@@ -9,7 +9,7 @@ const CONTINUE: &str = "Lua 5.1 has no continue: put the rest of the loop's body
 pub fn explain(message: &str, source: &[u8]) -> Option<&'static str> {
     let (place, near) = message.rsplit_once(" near ")?;
     let near = near.trim().strip_prefix('\'')?.strip_suffix('\'')?;
-    let line = line_of(place)?;
+    let line = line_number(place)?;
     // The rest may be anything.
     let upto: usize = source.split_inclusive(|byte| *byte == b'\n').take(line).map(<[u8]>::len).sum();
     let tokens = tokens(source).or_else(|| tokens(&source[..upto]))?;
@@ -35,7 +35,7 @@ pub fn explain(message: &str, source: &[u8]) -> Option<&'static str> {
 }
 
 /// The line in `file:line: text`; the name of the file may have colons too.
-fn line_of(place: &str) -> Option<usize> {
+fn line_number(place: &str) -> Option<usize> {
     let mut parts = place.split(':').skip(1);
     parts.find_map(|part| part.parse().ok())
 }

@@ -80,8 +80,8 @@ impl Mask {
     }
 
     /// A value with every secret in it masked.
-    pub fn datum(&self, datum: RecordedValue) -> RecordedValue {
-        if self.is_empty.get() { datum } else { datum.with_texts(&|text| self.text(text)) }
+    pub fn value(&self, value: RecordedValue) -> RecordedValue {
+        if self.is_empty.get() { value } else { value.with_texts(&|text| self.text(text)) }
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(mask.read(b"db_password", b"hunter2"), Some(b"<masked db_password>".to_vec()));
         assert_eq!(mask.text(b"a hunter2!hunter2".to_vec()), b"a <masked db_password>!<masked db_password>");
         let nested = RecordedValue::Table(vec![RecordedValue::text("x=hunter2")], Vec::new());
-        assert_eq!(mask.datum(nested).to_string(), "{\"x=<masked db_password>\"}");
+        assert_eq!(mask.value(nested).to_string(), "{\"x=<masked db_password>\"}");
     }
 
     #[test]

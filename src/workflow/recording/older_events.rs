@@ -9,10 +9,10 @@ use crate::workflow::{RunEvent, RunOutcome, TaskOutcome};
 /// The event; `None` if no event has this name and such fields.
 pub(super) fn read(name: &str, fields: &[(String, RecordedValue)], micros: u64) -> Option<RunEvent> {
     let field = |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
-    let text = |wanted: &str| field(wanted).and_then(text_of);
+    let text = |wanted: &str| field(wanted).and_then(as_text);
     let list = |wanted: &str| match field(wanted) {
         None => Some(Vec::new()),
-        Some(RecordedValue::Table(items, _)) => items.iter().map(text_of).collect(),
+        Some(RecordedValue::Table(items, _)) => items.iter().map(as_text).collect(),
         Some(_) => None,
     };
     let count = |wanted: &str| match field(wanted) {
@@ -59,7 +59,7 @@ fn outcome<T>(name: &str, from_name: fn(&str) -> Option<T>) -> Option<Option<T>>
     if is_masked(name) { Some(None) } else { from_name(name).map(Some) }
 }
 
-fn text_of(value: &RecordedValue) -> Option<String> {
+fn as_text(value: &RecordedValue) -> Option<String> {
     match value {
         RecordedValue::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
         _ => None,

@@ -195,7 +195,7 @@ impl RecordingBoundary {
     }
 
     fn masked(&self, data: Vec<RecordedValue>) -> Vec<RecordedValue> {
-        data.into_iter().map(|datum| self.mask.datum(datum)).collect()
+        data.into_iter().map(|item| self.mask.value(item)).collect()
     }
 
     fn masked_text(&self, text: String) -> String {
@@ -221,7 +221,7 @@ impl RecordingBoundary {
                 let values = match values.iter().any(Value::is_table) {
                     true => {
                         let pairs = data.iter().zip(&values);
-                        pairs.map(|(datum, value)| datum.to_lua_like(call.lua, value)).collect()
+                        pairs.map(|(item, value)| item.to_lua_like(call.lua, value)).collect()
                     }
                     false => Ok(values),
                 };

@@ -82,7 +82,7 @@ pub fn masked_arguments(
     is_secret: bool,
 ) -> Vec<RecordedValue> {
     let mut arguments = arguments.into_iter();
-    let first = arguments.next().map(|datum| masked_fields(secrets, datum));
+    let first = arguments.next().map(|value| masked_fields(secrets, value));
     first.into_iter().chain(masked_data(secrets, arguments.collect(), is_secret)).collect()
 }
 
@@ -113,12 +113,12 @@ fn masked_answer(secrets: &Secrets, answer: Answer, hides: bool) -> Answer {
 }
 
 fn masked_data(secrets: &Secrets, data: Vec<RecordedValue>, hides: bool) -> Vec<RecordedValue> {
-    let mask = |datum| if hides { mask(datum) } else { masked_fields(secrets, datum) };
+    let mask = |value| if hides { mask(value) } else { masked_fields(secrets, value) };
     data.into_iter().map(mask).collect()
 }
 
-fn mask(datum: RecordedValue) -> RecordedValue {
-    match datum {
+fn mask(value: RecordedValue) -> RecordedValue {
+    match value {
         RecordedValue::Integer(_)
         | RecordedValue::Float(_)
         | RecordedValue::Text(_)
@@ -129,8 +129,8 @@ fn mask(datum: RecordedValue) -> RecordedValue {
 
 /// Masks the fields of a value whose names look like secrets: a table of keys and values may be a part of the
 /// state.
-fn masked_fields(secrets: &Secrets, datum: RecordedValue) -> RecordedValue {
-    let RecordedValue::Table(list, fields) = datum else { return datum };
+fn masked_fields(secrets: &Secrets, value: RecordedValue) -> RecordedValue {
+    let RecordedValue::Table(list, fields) = value else { return value };
     let list = list.into_iter().map(|item| masked_fields(secrets, item)).collect();
     let fields = fields.into_iter().map(|(key, field)| match &key {
         RecordedValue::Text(name) if secrets.hides_name(name) => (key, mask(field)),

@@ -118,7 +118,7 @@ impl ReplayedEvent {
             return format!("{}({})", escape(self.name.as_bytes()), list(&self.arguments));
         }
         let fields_shown: Vec<String> =
-            self.fields.iter().zip(&self.arguments).map(|(name, datum)| format!("{name} {datum}")).collect();
+            self.fields.iter().zip(&self.arguments).map(|(name, value)| format!("{name} {value}")).collect();
         format!("{}: {}", escape(self.name.as_bytes()), fields_shown.join(", "))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ReplayError;
-use super::what_if_boundary::key_in;
+use super::what_if_boundary::recorded_key;
 use crate::lua::convert::to_stored;
 use crate::lua::functions;
 use crate::lua::host_function::{CallEffect, CallTarget, ObservedCall, Proof};
@@ -26,7 +26,7 @@ pub(super) fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), 
         let mut found = Vec::new();
         match (function.target, &record.what) {
             (CallTarget::Entry, _) => {
-                let Some(key) = arguments.first().and_then(key_in) else { continue };
+                let Some(key) = arguments.first().and_then(recorded_key) else { continue };
                 let proof = (function.before)(&observed(&record.what, events.peek()?.map(|next| &next.what)));
                 if function.effect == CallEffect::Read && proof == Proof::Unknown || !seen.insert(key.clone())
                 {
@@ -38,7 +38,8 @@ pub(super) fn put_reads(store: &dyn Store, recording: &Recording) -> Result<(), 
             }
             (CallTarget::Entries, RecordKind::Call { answer: Answer::Returned(values), .. }) => {
                 if let Some(RecordedValue::Table(_, entries)) = values.first() {
-                    let keys = entries.iter().filter_map(|(key, value)| Some((key_in(key)?, value.clone())));
+                    let keys =
+                        entries.iter().filter_map(|(key, value)| Some((recorded_key(key)?, value.clone())));
                     found.extend(keys.filter(|(key, _)| seen.insert(key.clone())));
                 }
             }

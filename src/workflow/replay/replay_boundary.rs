@@ -73,7 +73,7 @@ fn is_record_of_call(record: &Record, call: &HostCall<'_>) -> bool {
         RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments } => {
             call.function.name == function
                 && arguments.len() == call.arguments.len()
-                && arguments.iter().zip(call.arguments).all(|(datum, value)| datum.is_like_value(value))
+                && arguments.iter().zip(call.arguments).all(|(recorded, value)| recorded.is_like_value(value))
         }
         _ => false,
     }
@@ -221,7 +221,7 @@ impl ReplayBoundary {
 
     fn answer(&self, lua: &Lua, answer: Answer, last: Option<MultiValue>) -> mlua::Result<MultiValue> {
         match answer {
-            Answer::Returned(data) => data.iter().map(|datum| datum.to_lua(lua)).collect(),
+            Answer::Returned(data) => data.iter().map(|recorded| recorded.to_lua(lua)).collect(),
             Answer::CallbackReturned => Ok(last.unwrap_or_default()),
             Answer::CallbackRaised(text) => last.map_or_else(|| protected(lua, &text), Ok),
             Answer::Raised(text) => Err(mlua::Error::RuntimeError(text)),
@@ -312,7 +312,7 @@ impl ReplayBoundary {
                 .into());
         };
         let arguments: MultiValue =
-            arguments.iter().map(|datum| datum.to_lua(call.lua)).collect::<mlua::Result<_>>()?;
+            arguments.iter().map(|recorded| recorded.to_lua(call.lua)).collect::<mlua::Result<_>>()?;
         let protected = call.function.callback == CallbackKind::Protected;
         Ok(Callback { function, arguments: &arguments, protected }.run(call.lua))
     }

@@ -14,7 +14,7 @@ use mlua::{Lua, MultiValue};
 
 pub(super) use self::environment::adapt_output;
 use self::state::ActiveCalls;
-pub(super) use self::state::key_in;
+pub(super) use self::state::recorded_key;
 use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
 use super::leftover_answers::LeftoverAnswers;
 use super::observations::{Observations, TaskEnd};
@@ -259,7 +259,7 @@ impl WhatIfBoundary {
 
     fn play(&self, lua: &Lua, answer: &Answer) -> mlua::Result<MultiValue> {
         match answer {
-            Answer::Returned(data) => data.iter().map(|datum| datum.to_lua(lua)).collect(),
+            Answer::Returned(data) => data.iter().map(|recorded| recorded.to_lua(lua)).collect(),
             Answer::CallbackReturned => Ok(MultiValue::new()),
             Answer::Raised(text) | Answer::CallbackRaised(text) => {
                 Err(mlua::Error::RuntimeError(text.clone()))
@@ -333,7 +333,7 @@ impl Boundary for WhatIfBoundary {
                     self.take(&record);
                     // The script gets the recorded arguments, unless they were changed.
                     if !self.calls.is_changed() {
-                        let values = arguments.iter().map(|datum| datum.to_lua(lua));
+                        let values = arguments.iter().map(|recorded| recorded.to_lua(lua));
                         recorded = Some(values.collect::<mlua::Result<MultiValue>>()?);
                     }
                 }

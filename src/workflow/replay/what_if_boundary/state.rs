@@ -81,7 +81,7 @@ impl ActiveCalls {
     /// Notes that the entry of a call was read or written.
     fn touch(&self, call: &HostCall<'_>) {
         let touched = &mut self.0.borrow_mut().touched;
-        match (call.function.target, key_of(call), touched.as_mut()) {
+        match (call.function.target, entry_key(call), touched.as_mut()) {
             (CallTarget::Entries, ..) => *touched = None,
             (_, Some(key), Some(touched)) => drop(touched.insert(key)),
             _ => {}
@@ -191,7 +191,7 @@ impl WhatIfBoundary {
         if is_lock(call) || (self.rules.changed.is_empty() && made.is_empty()) {
             return false;
         }
-        match (call.function.target, key_of(call)) {
+        match (call.function.target, entry_key(call)) {
             (CallTarget::Transaction, _) => false,
             (_, None) => true,
             (_, Some(key)) => self.rules.changed.contains(&key) || made.contains(&key),
@@ -201,7 +201,7 @@ impl WhatIfBoundary {
     /// A function that got other values may have made an entry different: its result is not recorded.
     fn note_made(&self, call: &HostCall<'_>) {
         if self.observations.borrow().other_answer.is_some()
-            && let Some(key) = key_of(call)
+            && let Some(key) = entry_key(call)
         {
             self.calls.0.borrow_mut().made.insert(key);
         }
@@ -219,7 +219,7 @@ impl WhatIfBoundary {
             }
             (CallTarget::Entries, [RecordedValue::Table(_, entries), ..]) => {
                 for (key, value) in entries {
-                    if let Some(key) = key_in(key).filter(|key| self.calls.is_open(key)) {
+                    if let Some(key) = recorded_key(key).filter(|key| self.calls.is_open(key)) {
                         self.put_value(call, key, value)?;
                     }
                 }
@@ -227,7 +227,7 @@ impl WhatIfBoundary {
             }
             _ => {}
         }
-        let Some(key) = key_of(call).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
+        let Some(key) = entry_key(call).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
         let observed = ObservedCall { arguments, callback: None, returned: Some(data) };
         self.apply(call, key, (call.function.before)(&observed))
     }
@@ -271,7 +271,7 @@ impl WhatIfBoundary {
 
     /// Sets the copy to its state after a call, as far as the answer shows it.
     fn adopt(&self, call: &HostCall<'_>, arguments: &[RecordedValue], answer: &Answer) -> mlua::Result<()> {
-        let (Some(key), Answer::Returned(data)) = (key_of(call), answer) else { return Ok(()) };
+        let (Some(key), Answer::Returned(data)) = (entry_key(call), answer) else { return Ok(()) };
         // A transaction buffers its changes until it ends.
         if self.calls.0.borrow().transactions() > 0 {
             return Ok(());
@@ -353,7 +353,7 @@ impl WhatIfBoundary {
 }
 
 /// The key that a call of the state is about.
-fn key_of(call: &HostCall<'_>) -> Option<Key> {
+fn entry_key(call: &HostCall<'_>) -> Option<Key> {
     match call.arguments.front().filter(|_| call.function.target == CallTarget::Entry) {
         Some(Value::String(text)) => Key::new(&text.to_str().ok()?).ok(),
         _ => None,
@@ -377,7 +377,7 @@ fn may_have_changed(call: &HostCall<'_>, arguments: &[RecordedValue], answer: &A
 }
 
 /// The key that an argument or a field of an answer names.
-pub(in crate::workflow::replay) fn key_in(datum: &RecordedValue) -> Option<Key> {
-    let RecordedValue::Text(text) = datum else { return None };
+pub(in crate::workflow::replay) fn recorded_key(value: &RecordedValue) -> Option<Key> {
+    let RecordedValue::Text(text) = value else { return None };
     Key::new(std::str::from_utf8(text).ok()?).ok()
 }

@@ -16,7 +16,7 @@ const PAGE: usize = 200;
 
 /// The runs that are worth a look.
 #[derive(Default)]
-pub struct Runs {
+pub struct FailedRuns {
     /// The newest run that was looked at.
     newest: i64,
     /// Since when all runs are known; `None` if nothing was read.
@@ -47,7 +47,7 @@ fn standing(row: &RunRow) -> Standing {
     }
 }
 
-impl Runs {
+impl FailedRuns {
     /// Brings them up to date; false if `stops` says that nobody wants to know any more.
     pub fn follow(
         &mut self,

@@ -16,7 +16,7 @@ use crate::tui::list;
 use crate::tui::list::read::{LIST_VALUE, ListReader, send};
 use crate::tui::list::row::{LockRow, Row};
 use crate::tui::screens::overview::read::activity::{Activity, Followed};
-use crate::tui::screens::overview::read::failures::Runs;
+use crate::tui::screens::overview::read::failures::FailedRuns;
 use crate::tui::screens::overview::state::{Counted, Expiring, Overview, Section};
 
 /// How many entries are looked at together for those that expire next, and how many at most.
@@ -28,7 +28,7 @@ const LEAST: usize = 3;
 /// What is kept of the overview from one reading to the next.
 #[derive(Default)]
 pub struct Board {
-    runs: Runs,
+    runs: FailedRuns,
     activity: Option<Activity>,
 }
 
