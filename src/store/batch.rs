@@ -28,7 +28,7 @@ impl<T> Batches<T> {
         Batches { most, most_bytes, items: Vec::new(), bytes: 0 }
     }
 
-    /// Adds an item that writes so many bytes. If there is no room for it, the items before it are to be
+    /// Adds an item that writes this many bytes. If there is no room for it, the items before it are to be
     /// committed first; an item that is larger than a batch is one by itself.
     #[must_use = "a full batch is to be committed"]
     pub fn push(&mut self, item: T, bytes: u64) -> Option<Vec<T>> {

@@ -145,7 +145,7 @@ fn number_in(value: &Value) -> Option<Numeral> {
     }
 }
 
-/// Text that somebody may take for a number.
+/// Text that looks like a number.
 fn number_like(value: &Value) -> Option<String> {
     // What is longer is not taken for a number by anybody, and is not repeated in an error.
     const LONGEST: usize = 100;

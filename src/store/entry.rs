@@ -50,7 +50,7 @@ impl Entry {
         Image { stored: self.stored.clone(), stored_type: self.stored_type, expires_at: self.expires_at }
     }
 
-    /// The type that the value has in truth; of an entry that was read in part, the stored type.
+    /// The type that the value really has; of an entry that was read in part, the stored type.
     pub fn value_type(&self) -> Type {
         if self.is_whole() { self.value().value_type() } else { self.stored_type.unwrap_or(Type::String) }
     }

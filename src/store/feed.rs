@@ -77,7 +77,7 @@ impl Feed {
     }
 
     /// Waits until it is time for the next look; true if instead something happened to `other`,
-    /// such as the end of whoever reads what it was opened for.
+    /// such as that its output is no longer read.
     pub fn wait(&mut self, store: &dyn Store, other: Option<BorrowedFd<'_>>) -> bool {
         let alarm = store.change_fd();
         let is_idle = self.quiet >= if alarm.is_some() { BUSY_ALARMED } else { BUSY.1 };

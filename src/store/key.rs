@@ -5,7 +5,7 @@ use std::fmt;
 use crate::text::escape::escape_data;
 
 /// The name of an entry: any non-empty text. A key that another program wrote may also be
-/// text that is no UTF-8, or a blob; both can be read, changed and deleted here.
+/// text that is not UTF-8, or a blob; both can be read, changed and deleted here.
 ///
 /// Keys are ordered by their bytes, text before blobs, which is SQLite's own order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +57,7 @@ impl Key {
         self.blob
     }
 
-    /// The key as text; bytes that are no UTF-8 are replaced.
+    /// The key as text; bytes that are not UTF-8 are replaced.
     pub fn to_text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }

@@ -11,7 +11,7 @@ use crate::time::Millis;
 pub struct Lock {
     /// The name of the lock.
     pub name: String,
-    /// Who holds it, in the words of whoever took it.
+    /// Who holds it, as the holder named itself.
     pub holder: String,
     /// The fencing token.
     pub token: Token,
@@ -108,7 +108,7 @@ pub enum AcquireOutcome {
     Acquired(Lock),
     /// Somebody else holds it.
     Held(Lock),
-    /// It is free, and somebody who has waited longer is to have it.
+    /// It is free, and goes to a process that has waited longer.
     Queued,
 }
 
@@ -117,7 +117,7 @@ pub enum AcquireOutcome {
 pub enum ClearOutcome {
     /// The lock that was seen is gone.
     Cleared,
-    /// There is no such lock any more: it was released in the meantime.
+    /// The lock no longer exists: it was released in the meantime.
     AlreadyGone,
     /// Another one than the one that was seen; it was left alone.
     Changed(Box<Lock>),

@@ -29,7 +29,7 @@ use crate::time::Millis;
 ///
 /// An entry is read below once, and is the same from then on; a range is read below each time,
 /// and that nothing in it changed since the first time is a condition. A write to a key reads it
-/// as well, since it is told what was there. A key that is written more than once is committed as one
+/// as well, since the change has the entry below. A key that is written more than once is committed as one
 /// write, so that its version grows by one. What is not committed yet has no actor, and a revision that
 /// holds in this overlay only.
 pub struct Overlay {

@@ -12,7 +12,7 @@ pub struct Pattern {
     glob: Option<GlobMatcher>,
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern {pattern} is no glob: {reason}")]
 pub struct InvalidPattern {
@@ -58,7 +58,7 @@ impl Pattern {
         self.glob.is_none().then(|| self.range())
     }
 
-    /// Whether a key fits. Of a key that is no UTF-8 only a prefix can.
+    /// Whether a key fits. A key that is not UTF-8 only matches a prefix.
     pub fn matches(&self, key: &Key) -> bool {
         let fits = |glob: &GlobMatcher| key.as_str().is_some_and(|text| glob.is_match(text));
         self.range.contains(key) && self.glob.as_ref().is_none_or(fits)

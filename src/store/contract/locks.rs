@@ -49,13 +49,13 @@ pub trait Locks {
     /// [`WAITER_PATIENCE`] is passed over.
     fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError>;
 
-    /// Tells the others that this waiter is still there. One that was silent for so long that it was
-    /// forgotten has its place again.
+    /// Tells the others that this waiter still waits. One that was silent for so long that it was
+    /// forgotten gets its place back.
     fn keep_waiting(&self, request: &LockRequest, ticket: Ticket) -> Result<(), StoreError>;
 
     /// Leaves the queue.
     fn leave_queue(&self, ticket: Ticket) -> Result<(), StoreError>;
 
-    /// Who waits for locks, in the order in which they are served.
+    /// The waiters for locks, in the order in which they are served.
     fn waiters(&self) -> Result<Vec<Waiter>, StoreError>;
 }

@@ -93,12 +93,12 @@ pub trait Store: State + Locks + History + Runs {
     /// [`ErrorKind::ReadOnly`] and its like, with the reason.
     fn check_writable(&self) -> Result<(), StoreError>;
 
-    /// Under whose name the changes from here on are recorded.
+    /// Sets the actor under whose name later changes are recorded.
     fn set_actor(&self, actor: Actor);
 
-    /// Under which locks the writes from here on happen: each [`State::commit`] and
+    /// Sets the locks under which later writes happen: each [`State::commit`] and
     /// [`State::edit`] is refused with [`ErrorKind::LockLost`] unless all of `held` are held,
-    /// with leases that have not run out. An empty list is no fence.
+    /// with leases that have not run out. An empty list removes the fence.
     fn set_fence(&self, held: Vec<(String, Token)>);
 
     /// What Sloth Runner keeps of its own beside this database; nothing where it keeps nothing.
@@ -139,7 +139,7 @@ pub trait Store: State + Locks + History + Runs {
     /// Figures about the database.
     fn stats(&self) -> Result<Stats, StoreError>;
 
-    /// What the store has to tell its user since the last time, such as that it adopted a file.
+    /// The notices for the user since the last call, such as that a file was adopted.
     fn take_notices(&self) -> Vec<String>;
 
     /// Where it is.

@@ -33,7 +33,7 @@ pub trait Runs {
     /// Brings a run over from elsewhere, with its recording; the number that it has here.
     fn import_run(&self, run: &Run, pieces: &[RecordingChunk]) -> Result<i64, StoreError>;
 
-    /// Adds a record to the recording of a run. It is kept until this store writes something, and is
+    /// Adds a record to the recording of a run. It is buffered until this store writes something, and is
     /// written in that very transaction; a piece that is kept is continued.
     fn buffer_record(&self, run: i64, number: u64, landmark: bool, data: &[u8]);
 

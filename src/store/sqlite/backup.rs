@@ -30,7 +30,7 @@ pub(super) fn copy(path: &Path, target: &Path, limit: Duration, may_undo: bool) 
 const LIMIT: Duration = Duration::ZERO;
 
 /// One step copies all pages in one read transaction: in smaller ones every commit of somebody
-/// else would start the copy anew. `VACUUM INTO` would be as consistent, but it writes another
+/// else would restart the copy. `VACUUM INTO` would be as consistent, but it writes another
 /// file: pages are moved, and rows of tables without a number of their own get new ones.
 pub(super) fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result<()> {
     let mut copy = Connection::open(path::name(target))?;
@@ -43,7 +43,7 @@ pub(super) fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result
         _ => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)),
     })?;
     drop(backup);
-    // The copy is at home nowhere: whoever writes to it first begins a new epoch.
+    // The copy has no home: its first writer begins a new epoch.
     // Without the files beside it, which are of no use to anybody yet.
     copy.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     if schema_version::detect(&copy, target, LIMIT).is_ok_and(|found| found.schema() >= 4) {

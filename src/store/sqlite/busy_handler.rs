@@ -29,7 +29,7 @@ pub(super) fn begin_wait(limit: Duration) {
     LIMIT.set(limit);
 }
 
-/// Does over and over what SQLite refuses at once when others are at work, without asking
+/// Retries what SQLite refuses at once while others hold the database, without asking
 /// its handler, for as long as [`begin_wait`] was told.
 pub(super) fn insist<T>(mut work: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let start = Instant::now();

@@ -1,6 +1,6 @@
 //! Giving free space inside the file, and a log that has grown, back to the disk.
 //!
-//! SQLite's VACUUM builds the database anew in a temporary file and writes it back through the log,
+//! SQLite's VACUUM rebuilds the database in a temporary file and writes it back through the log,
 //! in one transaction: readers go on with what they see, and writers wait. Rows without a number of
 //! their own, as those of `state`, get new ones; nothing that is stored refers to them.
 
@@ -21,7 +21,7 @@ use crate::store::{Compacted, CompactionPlan, StoreError};
 const LOG: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// So many bytes are built anew in a second, by a disk that is slow and by one that is fast.
+/// How many bytes are rebuilt per second, by a disk that is slow and by one that is fast.
 const RATES: (u64, u64) = (20 << 20, 200 << 20);
 
 /// What compacting would come to.

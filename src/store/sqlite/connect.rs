@@ -39,7 +39,7 @@ pub(super) fn open_to_read(
         Ok(connection)
     };
     // The files that SQLite makes beside one in WAL mode are removed by the last connection that
-    // closes it, if that may write. With a log in them they are somebody else's.
+    // closes it, if that may write. With a log in them they belong to another process.
     let is_undisturbed = !has_content(path, "-wal") && (may_undo || !has_content(path, "-journal"));
     let removes = is_undisturbed && check_writable(path).is_ok();
     let flags = if removes { writing } else { looking };
@@ -135,7 +135,7 @@ pub(super) fn open_in_memory() -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Has the file use a write-ahead log, also if somebody has switched that off.
+/// Makes the file use a write-ahead log, also if another program has switched that off.
 pub(super) fn use_log(connection: &Connection) -> rusqlite::Result<()> {
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode != "wal" {

@@ -152,7 +152,7 @@ impl Guard {
         self.check(connection)
     }
 
-    /// As [`Guard::check_if_due`], for whoever follows the database for long: from the first time on.
+    /// As [`Guard::check_if_due`], for a process that follows the database for long: from the first time on.
     ///
     /// # Errors
     /// What happened to the files.
@@ -297,7 +297,7 @@ impl Guard {
                 }
                 let is_same = now.size == rest.file.size && sample.as_ref() == Some(&rest.sample);
                 // Nothing is known of a checkpoint that is running, was interrupted, or may have been when
-                // the index of the log was made anew: but it writes what is in the log.
+                // the index of the log was rebuilt: but it writes what is in the log.
                 if !is_same && state.is_being_taken_in() {
                     if self.traced.get().is_some_and(|traced| traced.elapsed() < EVERY) {
                         return Ok(());
@@ -334,7 +334,7 @@ impl Guard {
 
     /// Whether the state that the file has without its log goes on from the one that it had before, as the
     /// state that is read through the log does. If neither does, an earlier state or another database was
-    /// restored through SQLite, which is no matter of the files.
+    /// restored through SQLite, which does not concern the files.
     fn compare_state(
         &self,
         connection: &Connection,

@@ -1,4 +1,4 @@
-//! Protection against a file that somebody else made: what its schema may contain, which functions it
+//! Protection against a file of unknown origin: what its schema may contain, which functions it
 //! may call, and how long a statement on it may run.
 //!
 //! A statement on an ordinary table visits every row a bounded number of times, so its steps are bounded

@@ -21,11 +21,11 @@ impl Watches {
         let absolute = std::path::absolute(path).ok()?;
         let real = std::fs::canonicalize(path).ok()?;
         for place in absolute.ancestors().chain(real.ancestors()) {
-            // A folder of somebody else's may not be readable; it is looked at now and then anyway.
+            // The folder of another user may not be readable; it is looked at now and then anyway.
             let _ = inotify.add_watch(place, on_the_way | AddWatchFlags::IN_DONT_FOLLOW);
         }
         let [log, index] = beside;
-        // A commit writes to the log, which is not worth a report; whoever truncates it closes it then.
+        // A commit writes to the log, which is not worth a report; a process that truncates it closes it then.
         inotify.add_watch(log, moved | AddWatchFlags::IN_CLOSE_WRITE).ok()?;
         inotify.add_watch(index, moved | AddWatchFlags::IN_MODIFY).ok()?;
         inotify.add_watch(path, moved | AddWatchFlags::IN_MODIFY).ok()?;

@@ -101,7 +101,7 @@ pub(super) fn page(
     let mut locks = statement
         .query_map(params![after, limit], |row| lock(row, now))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    // A name of another program that is no text is not the same when it comes back as a cursor:
+    // A name of another program that is not text is not the same when it comes back as a cursor:
     // without this the last page would come again for ever.
     locks.retain(|lock| after.is_none_or(|after| lock.name.as_str() > after));
     Ok(locks)
@@ -254,7 +254,7 @@ impl Locks for SqliteStore {
 }
 
 impl SqliteStore {
-    /// The answer to a wish for a lock that somebody holds.
+    /// The answer to a request for a lock that is held.
     fn refuse(&self, request: &LockRequest, held: Lock) -> Result<AcquireOutcome, StoreError> {
         if held.process.as_ref() == Some(&self.settings.process) && held.holder == request.holder {
             return Err(ErrorKind::Reentrant {
@@ -268,7 +268,7 @@ impl SqliteStore {
 }
 
 /// Whether a lock is the one that was seen. Tokens tell; a lock that another program took before
-/// the file was adopted has none, and is told by its holder and its times.
+/// the file was adopted has none, and is recognized by its holder and its times.
 fn is_the_same(lock: &Lock, seen: &Lock) -> bool {
     let same_holder = lock.token == seen.token && lock.holder == seen.holder;
     let has_token = lock.token != Token::default();

@@ -1,4 +1,4 @@
-//! What whoever writes does for all: removing what has expired, and history that is too old.
+//! What each writer does for all: removing expired entries, and history that is too old.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl MaintenanceSchedule {
 impl SqliteStore {
     /// Does upkeep if it is time. It never fails a write: what could not be done now is done later.
     pub(super) fn keep_up(&self) {
-        // Upkeep is no reason to begin an epoch.
+        // Maintenance is not a reason to begin an epoch.
         if !self.is_settled.get() && !self.is_at_home() {
             return;
         }

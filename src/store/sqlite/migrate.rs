@@ -14,7 +14,7 @@ use super::{backup, busy_handler, connect, hardening, meta};
 use crate::store::{ErrorKind, StoreError};
 
 /// Adopts the file that `connection` has open, or brings it to the present schema, unless another
-/// process has done so meanwhile. The answer is what the user is told.
+/// process has done so meanwhile. The answer is a notice for the user.
 pub(super) fn adopt(
     connection: &mut Connection,
     path: &Path,

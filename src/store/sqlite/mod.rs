@@ -119,7 +119,7 @@ pub struct SqliteStore {
     /// What was seen of the database last: what is read and written later has to follow from it.
     anchor: RefCell<Option<Anchor>>,
     /// SQLite's number for the state after the last write of this connection: with another one
-    /// somebody else committed since.
+    /// another connection committed since.
     written_version: Cell<Option<u32>>,
     /// Whether the file is known to be the one that the database is at home in.
     is_settled: Cell<bool>,
@@ -257,7 +257,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// What is told of a file of which only the entries can be read.
+    /// The notice about a file of which only the entries can be read.
     fn notice_of_defect(&self) -> String {
         let SchemaFlavor::Incomplete(defect) = self.link.borrow().flavor else { return String::new() };
         let path = crate::text::escape::path(self.path());
@@ -399,7 +399,7 @@ impl SqliteStore {
         }
     }
 
-    /// As [`SqliteStore::check_files_if_due`], for whoever follows what is committed.
+    /// As [`SqliteStore::check_files_if_due`], for a process that follows the commits.
     fn follow_files(&self) -> Result<(), StoreError> {
         let link = self.link.borrow();
         match (&link.guard, &link.connection) {

@@ -195,7 +195,7 @@ impl WriteTx<'_> {
             return Ok(false);
         }
         let expires_at = expiry.after(None, self.now)?;
-        // The type is that of `Image::type_over`; a list behind IN would be made anew for each write.
+        // The type is that of `Image::type_over`; a list behind IN would be rebuilt for each write.
         let written = self
             .connection
             .prepare_cached(

@@ -3,7 +3,7 @@
 //! A copy is prepared beside the database: brought to the present schema, with an epoch, revisions
 //! and tokens above all that were given, without locks, and with pages of the size that the database has,
 //! since SQLite copies only what has that. It is then copied over the database, which is
-//! one transaction of SQLite's: whoever reads sees the old state or the new one, and so does whoever
+//! one transaction of SQLite's: a reader sees the old state or the new one, and so does whoever
 //! comes after a crash. The state before is kept in the same transaction, so no change is lost.
 
 use std::os::unix::fs::MetadataExt;
@@ -140,7 +140,7 @@ fn look_at(path: &Path, looking: &Options) -> Result<SqliteStore, StoreError> {
     Ok(store)
 }
 
-/// Whether what is wrong with a file is no reason not to put another one in its place.
+/// Whether a file with this error may be replaced by another one.
 fn is_replaceable(error: &StoreError) -> bool {
     matches!(
         error,
@@ -213,7 +213,7 @@ enum Ready {
     Copy,
     /// To begin an epoch above this state first: another one began meanwhile.
     Raise(Identity),
-    /// Nothing: what is there now is not accepted.
+    /// Nothing: the present state was not accepted.
     Refused,
 }
 

@@ -105,7 +105,7 @@ pub(super) fn prune(writing: &WriteTx<'_>) -> Result<bool, TxError> {
     Ok(true)
 }
 
-/// How many bytes the values of history take, and whether that was counted anew and is to be kept.
+/// How many bytes the values of history take, and whether that was counted again and must be stored.
 fn counted(connection: &Connection, newest: i64) -> rusqlite::Result<(i64, bool)> {
     let known = meta::integer(connection, "history_counted_bytes")?.unwrap_or(0);
     let until = meta::integer(connection, "history_counted_revision")?.unwrap_or(0);

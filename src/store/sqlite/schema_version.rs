@@ -16,7 +16,7 @@ use crate::store::{ErrorKind, StoreError};
 /// What a database file is at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SchemaFlavor {
-    /// There is no table in it, or no file yet.
+    /// It has no tables, or there is no file yet.
     Empty,
     /// Sloth Runner's earlier tables, `state_data` and `state_locks`: they are read, never written.
     Legacy,
@@ -39,11 +39,11 @@ pub(super) enum Defect {
     NoTable(&'static str),
     /// The table of facts about the file has other columns.
     MetaColumns,
-    /// There are no facts in it.
+    /// The meta table is empty.
     EmptyMeta,
     /// There is no schema among them.
     NoSchema,
-    /// The schema is no number of one.
+    /// The schema is not a number.
     SchemaType,
 }
 

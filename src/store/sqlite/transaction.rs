@@ -46,7 +46,7 @@ pub(super) struct WriteTx<'a> {
     pub now: Millis,
     /// The same by the boot clock.
     pub boot: Option<BootTime>,
-    /// The newest change, where whoever made it knows it.
+    /// The newest change, where it is known.
     pub last: Cell<Option<Last>>,
     /// What there is to be seen of an epoch that the transaction began, once it is committed.
     pub begun: Cell<Option<Anchor>>,

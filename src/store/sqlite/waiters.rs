@@ -66,7 +66,7 @@ pub(super) fn remove_silent(writing: &WriteTx<'_>) -> rusqlite::Result<usize> {
         .execute(params![early, late, writing.boot.map(|boot| boot.boot_id), boot_early])
 }
 
-/// Whether somebody else is to have a lock before the one with that ticket, or before anybody without one.
+/// Whether another waiter comes before the one with that ticket, or before a process without one.
 pub(super) fn is_before(writing: &WriteTx<'_>, lock: &str, ticket: Option<Ticket>) -> rusqlite::Result<bool> {
     let [early, late, boot_early] = heard_between(writing.reading(), WAITER_PATIENCE);
     let boot_id = writing.boot.map(|boot| boot.boot_id);

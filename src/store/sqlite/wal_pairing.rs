@@ -2,7 +2,7 @@
 //!
 //! SQLite takes the log by its name: one that was left beside a file that was moved or copied in is
 //! applied to that file, page by page, which damages it. The log itself does not say which file it
-//! is of. Therefore whoever of us begins a log writes the home of the database into it first, see
+//! is of. Therefore slothstate first writes the home of the database into a log that it begins, see
 //! [`super::timeline`]: what is read through the log then is the file that the log is of.
 
 use std::os::unix::fs::MetadataExt;
@@ -162,7 +162,7 @@ pub(super) fn separate(path: &Path, leftover: &LeftoverLog, settings: &Options) 
     }
     drop(connection);
     let index = index_of(path);
-    // The index is made anew from the log.
+    // The index is rebuilt from the log.
     if id(&index) == Some(leftover.index) {
         std::fs::remove_file(&index).ok()?;
     }

@@ -207,7 +207,7 @@ impl SqliteStore {
         if let (Some(guard), Some(connection)) = (&link.guard, &link.connection)
             && guard.may_rescue(connection, why)
         {
-            // What cannot be done is told by the error that led here.
+            // The error that led here says what failed.
             let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         }
     }

@@ -106,7 +106,7 @@ impl EntryTallies {
     }
 }
 
-/// What has expired is hidden from everybody, and removed by whoever writes.
+/// Expired entries are hidden from everybody, and removed by the next writer.
 fn expired(examined: &Examined<'_>) -> Result<Option<Finding>, StoreError> {
     if !examined.is_ours() {
         return Ok(None);

@@ -35,7 +35,7 @@ pub(super) fn examine(connection: &Connection, path: &Path, limit: Duration, qui
             findings
         }
         Err(error) => match hardening::reason(connection, &error) {
-            // That is no damage, and nothing is to be recovered from.
+            // That is not damage, and there is nothing to recover.
             Some(reason) => vec![Finding::new(
                 CHECK,
                 Level::Warning,

@@ -1,7 +1,7 @@
 //! The log (-wal): how large it is, and what keeps it from getting shorter, as far as that can be
 //! proved.
 //!
-//! Who reads is told by the locks on the index of the log (-shm), and how much of the log is in the
+//! The readers are known from the locks on the index of the log (-shm), and how much of the log is in the
 //! file by what stands in it: https://sqlite.org/walformat.html. This is looked at before SQLite opens
 //! anything here: closing a descriptor drops the locks that the process has on the file.
 
