@@ -18,7 +18,9 @@ pub trait Locks {
     fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError>;
 
     /// Takes a lock if it is free, or its lease has run out, and nobody has waited for it longer
-    /// than `ticket` has; without a ticket, if nobody waits for it at all.
+    /// than `ticket` has; without a ticket, if nobody waits for it at all. An engine may grant a longer lease
+    /// than was requested: [`Lock::expires_at`] says how long. A holder that renews in time by the requested
+    /// one is safe with both.
     ///
     /// # Errors
     /// [`ErrorKind::Reentrant`] if this process holds it under the same holder's name.
