@@ -10,6 +10,7 @@
 //! A new command is a row in `keys/command.rs` and an arm in `update/actions.rs`.
 
 mod app;
+mod appearance;
 mod bulk;
 mod connection;
 mod dialogs;
@@ -24,6 +25,7 @@ mod list;
 mod message;
 mod request;
 mod screens;
+mod status;
 mod terminal;
 #[cfg(test)]
 mod testing;
@@ -45,6 +47,8 @@ use crate::config::sloth_runner::SlothRunnerFolders;
 use crate::config::{Config, ConfirmPolicy, Context};
 use crate::store::{Location, Options};
 use crate::tui::app::App;
+use crate::tui::appearance::Appearance;
+pub use crate::tui::appearance::{problems_in, shipped_files};
 use crate::tui::connection::{Connector, DatabaseTarget};
 pub use crate::tui::error::TuiError;
 use crate::tui::event_loop::{EventLoop, TerminalHandles};
@@ -52,8 +56,6 @@ pub use crate::tui::terminal::explain_bus_errors;
 use crate::tui::terminal::input::{Keyboard, MessageSender, TerminalQuery};
 use crate::tui::terminal::signals::TuiSignals;
 use crate::tui::terminal::{TerminalScreen, TerminalUse};
-use crate::tui::theme::appearance::Appearance;
-pub use crate::tui::theme::appearance::{problems_in, shipped_files};
 
 /// How long a database may take to be opened before there is a picture without it.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(200);

@@ -3,7 +3,6 @@
 //! It imports the state of the interface and changes none of it. The list of each view is drawn by its
 //! `LISTING` in `screens`.
 
-pub mod status;
 pub mod tabs;
 #[cfg(test)]
 mod tests;
@@ -12,6 +11,7 @@ use crate::tui::dialogs;
 use crate::tui::list;
 use crate::tui::screens::screen::Screen;
 use crate::tui::screens::{self, debugger, past, value};
+use crate::tui::status;
 use crate::tui::widgets::format;
 use crate::tui::widgets::line;
 use ratatui::Frame;

@@ -1,6 +1,5 @@
 //! Colours by what they mean. The themes that come with the program are files like those of a user.
 
-pub mod appearance;
 pub mod colour;
 
 use std::path::{Path, PathBuf};

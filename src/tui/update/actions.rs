@@ -7,8 +7,6 @@ use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, MarkAction};
 use crate::tui::keys::command;
 use crate::tui::keys::command::ScreenKind;
-use crate::tui::list::saved_filters_update;
-use crate::tui::list::tree_update;
 use crate::tui::screens::debugger;
 use crate::tui::screens::entries;
 use crate::tui::screens::locks;
@@ -19,6 +17,8 @@ use crate::tui::undo;
 use crate::tui::update;
 use crate::tui::update::copy;
 use crate::tui::update::mouse;
+use crate::tui::update::saved_filters;
+use crate::tui::update::tree;
 
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::form::state::Form;
@@ -88,7 +88,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::OpenPast => return past::update::begin(app),
         Action::Filter => app.focus = Focus::FilterLine,
         Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
-            saved_filters_update::ask(app, action, now);
+            saved_filters::ask(app, action, now);
         }
         Action::Back
             if app.database.opening.as_ref().is_some_and(|opening| opening.number.is_cancellable()) =>
@@ -105,8 +105,8 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             let sort = app.list.sorts.get(&app.list.view).copied().unwrap_or(SortBy::Name.usual());
             return update::sort(app, Some(Sort { descending: !sort.descending, ..sort }), now);
         }
-        Action::Tree => return tree_update::switch(app, now),
-        Action::Fold => return tree_update::fold(app, now),
+        Action::Tree => return tree::switch(app, now),
+        Action::Fold => return tree::fold(app, now),
         Action::HistoryOf => return update::history_of(app, now),
         Action::GoTo => {
             let id = match app.list.window.selected() {

@@ -1,11 +1,11 @@
 //! What is committed. The list follows it while it is on the screen; one that is covered is read again
 //! when it is shown.
 
-use crate::tui::list::tree_update;
 use crate::tui::screens::debugger;
 use crate::tui::screens::past;
 use crate::tui::update;
 use crate::tui::update::replies;
+use crate::tui::update::tree;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -154,7 +154,7 @@ fn follow(app: &mut App, changes: &[Change], now: Millis) -> Option<Effect> {
         }
         ViewRows::Entries => {
             if app.order() == RowOrder::Tree {
-                tree_update::changed(app, changes, now);
+                tree::changed(app, changes, now);
                 // What is in a closed group is told by its group.
                 let is_shown =
                     |app: &App, key: &Key| app.list.window.get(&RowId::Entry(key.clone())).is_some();

@@ -6,8 +6,10 @@ pub mod commits;
 pub mod copy;
 pub mod mouse;
 pub mod replies;
+pub mod saved_filters;
 #[cfg(test)]
 mod tests;
+pub mod tree;
 pub mod visibility;
 pub mod write_results;
 
@@ -17,7 +19,6 @@ pub use crate::tui::connection::switch::{await_opening, begin};
 use crate::tui::dialogs;
 use crate::tui::dialogs::confirm_changes;
 use crate::tui::keys::command;
-use crate::tui::list::tree_update;
 use crate::tui::list::window;
 use crate::tui::screens::debugger;
 use crate::tui::screens::debugger::layout;
@@ -110,7 +111,7 @@ fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
                 app.list.reading.is_stale |= app.list.view == View::Overview;
             }
         }
-        Timer::GroupSizes => return tree_update::count(app, now).into_iter().collect(),
+        Timer::GroupSizes => return tree::count(app, now).into_iter().collect(),
         Timer::Count => {
             app.database.counting.begin(now);
             return vec![Effect::Count];

@@ -3,14 +3,14 @@
 use crate::tui::bulk;
 use crate::tui::connection::reset;
 use crate::tui::connection::switch;
-use crate::tui::list::saved_filters_update;
-use crate::tui::list::tree_update;
 use crate::tui::screens::debugger;
 use crate::tui::screens::past;
 use crate::tui::screens::value;
 use crate::tui::undo;
 use crate::tui::update;
 use crate::tui::update::commits;
+use crate::tui::update::saved_filters;
+use crate::tui::update::tree;
 use crate::tui::update::write_results;
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -75,7 +75,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
                 }
                 if complete {
                     finish_rows(app, now);
-                    return tree_update::count_new(app, now).into_iter().collect();
+                    return tree::count_new(app, now).into_iter().collect();
                 }
             }
             Vec::new()
@@ -158,7 +158,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             Vec::new()
         }
         Reply::Weighed(prefix, size) => {
-            tree_update::counted(app, prefix, size, now);
+            tree::counted(app, prefix, size, now);
             Vec::new()
         }
         Reply::Changed(news) => commits::take(app, news, now),
@@ -183,7 +183,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
         Reply::Opened(number, opened) => switch::opened(app, number, opened, now),
         Reply::Debugger(told) => debugger::take(app, *told, now),
         Reply::FilterNamed(naming, named) => {
-            saved_filters_update::answer(app, &naming, named, now);
+            saved_filters::answer(app, &naming, named, now);
             Vec::new()
         }
         Reply::Adopts(adopts) => {

@@ -2,10 +2,10 @@
 
 use crate::tui::connection::switch;
 use crate::tui::focus::Focus;
-use crate::tui::list::saved_filters_update;
 use crate::tui::screens::past;
 use crate::tui::update;
 use crate::tui::update::actions;
+use crate::tui::update::saved_filters;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::backend::crossterm::EventHandler;
 
@@ -69,7 +69,7 @@ fn call(app: &mut App, command: &'static Command, argument: Option<&str>, now: M
             None => Vec::new(),
         },
         Argument::SavedFilter | Argument::FilterName => {
-            saved_filters_update::named(app, command.action, argument, now)
+            saved_filters::named(app, command.action, argument, now)
         }
         Argument::Moment => past::update::begin_at(app, argument, now),
         Argument::Context => switch::to(app, argument, now),

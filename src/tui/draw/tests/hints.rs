@@ -1,8 +1,8 @@
 //! The row of keys, and what an empty list says.
 
-use crate::tui::draw::status::hints;
 use crate::tui::draw::tests::*;
 use crate::tui::list::state::HistoryScope;
+use crate::tui::status::hints;
 use crate::tui::update;
 
 fn hinted(app: &App) -> String {

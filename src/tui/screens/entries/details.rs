@@ -1,6 +1,6 @@
 //! The details of an entry.
 
-use crate::tui::screens::entries::recent_changes;
+use crate::tui::screens::history::recent_changes;
 use crate::tui::screens::value::draw_value;
 use crate::tui::widgets::chart;
 use crate::tui::widgets::format;

@@ -9,6 +9,5 @@ pub mod keys;
 pub mod read;
 pub mod read_expiring;
 pub mod read_tree;
-pub mod recent_changes;
 pub mod update;
 pub mod writes;

@@ -3,3 +3,4 @@
 pub mod columns;
 pub mod details;
 pub mod read;
+pub mod recent_changes;

@@ -1,6 +1,6 @@
 //! The details of a lock.
 
-use crate::tui::screens::entries::recent_changes;
+use crate::tui::screens::history::recent_changes;
 use crate::tui::widgets::format;
 use ratatui::text::Line;
 

@@ -1,9 +1,9 @@
 //! The state as it was: the moment, the changes around it, and each entry then and now.
 
-use crate::tui::draw::status;
 use crate::tui::list::cell;
 use crate::tui::screens::history;
 use crate::tui::screens::value;
+use crate::tui::status;
 use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -1,11 +1,11 @@
 //! The details of the row under the cursor.
 
-use crate::tui::draw::status;
 use crate::tui::screens::entries;
 use crate::tui::screens::entries::group_details;
 use crate::tui::screens::history;
 use crate::tui::screens::locks;
 use crate::tui::screens::runs;
+use crate::tui::status;
 use crate::tui::widgets::fields;
 use crate::tui::widgets::format;
 use ratatui::Frame;

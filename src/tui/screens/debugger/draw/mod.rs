@@ -4,8 +4,8 @@ pub mod overlay;
 pub mod step_details;
 pub mod what_if_form;
 
-use crate::tui::draw::status;
 use crate::tui::screens::runs;
+use crate::tui::status;
 use crate::tui::widgets::format;
 use std::borrow::Cow;
 use std::time::Duration;
