@@ -26,6 +26,7 @@ mod message;
 mod request;
 mod screens;
 mod status;
+mod tabs;
 mod terminal;
 #[cfg(test)]
 mod testing;

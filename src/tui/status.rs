@@ -4,7 +4,7 @@ use crate::tui::keys::command;
 use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
@@ -18,6 +18,7 @@ use crate::tui::keys::command::Command;
 use crate::tui::widgets::line::wrapped;
 
 use crate::tui::dialogs::messages::log::MessageLevel;
+use crate::tui::list::filter_line::FilterLine;
 use crate::tui::list::marks::MarkState;
 use crate::tui::list::row::Row;
 
@@ -165,4 +166,27 @@ pub fn hints(app: &App, width: usize) -> Line<'static> {
         spans.push(Span::styled(format!(" {hint}  "), theme.faint));
     }
     Line::from(spans)
+}
+
+/// Marks a database where mistakes are felt by others in one word, for a screen without a frame.
+pub fn production_word(app: &App) -> Option<Span<'static>> {
+    app.production().map(|_| Span::styled(" PRODUCTION ", app.settings.theme.production))
+}
+
+/// What is typed, with what is wrong in it marked, where all of it is on the screen as it was typed.
+pub fn line_with_mistake(app: &App, line: &FilterLine, text: String) -> Vec<Span<'static>> {
+    let theme = &app.settings.theme;
+    let Some(mistake) = line.mistake().filter(|_| text == line.text()) else {
+        return vec![Span::styled(text, theme.text)];
+    };
+    let wrong = theme.bad.add_modifier(Modifier::UNDERLINED);
+    let parts = [
+        (0..mistake.at.start, theme.text),
+        (mistake.at.clone(), wrong),
+        (mistake.at.end..text.len(), theme.text),
+    ];
+    let spans = parts
+        .into_iter()
+        .filter_map(|(range, style)| Some(Span::styled(text.get(range)?.to_string(), style)));
+    spans.collect()
 }

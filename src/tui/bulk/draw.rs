@@ -8,7 +8,7 @@ use crate::text::thousands;
 use crate::tui::app::App;
 use crate::tui::bulk::entries;
 use crate::tui::dialogs::dialog::{BulkCounting, InputDialog, InputPurpose};
-use crate::tui::dialogs::draw::{KeyHint, LINE, boxed, input_line, place_cursor, room};
+use crate::tui::widgets::dialog_frame::{KeyHint, LINE, boxed, input_line, place_cursor, room};
 
 /// A line that is typed.
 pub fn draw_ask(app: &App, ask: &InputDialog, frame: &mut Frame<'_>) {

@@ -3,10 +3,10 @@
 use crate::tui::request::RequestId;
 use std::time::Duration;
 
-use crate::store::{Change, Key, Reset, Revision};
+use crate::store::Reset;
 use crate::time::Millis;
 use crate::tui::list::row::RowId;
-use crate::tui::screens::past::state::PastView;
+use crate::tui::screens::past::state::{ChangeMark, PastView};
 
 /// How soon opening it is tried again.
 pub const RETRY: Duration = Duration::from_millis(500);
@@ -28,20 +28,4 @@ pub struct LostDatabase {
     pub run: Option<(i64, Millis)>,
     /// The past that was shown, and the change that made it.
     pub past: Option<(Box<PastView>, ChangeMark)>,
-}
-
-/// A change, told apart from another one that has the same revision in another state of the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeMark {
-    /// Its revision.
-    pub revision: Revision,
-    at: Millis,
-    key: Key,
-}
-
-impl ChangeMark {
-    /// The mark of a change.
-    pub fn of(change: &Change) -> ChangeMark {
-        ChangeMark { revision: change.revision, at: change.at, key: change.key.clone() }
-    }
 }

@@ -12,13 +12,13 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::action::View;
 
-use crate::tui::connection::lost_database::{ChangeMark, LostDatabase, RETRY};
+use crate::tui::connection::lost_database::{LostDatabase, RETRY};
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
 use crate::tui::list::trends::Trends;
 use crate::tui::screens::debugger::requests::OpenAt;
-use crate::tui::screens::past::state::PastTarget;
+use crate::tui::screens::past::state::{ChangeMark, PastTarget};
 use crate::tui::undo::stack::UndoableChange;
 
 /// Something happened to the database.

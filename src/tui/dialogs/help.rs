@@ -2,13 +2,12 @@
 
 use crate::tui::keys::command;
 use crate::tui::widgets::format;
-use ratatui::Frame;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use crate::tui::app::App;
-use crate::tui::dialogs::draw::{boxed, room};
 use crate::tui::keys::command::ScreenKind;
+use crate::tui::widgets::dialog_frame::{KeyHint, room};
 use crate::tui::widgets::line::wrapped;
 
 /// What can be written into the filter line.
@@ -25,8 +24,8 @@ const FILTERS: [(&str, &str); 10] = [
     ("one | other", "either of them"),
 ];
 /// The widest that help becomes.
-const WIDTH: usize = 92;
-const KEYS: &[(&str, &str)] = &[("j k", "scroll"), ("esc", "close")];
+pub const WIDTH: usize = 92;
+pub const KEYS: &[KeyHint] = &[("j k", "scroll"), ("esc", "close")];
 
 /// How far it can be scrolled.
 pub fn scroll_end(app: &App) -> usize {
@@ -34,21 +33,8 @@ pub fn scroll_end(app: &App) -> usize {
     lines(app, width).len().saturating_sub(height)
 }
 
-/// Draws help from its line `top` on.
-pub fn draw(app: &App, top: usize, frame: &mut Frame<'_>) {
-    let (width, _) = room(app.size, WIDTH, KEYS);
-    let lines = lines(app, width).split_off(top.min(scroll_end(app)));
-    let of = match app.screen_kind() {
-        ScreenKind::Run => "a run, step by step",
-        ScreenKind::Past => "the past",
-        ScreenKind::Value { .. } => "a value",
-        ScreenKind::List => app.list.view.title(),
-    };
-    let title = format!("Keys of this view: {of}");
-    boxed(app, &title, lines, KEYS, width, frame);
-}
-
-fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
+/// Its lines in so many columns.
+pub fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     let context = app.context();
     let theme = &app.settings.theme;
     let commands = command::applicable(&context).map(|command| {

@@ -11,5 +11,6 @@ pub mod form;
 pub mod help;
 pub mod messages;
 pub mod palette;
+pub mod question;
 pub mod run_dialog;
 pub mod update;

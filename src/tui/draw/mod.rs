@@ -16,14 +16,12 @@ use crate::tui::widgets::format;
 use crate::tui::widgets::line;
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Modifier};
+use ratatui::style::Color;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
 use unicode_width::UnicodeWidthStr;
 
 use crate::tui::app::App;
-
-use crate::tui::list::filter_line::FilterLine;
 
 use crate::text::escape::escape;
 use crate::text::thousands;
@@ -80,12 +78,7 @@ fn mark(app: &App, area: Rect, frame: &mut Frame<'_>) {
     frame.render_widget(Block::bordered().border_style(style).title(Span::styled(title, style)), area);
 }
 
-/// The same in one word, for a screen without a frame.
-pub fn production_word(app: &App) -> Option<Span<'static>> {
-    app.production().map(|_| Span::styled(" PRODUCTION ", app.settings.theme.production))
-}
-
-/// The same in one word, where a frame has no room.
+/// Marks such a database in one word, where a frame has no room.
 fn mark_without_frame(app: &App) -> &'static str {
     let is_marked = app.production().is_none() || !app.areas().frame.is_empty();
     if is_marked { "" } else { " PRODUCTION " }
@@ -132,7 +125,7 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     if text.is_empty() && !app.focus.is_filter_line() {
         spans.push(Span::styled("no filter", theme.faint));
     } else {
-        spans.extend(line_with_mistake(app, &app.list.filter_line, text));
+        spans.extend(status::line_with_mistake(app, &app.list.filter_line, text));
     }
     spans.push(Span::styled(aside, style));
     frame.render_widget(Line::from(spans), area);
@@ -140,24 +133,6 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
         let column = columns(column + before);
         frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
     }
-}
-
-/// What is typed, with what is wrong in it marked, where all of it is on the screen as it was typed.
-pub fn line_with_mistake(app: &App, line: &FilterLine, text: String) -> Vec<Span<'static>> {
-    let theme = &app.settings.theme;
-    let Some(mistake) = line.mistake().filter(|_| text == line.text()) else {
-        return vec![Span::styled(text, theme.text)];
-    };
-    let wrong = theme.bad.add_modifier(Modifier::UNDERLINED);
-    let parts = [
-        (0..mistake.at.start, theme.text),
-        (mistake.at.clone(), wrong),
-        (mistake.at.end..text.len(), theme.text),
-    ];
-    let spans = parts
-        .into_iter()
-        .filter_map(|(range, style)| Some(Span::styled(text.get(range)?.to_string(), style)));
-    spans.collect()
 }
 
 fn columns(count: usize) -> u16 {

@@ -10,7 +10,7 @@ use crate::store::{
 };
 use crate::time::Millis;
 use crate::tui::keys::command::RowKind;
-use crate::tui::list::sort::{Rank, Sort};
+use crate::tui::list::sort::{Rank, Sort, SortBy};
 use crate::tui::list::time_series::Series;
 use crate::tui::screens::runs::tasks::{TaskSummary, Tasks};
 
@@ -259,13 +259,26 @@ impl Row {
         match (order, self) {
             (_, Row::Change(change)) => Position::Newest(Reverse(change.revision)),
             (_, Row::Group(group)) => Position::Tree(group.prefix.clone(), false),
-            (RowOrder::Sorted(sort), _) => Position::Sorted(Rank::of(self, sort), self.id()),
+            (RowOrder::Sorted(sort), _) => Position::Sorted(self.rank(sort), self.id()),
             (RowOrder::Tree, Row::Entry(entry)) => Position::Tree(entry.key.clone(), true),
             (_, Row::Run(row)) => Position::Latest(Reverse(row.run.number)),
             (RowOrder::Expiry, Row::Entry(entry)) => {
                 Position::Expiry(entry.expires_at.unwrap_or(Millis(i64::MAX)), entry.key.clone())
             }
             _ => Position::Name(self.id()),
+        }
+    }
+
+    /// What the row has of what its list is sorted by.
+    pub fn rank(&self, sort: Sort) -> Rank {
+        match (self, sort.by) {
+            (Row::Entry(entry), _) => Rank::of_entry(Some(entry), sort),
+            (Row::Lock(row), SortBy::Name) => Rank::of_text(&row.lock.name, sort),
+            (Row::Lock(_), SortBy::Kind) => Rank::of_text("lock", sort),
+            (Row::Lock(row), SortBy::Value | SortBy::Actor) => Rank::of_text(&row.lock.holder, sort),
+            (_, SortBy::Left) => Rank::of_moment(self.expires_at(), sort),
+            (_, SortBy::Changed) => Rank::of_moment(self.changed_at(), sort),
+            _ => Rank::of_moment(None, sort),
         }
     }
 

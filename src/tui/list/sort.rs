@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::store::{Entry, Number, kind_inference};
-use crate::tui::list::row::Row;
+use crate::time::Millis;
 
 /// How a list is sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,14 +113,22 @@ impl Ord for Rank {
 }
 
 impl Rank {
-    /// What a row has of what a list is sorted by.
-    pub fn of(row: &Row, sort: Sort) -> Rank {
-        Rank { descending: sort.descending, value: value(row, sort.by).unwrap_or(Sorted::Nothing) }
+    /// What an entry has of it, which may not be there.
+    pub fn of_entry(entry: Option<&Entry>, sort: Sort) -> Rank {
+        Rank::of(entry.and_then(|entry| value_of_entry(entry, sort.by)), sort)
     }
 
-    /// The same of an entry that may not be there.
-    pub fn of_entry(entry: Option<&Entry>, sort: Sort) -> Rank {
-        let value = entry.and_then(|entry| value_of_entry(entry, sort.by));
+    /// Of a text.
+    pub fn of_text(text: &str, sort: Sort) -> Rank {
+        Rank::of(Some(Sorted::Text(text.as_bytes().to_vec())), sort)
+    }
+
+    /// Of a moment, which may not be known.
+    pub fn of_moment(at: Option<Millis>, sort: Sort) -> Rank {
+        Rank::of(at.map(|at| Sorted::Number(at.0 as f64)), sort)
+    }
+
+    fn of(value: Option<Sorted>, sort: Sort) -> Rank {
         Rank { descending: sort.descending, value: value.unwrap_or(Sorted::Nothing) }
     }
 }
@@ -138,19 +146,6 @@ fn value_of_entry(entry: &Entry, by: SortBy) -> Option<Sorted> {
     }
 }
 
-fn value(row: &Row, by: SortBy) -> Option<Sorted> {
-    let text = |text: &str| Some(Sorted::Text(text.as_bytes().to_vec()));
-    match (row, by) {
-        (Row::Entry(entry), by) => value_of_entry(entry, by),
-        (Row::Lock(row), SortBy::Name) => text(&row.lock.name),
-        (Row::Lock(_), SortBy::Kind) => text("lock"),
-        (Row::Lock(row), SortBy::Value | SortBy::Actor) => text(&row.lock.holder),
-        (_, SortBy::Left) => Some(Sorted::Number(row.expires_at()?.0 as f64)),
-        (_, SortBy::Changed) => Some(Sorted::Number(row.changed_at()?.0 as f64)),
-        (Row::Change(_) | Row::Group(_) | Row::Run(_), _) | (Row::Lock(_), SortBy::Size) => None,
-    }
-}
-
 /// Numbers are compared as such, whether they are stored as text or not.
 fn stored(entry: &Entry) -> Sorted {
     let number = std::str::from_utf8(&entry.stored).ok().and_then(|text| text.parse::<Number>().ok());
@@ -160,6 +155,7 @@ fn stored(entry: &Entry) -> Sorted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::list::row::Row;
     use crate::tui::testing::fixtures::{ago, entry};
 
     fn sorted(sort: Sort) -> String {
@@ -169,7 +165,7 @@ mod tests {
             [entry("a", "10", None), entry("b", "9", None), entry("c", "-1", None), expiring]
                 .map(Row::Entry)
                 .into();
-        rows.sort_by_key(|row| Rank::of(row, sort));
+        rows.sort_by_key(|row| row.rank(sort));
         rows.iter().map(|row| row.entry().unwrap().key.to_text()).collect()
     }
 

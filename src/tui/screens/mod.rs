@@ -5,6 +5,7 @@
 //! worker.
 
 pub mod debugger;
+pub mod details;
 pub mod entries;
 pub mod history;
 pub mod locks;

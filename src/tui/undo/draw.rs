@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::draw::{KeyHint, boxed, room};
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, room};
 
 use crate::tui::theme::Theme;
 

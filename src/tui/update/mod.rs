@@ -22,6 +22,7 @@ use crate::tui::keys::command;
 use crate::tui::list::window;
 use crate::tui::screens::debugger;
 use crate::tui::screens::debugger::layout;
+use crate::tui::screens::details;
 use crate::tui::screens::past;
 use crate::tui::screens::value;
 use crate::tui::widgets::format;
@@ -207,7 +208,7 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
         effects.extend(detail_of(selected.as_ref(), 0));
         effects.extend(past_of(selected));
     }
-    app.wrap_value(value::draw::columns_of_text(app));
+    app.wrap_value(details::columns_of_text(app));
     if app.shows_list() {
         effects.extend(app.extend(now));
     }

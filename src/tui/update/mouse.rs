@@ -1,10 +1,10 @@
 //! The mouse: the wheel, and what is clicked on.
 
 use crate::tui::dialogs;
-use crate::tui::draw::tabs;
+use crate::tui::screens::details;
 use crate::tui::screens::overview;
 use crate::tui::screens::past;
-use crate::tui::screens::value;
+use crate::tui::tabs;
 use crate::tui::update::actions;
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ fn in_list(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
         MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
             let line = usize::from(mouse.row - areas.list.y);
             let place = match app.list.view {
-                View::Overview => overview::draw::row_at(app, line, usize::from(areas.list.height)),
+                View::Overview => overview::layout::row_at(app, line, usize::from(areas.list.height)),
                 _ => Some(app.list.window.top() + line),
             };
             let Some(place) = place.filter(|place| *place < app.list.window.rows().len()) else {
@@ -150,7 +150,7 @@ fn in_past(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
         MouseEventKind::Down(MouseButton::Left)
             if areas.filter.contains(at) && !app.focus.is_filter_line() =>
         {
-            match past::draw::change_at(app, mouse.column) {
+            match past::scrubber::change_at(app, mouse.column) {
                 Some(revision) => past::update::jump_to(app, revision),
                 None => Vec::new(),
             }
@@ -165,7 +165,7 @@ fn in_value(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     if mouse.kind != MouseEventKind::Down(MouseButton::Left) {
         return wheel(app, mouse, now);
     }
-    let node = value::draw::node_at(app, mouse.row, now);
+    let node = details::node_at(app, mouse.row, now);
     match (node, app.tree_mut()) {
         (Some(node), Some(tree)) if tree.cursor() == node => {
             actions::act(app, Action::Value(ValueAction::Fold), now)

@@ -4,8 +4,8 @@ use crate::tui::bulk;
 use crate::tui::connection::reset;
 use crate::tui::connection::switch;
 use crate::tui::screens::debugger;
+use crate::tui::screens::details;
 use crate::tui::screens::past;
-use crate::tui::screens::value;
 use crate::tui::undo;
 use crate::tui::update;
 use crate::tui::update::commits;
@@ -256,8 +256,8 @@ fn take_detail(app: &mut App, detail: Option<Detail>, now: Millis) {
     };
     match detail.offset.cmp(&before) {
         Ordering::Equal => {}
-        Ordering::Greater => app.details.scroll = value::draw::start_of_value(app, now),
-        Ordering::Less => app.details.scroll = value::draw::scroll_end(app, now),
+        Ordering::Greater => app.details.scroll = details::start_of_value(app, now),
+        Ordering::Less => app.details.scroll = details::scroll_end(app, now),
     }
 }
 

@@ -2,6 +2,7 @@
 //! values as text.
 
 pub mod chart;
+pub mod dialog_frame;
 pub mod fields;
 pub mod format;
 pub mod json_tree;

@@ -12,7 +12,7 @@ use crate::text::escape::{escape, escape_data};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::conflict::state::Conflict;
-use crate::tui::dialogs::draw::{KeyHint, boxed, database, is_bare, room};
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, database, is_bare, room};
 use crate::tui::widgets::line::wrapped;
 
 use crate::tui::widgets::text_diff::{DiffHunk, DiffSegment};

@@ -10,8 +10,8 @@ use crate::store::{Entry, Expiry};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::draw::{KeyHint, LINE, boxed, database, is_bare, place_cursor, room};
 use crate::tui::dialogs::form::state::{Field, FieldError, Form};
+use crate::tui::widgets::dialog_frame::{KeyHint, LINE, boxed, database, is_bare, place_cursor, room};
 use crate::tui::widgets::line::{typed, typed_data, wrapped};
 
 use crate::tui::list::row::{Row, RowId};

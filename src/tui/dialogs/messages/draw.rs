@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 
 use crate::text::escape::escape;
 use crate::tui::app::App;
-use crate::tui::dialogs::draw::{KeyHint, boxed, room};
 use crate::tui::status::marked;
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, room};
 use crate::tui::widgets::line::wrapped;
 
 use crate::tui::dialogs::messages::log::LogEntry;

@@ -5,7 +5,7 @@ use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use crate::tui::app::App;
-use crate::tui::dialogs::draw::{KeyHint, boxed, input_line, place_cursor, room};
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, input_line, place_cursor, room};
 
 use crate::tui::dialogs::palette::state::{Palette, PaletteItem};
 use crate::tui::theme::Theme;

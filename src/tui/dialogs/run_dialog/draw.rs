@@ -7,7 +7,7 @@ use tui_input::Input;
 
 use crate::text::escape::escape;
 use crate::tui::app::App;
-use crate::tui::dialogs::draw::{KeyHint, boxed, database, input_line, place_cursor, room};
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, database, input_line, place_cursor, room};
 
 use crate::tui::dialogs::run_dialog::state::RunDialog;
 

@@ -15,7 +15,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::action::Action;
 use crate::tui::screens::value::detail::{Classification, Detail};
-use crate::tui::screens::value::draw::Text;
+use crate::tui::screens::value::draw_value::Text;
 
 use crate::tui::list::lookalikes::twins;
 use crate::tui::list::row::RowId;

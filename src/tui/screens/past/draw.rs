@@ -1,8 +1,10 @@
 //! The state as it was: the moment, the changes around it, and each entry then and now.
 
 use crate::tui::list::cell;
+use crate::tui::screens::details::{block, text_area};
 use crate::tui::screens::history;
-use crate::tui::screens::value;
+use crate::tui::screens::past::details::{self, tone};
+use crate::tui::screens::past::scrubber::{around, start};
 use crate::tui::status;
 use crate::tui::widgets::format;
 use ratatui::Frame;
@@ -11,12 +13,11 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::store::secret_keys::MASK;
-use crate::store::{Change, Entry, Revision};
+use crate::store::{Change, Entry};
 use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::draw::line_with_mistake;
 use crate::tui::widgets::line::typed;
 
 use crate::tui::screens::past::state::{DiffKind, DiffRow, PastPosition, PastView};
@@ -43,7 +44,7 @@ fn filter_line(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_
     }
     let (text, column) = typed(past_view.filter_line.input(), usize::from(area.width).saturating_sub(2));
     let mut line = Line::styled("/ ", app.settings.theme.key);
-    line.extend(line_with_mistake(app, &past_view.filter_line, text));
+    line.extend(status::line_with_mistake(app, &past_view.filter_line, text));
     frame.render_widget(line, area);
     if app.focus.dialog().is_none() {
         let column = u16::try_from(column + 2).unwrap_or(u16::MAX).min(area.width - 1);
@@ -92,39 +93,6 @@ fn letter(change: &Change) -> &'static str {
     }
 }
 
-/// The changes that have room beside the present one: those before it, the oldest first, and those
-/// after it.
-fn around(place: &PastPosition, width: usize) -> (Vec<&Change>, Vec<&Change>) {
-    let half = width.saturating_sub(3) / 2;
-    // The last one that was made is the one in brackets.
-    let mut before: Vec<&Change> = place.before.iter().take(half + 1).collect();
-    before.reverse();
-    (before, place.after.iter().take(half).collect())
-}
-
-/// The change of the scrubber at a column of the screen.
-pub fn change_at(app: &App, column: u16) -> Option<Revision> {
-    let place = app.screen.past()?.place.as_ref()?;
-    let area = app.areas().filter;
-    let width = usize::from(area.width);
-    let (before, after) = around(place, width);
-    let start = start(&before, width);
-    let at = usize::from(column.checked_sub(area.x)?);
-    let current = start + before.len();
-    match at {
-        _ if at < start => None,
-        _ if at + 1 < current => before.get(at - start),
-        _ if at <= current + 1 => before.last(),
-        _ => after.get(at - current - 2),
-    }
-    .map(|change| change.revision)
-}
-
-/// The column at which the scrubber begins, so that the present change stands in the middle.
-fn start(before: &[&Change], width: usize) -> usize {
-    (width.saturating_sub(3) / 2).saturating_sub(before.len().saturating_sub(1))
-}
-
 /// A letter for each change, the last one that had been made in brackets; those that were made later
 /// are faint.
 fn scrubber(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
@@ -170,15 +138,6 @@ fn heading(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
     let text =
         format!("   {} {} {}", format::fit(&name, key), format::fit("THEN", then), format::fit("NOW", now));
     frame.render_widget(Line::styled(text, app.settings.theme.label), area);
-}
-
-fn tone(app: &App, difference: DiffKind) -> Style {
-    match difference {
-        DiffKind::None => app.settings.theme.faint,
-        DiffKind::Added => app.settings.theme.good,
-        DiffKind::Removed => app.settings.theme.bad,
-        DiffKind::Changed => app.settings.theme.warning,
-    }
 }
 
 fn list(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
@@ -250,73 +209,11 @@ fn detail(app: &App, past_view: &PastView, now: Millis, area: Rect, frame: &mut 
     if area.height < 2 || area.width < 4 {
         return;
     }
-    frame.render_widget(value::draw::block(app, area), area);
-    let inner = value::draw::text_area(app, area);
-    let lines = detail_lines(app, past_view, now, usize::from(inner.width));
+    frame.render_widget(block(app, area), area);
+    let inner = text_area(app, area);
+    let lines = details::lines(app, past_view, now, usize::from(inner.width));
     let top = past_view.scroll.min(lines.len().saturating_sub(usize::from(inner.height)));
     for (line, y) in lines.into_iter().skip(top).zip(inner.y..inner.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inner });
     }
-}
-
-/// How far the details can be scrolled.
-pub fn scroll_end(app: &App, now: Millis) -> usize {
-    let Some(past_view) = app.screen.past() else { return 0 };
-    let area = value::draw::text_area(app, app.areas().detail);
-    let lines = detail_lines(app, past_view, now, usize::from(area.width));
-    lines.len().saturating_sub(usize::from(area.height))
-}
-
-fn detail_lines(app: &App, past_view: &PastView, now: Millis, width: usize) -> Vec<Line<'static>> {
-    let theme = &app.settings.theme;
-    let mut lines = Vec::new();
-    if let Some(row) = past_view.selected() {
-        let difference = row.difference();
-        lines.extend(value::draw::field(app, "key", row.key.as_bytes(), theme.title, width));
-        lines.push(Line::styled(
-            format!("{} {}", difference.mark(), difference.describe()),
-            tone(app, difference),
-        ));
-        let at = past_view.place.as_ref().map_or(now, |place| place.moment.at);
-        lines.extend(side(app, "then", row.then.as_ref(), at, width));
-        lines.extend(side(app, "now", row.now.as_ref(), now, width));
-    }
-    if let Some(change) = past_view.place.as_ref().and_then(|place| place.before.first()) {
-        let text = format!(
-            "the last change by then: {} of {} by {}",
-            escape(change.operation.as_bytes()),
-            change.key,
-            escape(change.actor.to_string().as_bytes())
-        );
-        lines.push(Line::styled(format::cut(&text, width), theme.faint));
-    }
-    lines
-}
-
-fn side(
-    app: &App,
-    name: &'static str,
-    entry: Option<&Entry>,
-    at: Millis,
-    width: usize,
-) -> Vec<Line<'static>> {
-    let theme = &app.settings.theme;
-    let Some(entry) = entry else {
-        return value::draw::field(app, name, b"(not there)", theme.faint, width);
-    };
-    // Two values and what is said about them have to have room in a pane of a few lines.
-    let value = if app.hides(&entry.key) { MASK.as_bytes() } else { &entry.stored };
-    let mut lines = value::draw::field(app, name, value, theme.text, width);
-    if lines.len() > 4 {
-        lines.truncate(4);
-        lines.push(Line::styled(" …", theme.faint));
-    }
-    let by = entry.actor.as_ref().map_or(String::new(), |actor| format!(", by {actor}"));
-    let expires = match entry.expires_at {
-        Some(_) => format!(", expires in {}", format::left(entry.expires_at, at)),
-        None => String::new(),
-    };
-    let about = format!("{}, {}{expires}{by}", entry.value_type(), format::bytes(entry.size));
-    lines.extend(value::draw::field(app, "", about.as_bytes(), theme.faint, width));
-    lines
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::store::{Change, Entry, HistorySpan, Key, Moment, Revision, StoreError, When};
 use crate::time::Millis;
-use crate::tui::connection::lost_database::ChangeMark;
 use crate::tui::keys::action::View;
 use crate::tui::list::filter::Filter;
 use crate::tui::list::filter_line::FilterLine;
@@ -350,5 +349,21 @@ impl PastView {
             PageFrom::After(_) => self.window.append(rows, is_end),
             PageFrom::Before(_) => self.window.prepend(rows, is_end),
         }
+    }
+}
+
+/// A change, told apart from another one that has the same revision in another state of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeMark {
+    /// Its revision.
+    pub revision: Revision,
+    at: Millis,
+    key: Key,
+}
+
+impl ChangeMark {
+    /// The mark of a change.
+    pub fn of(change: &Change) -> ChangeMark {
+        ChangeMark { revision: change.revision, at: change.at, key: change.key.clone() }
     }
 }

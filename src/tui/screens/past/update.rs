@@ -16,7 +16,6 @@ use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::connection::lost_database::ChangeMark;
 use crate::tui::dialogs::dialog::{Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, CopyTarget, MarkAction, PastAction, View};
@@ -25,7 +24,7 @@ use crate::tui::list::marks::Marks;
 use crate::tui::list::row::{Row, RowOrder};
 use crate::tui::list::sort::{Sort, SortBy};
 use crate::tui::screens::past::state::{
-    PageFrom, PastPage, PastRequest, PastTarget, PastView, REFRESH_COOLDOWN,
+    ChangeMark, PageFrom, PastPage, PastRequest, PastTarget, PastView, REFRESH_COOLDOWN,
 };
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::screens::value::state::{PastEntry, Viewer};
@@ -287,7 +286,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
         Action::Top => return Some(from_the_first(app)),
         Action::Bottom => past_view.step(isize::MAX),
         Action::ScrollDetail(by) => {
-            let end = past::draw::scroll_end(app, now);
+            let end = past::details::scroll_end(app, now);
             let past_view = app.screen.past_mut()?;
             past_view.scroll = past_view.scroll.min(end).saturating_add_signed(by).min(end);
         }

@@ -193,3 +193,32 @@ fn mark(line: &mut Line<'static>, needle: &Needle, style: Style) {
     }
     line.spans = marked;
 }
+
+/// What there is to say about a row: the value in the middle may have very many lines.
+pub struct Text<'a> {
+    pub head: Vec<Line<'static>>,
+    pub body: Body<'a>,
+    pub tail: Vec<Line<'static>>,
+}
+
+impl Text<'_> {
+    /// Text without a value.
+    pub fn of(lines: Vec<Line<'static>>) -> Text<'static> {
+        Text { head: lines, body: Body::None, tail: Vec::new() }
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.head.len() + self.body.len() + self.tail.len()
+    }
+
+    /// The line at a place.
+    pub fn line(&self, app: &App, place: usize, width: usize, has_cursor: bool) -> Line<'static> {
+        let (head, body) = (self.head.len(), self.body.len());
+        match place {
+            _ if place < head => self.head[place].clone(),
+            _ if place < head + body => self.body.line(app, place - head, width, has_cursor),
+            _ => self.tail[place - head - body].clone(),
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Looking at a value: in another format, further on, at what is found in it.
 
-use crate::tui::screens::value;
+use crate::tui::screens::details;
 use crate::tui::update::copy;
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
@@ -118,12 +118,12 @@ fn in_tree(app: &mut App, change: impl FnOnce(&mut JsonTree), now: Millis) {
     if let Some(tree) = app.tree_mut() {
         change(tree);
     }
-    app.details.scroll = value::draw::scroll_to_cursor(app, now);
+    app.details.scroll = details::scroll_to_cursor(app, now);
 }
 
 /// Scrolls the details. Beyond the end of what is there the next piece of the value comes.
 pub fn scroll(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
-    let end = value::draw::scroll_end(app, now);
+    let end = details::scroll_end(app, now);
     let at = app.details.scroll.min(end);
     app.details.scroll = at.saturating_add_signed(by).min(end);
     if by != 0 && app.details.scroll == at { next_piece(app, by > 0) } else { Vec::new() }
@@ -138,16 +138,16 @@ fn find(app: &mut App, forwards: bool, now: Millis) {
     let is_tree = app.shown_tree().is_some();
     let found = match app.tree_mut().filter(|_| is_tree) {
         Some(tree) => tree.find(&needle, forwards),
-        None => match value::draw::line_with(app, &needle, forwards, now) {
+        None => match details::line_with(app, &needle, forwards, now) {
             Some(line) => {
-                app.details.scroll = line.min(value::draw::scroll_end(app, now));
+                app.details.scroll = line.min(details::scroll_end(app, now));
                 true
             }
             None => false,
         },
     };
     if is_tree && found {
-        app.details.scroll = value::draw::scroll_to_cursor(app, now);
+        app.details.scroll = details::scroll_to_cursor(app, now);
     }
     if !found {
         // Of a long value a piece is there: what is not in it may be further on.

@@ -341,7 +341,7 @@ fn the_mouse_leads_to_the_same_in_the_past() {
     assert!(app.screen.value().is_some(), "the wheel scrolls in it");
     press(&mut app, KeyCode::Char('q'));
     let mut columns = areas.filter.x..areas.filter.right();
-    let of_a_change = |column: &u16| crate::tui::screens::past::draw::change_at(&app, *column).is_some();
+    let of_a_change = |column: &u16| crate::tui::screens::past::scrubber::change_at(&app, *column).is_some();
     let column = columns.find(of_a_change).unwrap();
     let (_, asked) = visit(&mouse(&mut app, click, (column, areas.filter.y)));
     assert!(matches!(asked.goal, PastTarget::When(When::Revision(_))), "{asked:?}");

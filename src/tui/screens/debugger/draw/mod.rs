@@ -28,7 +28,6 @@ use crate::tui::screens::debugger::source::is_failure;
 use crate::tui::screens::debugger::steps::Steps;
 use crate::tui::screens::debugger::{Debugger, SEARCH_NOTICE};
 
-use crate::tui::draw::production_word;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::line::typed;
 use crate::workflow::recording::secrets::{is_secret_call, masked};
@@ -62,7 +61,7 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
     let theme = &app.settings.theme;
     let row = &debugger.run;
     let took = row.took(now).map_or(String::new(), |took| format!(" {}", format::took(took)));
-    let mut spans = Vec::from_iter(production_word(app));
+    let mut spans = Vec::from_iter(status::production_word(app));
     spans.extend([
         Span::styled(format!(" Run {} ", row.run.number), theme.title),
         Span::styled(format!(" {} ", escape(row.run.new.workflow.as_bytes())), theme.text),

@@ -10,8 +10,8 @@ use unicode_width::UnicodeWidthStr;
 use crate::tui::app::App;
 use crate::tui::screens::debugger::DebuggerReport;
 
-use crate::tui::dialogs::draw::{KeyHint, boxed, room};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, room};
 use crate::tui::widgets::line::wrapped;
 
 /// Draws what a comparison or a trial showed.

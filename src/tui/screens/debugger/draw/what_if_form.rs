@@ -8,7 +8,8 @@ use crate::text::escape::escape;
 use crate::tui::app::App;
 use crate::tui::screens::debugger::what_if_form::{WhatIfField, WhatIfForm};
 
-use crate::tui::dialogs::draw::{KeyHint, boxed, input_line, place_cursor, question, room};
+use crate::tui::dialogs::question::question;
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, input_line, place_cursor, room};
 
 const KEYS: &[KeyHint] =
     &[("enter", "run it"), ("↓ ↑", "lines"), ("ctrl-p", "what was tried before"), ("esc", "leave it")];
