@@ -6,6 +6,7 @@
 //! pages that refer to each other.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,11 +15,10 @@ use nix::time::{ClockId, clock_gettime};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::limits::Limit;
-use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{columns, path, schema_sql};
+use super::{columns, path, schema_sql, statement_trace};
 use crate::text::escape::escape;
 
 /// What a connection is opened for.
@@ -45,6 +45,10 @@ const OBJECTS: i32 = 20_000;
 /// The longest text of a statement, and so of an object of the schema, in bytes.
 const STATEMENT: i32 = 200_000;
 
+/// How old a reading of the processor's clock may be that a statement is counted from: by so much its
+/// processor time may be overestimated. The clock costs a system call, and most writes ask for it.
+const CLOCK_AGE: Duration = Duration::from_millis(100);
+
 /// Functions that are not run: a single call makes as long a text as it likes, or takes time that grows
 /// with the product of its arguments' sizes, and no call can be interrupted. Our own statements call none
 /// of them, so that a call comes from a trigger, a constraint or an index of the file. With the number of
@@ -56,7 +60,7 @@ const BLOB: usize = 64 * 1024;
 /// Why a statement is stopped.
 const USED_UP: &str = "a statement was stopped that took longer than any can take on a file of this size";
 /// What the names of our tables, indexes and triggers begin with.
-const OUR_NAMES: &str = "slothstate_";
+const OUR_NAMES: &[u8] = b"slothstate_";
 /// What the error of such a call begins with.
 const REFUSED: &str = "refused function ";
 
@@ -121,7 +125,9 @@ thread_local! {
     static USED: Cell<Used> = const { Cell::new(NOTHING) };
     /// The last triggers that a statement of this thread started: one with a name of another program's,
     /// and one with a name of ours.
-    static TRIGGERS: RefCell<[String; 2]> = const { RefCell::new([const { String::new() }; 2]) };
+    static TRIGGERS: RefCell<[Vec<u8>; 2]> = const { RefCell::new([const { Vec::new() }; 2]) };
+    /// The last reading of the processor's clock, and when it was.
+    static CLOCK: Cell<Option<(Instant, u64)>> = const { Cell::new(None) };
     /// Why the last statement of this thread that had to be stopped was stopped, in words.
     static REASON: Cell<Option<String>> = const { Cell::new(None) };
 }
@@ -138,34 +144,29 @@ pub(super) fn begin() {
 /// Has SQLite ask, every few steps, whether the statement may go on.
 fn watch(connection: &mut Connection, path: &Path, purpose: Access) -> rusqlite::Result<()> {
     if purpose == Access::Write {
-        let begin = |event: TraceEvent<'_>| {
-            if let TraceEvent::Stmt(_, sql) = event {
-                begin_statement(sql);
-            }
-        };
-        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(begin))?;
+        statement_trace::install(connection, begin_statement)?;
     }
     let every = if purpose == Access::Write { 200 } else { 1000 };
     let path = path.to_path_buf();
     connection.progress_handler(every, Some(move || is_used_up(&path, every.unsigned_abs())))
 }
 
-/// A statement begins, or a trigger of the one that is running, which SQLite tells of as a comment.
-fn begin_statement(sql: &str) {
-    match sql.strip_prefix("-- ") {
-        None => begin(),
-        Some(comment) => {
-            let Some(name) = comment.trim_start_matches("-- ").strip_prefix("TRIGGER ") else { return };
-            let used = USED.get();
-            if !used.is_in_trigger {
-                USED.set(Used { is_in_trigger: true, ..used });
-                TRIGGERS.with_borrow_mut(|names| names.iter_mut().for_each(String::clear));
-            }
-            // Ours are run for each row that another trigger writes.
-            let place = usize::from(name.starts_with(OUR_NAMES));
-            TRIGGERS.with_borrow_mut(|names| name.clone_into(&mut names[place]));
-        }
+/// A statement begins, or a trigger of the one that is running, which SQLite reports as a comment.
+fn begin_statement(comment: Option<&CStr>) {
+    let Some(comment) = comment else { return begin() };
+    let mut comment = comment.to_bytes();
+    while let Some(inner) = comment.strip_prefix(b"-- ") {
+        comment = inner;
     }
+    let Some(name) = comment.strip_prefix(b"TRIGGER ") else { return };
+    let used = USED.get();
+    if !used.is_in_trigger {
+        USED.set(Used { is_in_trigger: true, ..used });
+        TRIGGERS.with_borrow_mut(|names| names.iter_mut().for_each(Vec::clear));
+    }
+    // Ours are run for each row that another trigger writes.
+    let place = usize::from(name.starts_with(OUR_NAMES));
+    TRIGGERS.with_borrow_mut(|names| name.clone_into(&mut names[place]));
 }
 
 /// Whether the running statement, on the file at `path`, has used what it may use, `steps` after the
@@ -173,7 +174,10 @@ fn begin_statement(sql: &str) {
 fn is_used_up(path: &Path, steps: u32) -> bool {
     let mut used = USED.get();
     used.steps += u64::from(steps);
-    let (began, time_then) = *used.began.get_or_insert_with(|| (Instant::now(), processor_time()));
+    let (began, time_then) = *used.began.get_or_insert_with(|| {
+        let now = Instant::now();
+        (now, recent_processor_time(now))
+    });
     // The processor's clock costs a system call: it is read when there is a reason to.
     let time = match began.elapsed() {
         short if short <= TIME => 0,
@@ -199,8 +203,9 @@ fn is_used_up(path: &Path, steps: u32) -> bool {
 fn trigger_of(used: Used) -> Option<String> {
     let [theirs, ours] = TRIGGERS.with_borrow(|names| names.clone());
     // A name like ours does not make a trigger ours.
-    let name = if ours.is_empty() || schema_sql::makes("TRIGGER", &ours) { theirs } else { ours };
-    (used.is_in_trigger && !name.is_empty()).then(|| escape(name.as_bytes()))
+    let is_made_here = schema_sql::makes("TRIGGER", &String::from_utf8_lossy(&ours));
+    let name = if ours.is_empty() || is_made_here { theirs } else { ours };
+    (used.is_in_trigger && !name.is_empty()).then(|| escape(&name))
 }
 
 /// The error for a statement that wrote less than it should have: a trigger can do that without an error.
@@ -224,6 +229,18 @@ fn is_within(steps: u64, nanoseconds: u64, bytes: u64) -> bool {
 fn processor_time() -> u64 {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
         .map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// As [`processor_time`], at most [`CLOCK_AGE`] ago.
+fn recent_processor_time(now: Instant) -> u64 {
+    match CLOCK.get() {
+        Some((at, time)) if now.saturating_duration_since(at) < CLOCK_AGE => time,
+        _ => {
+            let time = processor_time();
+            CLOCK.set(Some((now, time)));
+            time
+        }
+    }
 }
 
 /// The size of what is committed in the file and its log, in bytes. The running statement's connection
@@ -347,7 +364,7 @@ fn caller_of(connection: &Connection, function: &str) -> rusqlite::Result<Option
     while let Some(row) = rows.next()? {
         let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
         let (kind, name, sql) = (text(0)?, text(1)?, text(2)?);
-        if !name.starts_with(OUR_NAMES) && sql.to_ascii_lowercase().contains(function) {
+        if !name.as_bytes().starts_with(OUR_NAMES) && sql.to_ascii_lowercase().contains(function) {
             return Ok(Some(format!("{kind} {}", escape(name.as_bytes()))));
         }
     }
