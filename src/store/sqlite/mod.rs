@@ -45,6 +45,7 @@ mod search;
 mod side_files;
 mod sloth_runner_stacks;
 mod state;
+mod statement_trace;
 mod stats;
 mod stored_time;
 #[cfg(test)]
@@ -76,7 +77,7 @@ use crate::store::sloth_runner_stacks::{StackLock, Stacks};
 use crate::store::time_travel::RevisionIndex;
 use crate::store::{
     Actor, Capabilities, Compacted, CompactionPlan, Entry, ErrorKind, KeyRange, Location, Maintained,
-    Options, Recorded, Seen, State, Stats, Store, StoreError, Token,
+    Options, Recorded, Revision, Seen, State, Stats, Store, StoreError, Token,
 };
 use crate::time::{Clock, Millis};
 
@@ -121,6 +122,8 @@ pub struct SqliteStore {
     /// SQLite's number for the state after the last write of this connection: with another one
     /// another connection committed since.
     written_version: Cell<Option<u32>>,
+    /// The newest revision in that state, if that write was a commit.
+    written_revision: Cell<Option<Revision>>,
     /// Whether the file is known to be the one that the database is at home in.
     is_settled: Cell<bool>,
     /// What it can do instead of what SQLite can.
@@ -313,6 +316,7 @@ impl SqliteStore {
             records: RefCell::default(),
             anchor: RefCell::default(),
             written_version: Cell::default(),
+            written_revision: Cell::default(),
             is_settled: Cell::default(),
             #[cfg(test)]
             limits: Cell::default(),

@@ -203,7 +203,7 @@ impl WriteTx<'_> {
                      type = CASE WHEN ?4 <> 'string' OR type = 'string' OR type = 'number' \
                          OR type = 'boolean' OR type = 'table' OR type = 'list' THEN ?4 END, \
                      expires_at_ms = ?5, version = version + 1, \
-                     revision = (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history), \
+                     revision = ifnull(?10, (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)), \
                      modified_at_ms = ?3, operation = ?6, actor = ?7, run = ?8, task = ?9 \
                  WHERE rowid = (SELECT rowid FROM state WHERE key = ?1) \
                      AND (expires_at_ms IS NULL OR expires_at_ms > ?3)",
@@ -218,6 +218,7 @@ impl WriteTx<'_> {
                 self.actor.name,
                 self.actor.run,
                 self.actor.task,
+                self.take_next_revision(),
             ])?;
         Ok(written > 0)
     }
@@ -254,7 +255,8 @@ impl WriteTx<'_> {
                 "INSERT INTO state (key, value, created_at, updated_at, type, expires_at_ms, version, \
                      revision, modified_at_ms, operation, actor, run, task) \
                  VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), datetime(?3 / 1000, 'unixepoch'), ?4, ?5, 1, \
-                     (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history), ?3, ?6, ?7, ?8, ?9)",
+                     ifnull(?10, (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)), ?3, ?6, ?7, \
+                     ?8, ?9)",
             )?
             .execute(params![
                 key,
@@ -266,6 +268,7 @@ impl WriteTx<'_> {
                 self.actor.name,
                 self.actor.run,
                 self.actor.task,
+                self.take_next_revision(),
             ])?;
         only_one(written)
     }
@@ -276,7 +279,7 @@ impl WriteTx<'_> {
             .prepare_cached(
                 "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), type = ?4, \
                      expires_at_ms = ?5, version = version + 1, \
-                     revision = (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history), \
+                     revision = ifnull(?10, (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)), \
                      modified_at_ms = ?3, operation = ?6, actor = ?7, run = ?8, task = ?9 \
                  WHERE rowid = ?1",
             )?
@@ -290,6 +293,7 @@ impl WriteTx<'_> {
                 self.actor.name,
                 self.actor.run,
                 self.actor.task,
+                self.take_next_revision(),
             ])?;
         only_one(written)
     }

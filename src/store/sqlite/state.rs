@@ -107,7 +107,7 @@ impl State for SqliteStore {
                 }
                 return Ok(TxEnd::Rollback(Outcome::Refused { condition: place, found, others }));
             }
-            let before = writing.latest_revision()?;
+            let before = writing.revision_before()?;
             let counted = writing.connection.total_changes();
             let (mut changed, mut edited) = (0, Vec::<EditOutcome>::new());
             for operation in &transaction.operations {

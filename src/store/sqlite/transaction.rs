@@ -46,6 +46,8 @@ pub(super) struct WriteTx<'a> {
     pub now: Millis,
     /// The same by the boot clock.
     pub boot: Option<BootTime>,
+    /// The newest revision, if that is known and nothing was written in the transaction.
+    pub newest: Cell<Option<Revision>>,
     /// The newest change, where it is known.
     pub last: Cell<Option<Last>>,
     /// What there is to be seen of an epoch that the transaction began, once it is committed.
@@ -60,6 +62,7 @@ impl<'a> WriteTx<'a> {
             actor,
             now: began.wall,
             boot: began.boot,
+            newest: Cell::default(),
             last: Cell::default(),
             begun: Cell::default(),
         }
@@ -73,6 +76,17 @@ impl<'a> WriteTx<'a> {
     /// The newest revision; the next write makes the one after it.
     pub(super) fn latest_revision(&self) -> rusqlite::Result<Revision> {
         latest_revision(self.connection)
+    }
+
+    /// As [`WriteTx::latest_revision`], for a caller that wrote nothing except by the operations of this type.
+    pub(super) fn revision_before(&self) -> rusqlite::Result<Revision> {
+        self.newest.get().map_or_else(|| self.latest_revision(), Ok)
+    }
+
+    /// The revision of the next change, if it is known without a look at the history: it is for one change,
+    /// after which others may have followed by a trigger of another program.
+    pub(super) fn take_next_revision(&self) -> Option<i64> {
+        self.newest.take().map(|newest| newest.next().0)
     }
 
     /// Notes the newest change, which the only operation of a transaction made. What removed an entry may also
@@ -95,6 +109,7 @@ impl<'a> WriteTx<'a> {
         operation: &str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
+        self.newest.set(None);
         self.connection
             .prepare_cached(
                 "INSERT INTO slothstate_context (id, at_ms, operation, actor, run, task) \

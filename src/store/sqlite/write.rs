@@ -9,7 +9,7 @@ use super::timeline::Anchor;
 use super::transaction::{TxEnd, TxError, WriteTx, check_revision};
 use super::{LastState, SqliteStore, busy_handler, connect, epoch, error_mapping, timeline};
 use crate::store::identity::Reset;
-use crate::store::{Actor, ErrorKind, StoreError};
+use crate::store::{Actor, ErrorKind, Revision, StoreError};
 
 impl SqliteStore {
     /// Does `work` in one immediate transaction. With the disk full, deleting fails as well
@@ -126,6 +126,7 @@ impl SqliteStore {
                         self.records.borrow_mut().are_written();
                     }
                     self.is_settled.set(true);
+                    self.written_revision.set(last.as_ref().map(|last| Revision(last.revision)));
                     if let Some(guard) = &self.link.borrow().guard {
                         guard.wrote(connection);
                     }
@@ -140,6 +141,8 @@ impl SqliteStore {
                 }
                 TxEnd::Rollback(done) => {
                     connection.prepare_cached("ROLLBACK")?.execute([])?;
+                    // Others may have written before it.
+                    self.written_revision.set(None);
                     Ok(done)
                 }
             });
@@ -175,12 +178,16 @@ impl SqliteStore {
                 return Err(self.reset(why).into());
             }
         }
+        if !others_wrote {
+            writing.newest.set(self.written_revision.get());
+        }
         if (begins_log || !self.is_settled.get())
             && let Ok(home) = Home::of(&self.named, &self.settings.process.boot_id)
         {
             let seen = LastState::of(&self.settings).filter(|_| !self.is_settled.get());
             let seen = seen.and_then(|seen| seen.anchor.as_ref());
             if epoch::settle(writing, &home, seen, begins_log)?.is_some() {
+                writing.newest.set(None);
                 writing.begun.set(Some(Anchor::read(connection, SchemaFlavor::Current)?));
             }
         }
