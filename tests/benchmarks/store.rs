@@ -22,10 +22,14 @@ const PROCESSES: u32 = 4;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, role, path, ..] = &arguments[..] {
+    if let [_, role, path, more @ ..] = &arguments[..] {
+        let path = Path::new(path);
+        let times = more.first().and_then(|times| times.parse().ok()).unwrap_or(SHARED);
         match role.as_str() {
-            "increment" => return increment(Path::new(path), SHARED),
-            "increment-bare" => return increment_bare(Path::new(path), SHARED),
+            "set" => return set(path, times),
+            "set-bare" => return set_bare(path, times),
+            "increment" => return increment(path, times),
+            "increment-bare" => return increment_bare(path, times),
             _ => {}
         }
     }
@@ -188,8 +192,26 @@ fn against_two_tables(folder: &Path) {
     report::ratio("increment, with history", ours, "redka's way", theirs, 0.0);
 }
 
+fn set(path: &Path, times: u32) {
+    let store = SqliteStore::open_or_create(path, Options::default()).expect("store");
+    for number in 0..times {
+        let value = Value::text(format!("some value {number}"));
+        store.commit(&Transaction::put(key(number % 1000), value, Expiry::Clear)).expect("set");
+    }
+}
+
+fn set_bare(path: &Path, times: u32) {
+    let connection = bare(path);
+    let mut upsert = connection
+        .prepare("INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+        .expect("statement");
+    for number in 0..times {
+        upsert.execute((key(number % 1000).to_text(), format!("some value {number}"))).expect("upsert");
+    }
+}
+
 fn increment(path: &Path, times: u32) {
-    let store = SqliteStore::open(path, Options::default()).expect("store");
+    let store = SqliteStore::open_or_create(path, Options::default()).expect("store");
     let counter = Key::new("shared").expect("key");
     for _ in 0..times {
         store.edit(&counter, &Edit::Increment(Number::Integer(1))).expect("increment");
