@@ -137,14 +137,16 @@ fn beyond(
 ) -> rusqlite::Result<Option<(i64, i64)>> {
     let kept_from = timeline::oldest_of(connection, newest, signed(limits.rows.max(1)))?;
     let too_old = now.0.saturating_sub(signed(limits.age.as_millis()));
+    // With a parameter as its limit, SQLite would compile the statement again each time.
     let mut statement = connection.prepare_cached(
         "SELECT revision, at_ms, ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0) \
-         FROM slothstate_history ORDER BY revision LIMIT ?1",
+         FROM slothstate_history ORDER BY revision",
     )?;
-    let mut rows = statement.query([BATCH])?;
+    let mut rows = statement.query([])?;
     let mut cut = None;
     let mut freed = 0;
-    while let Some(row) = rows.next()? {
+    for _ in 0..BATCH {
+        let Some(row) = rows.next()? else { break };
         let (revision, at, size): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let is_beyond = revision < kept_from || at < too_old || bytes - freed > signed(limits.bytes);
         // What is kept has no holes: the first row that stays ends it.
