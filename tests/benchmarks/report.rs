@@ -17,15 +17,53 @@ pub fn per_second(rounds: u32, times: u32, mut work: impl FnMut()) -> f64 {
     f64::from(times) / best.as_secs_f64()
 }
 
-/// Two rates taken in turn, so that a machine whose speed drifts is the same for both.
+/// Two rates, per second of the clock on the wall and per second of this process's processor time. On a
+/// shared machine only the second can be compared between runs.
 #[allow(dead_code)]
-pub fn in_turn(rounds: u32, times: u32, ours: &mut dyn FnMut(), limit: &mut dyn FnMut()) -> (f64, f64) {
-    let mut best = (0.0_f64, 0.0_f64);
+#[derive(Clone, Copy, Default)]
+pub struct Rates {
+    wall: [f64; 2],
+    processor: [f64; 2],
+}
+
+/// Two rates taken in turn, so that a machine whose speed drifts is the same for both: the best of several
+/// rounds.
+#[allow(dead_code)]
+pub fn in_turn<'a>(
+    rounds: u32,
+    times: u32,
+    ours: &mut (dyn FnMut() + 'a),
+    limit: &mut (dyn FnMut() + 'a),
+) -> Rates {
+    let mut best = Rates::default();
     for _ in 0..rounds {
-        best.0 = best.0.max(per_second(1, times, &mut *ours));
-        best.1 = best.1.max(per_second(1, times, &mut *limit));
+        for (place, work) in [&mut *ours, &mut *limit].into_iter().enumerate() {
+            let before = processor_time();
+            let wall = per_second(1, times, work);
+            let processor = f64::from(times) / (processor_time() - before).as_secs_f64();
+            best.wall[place] = best.wall[place].max(wall);
+            best.processor[place] = best.processor[place].max(processor);
+        }
     }
     best
+}
+
+/// The processor time of this process.
+fn processor_time() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("a clock").into()
+}
+
+/// Prints two rates; the budget is for their ratio by processor time.
+#[allow(dead_code)]
+pub fn rates(what: &str, limit: &str, rates: Rates, budget: f64) {
+    let [ours, limit_rate] = rates.processor;
+    let ratio = ours / limit_rate;
+    println!(
+        "{what:<44} {ours:>10.0}/s  {limit} {limit_rate:>10.0}/s  ratio {ratio:>5.3} by processor time, {:>5.3} by \
+         the clock  (budget {budget} or more: {})",
+        rates.wall[0] / rates.wall[1],
+        verdict(ratio >= budget)
+    );
 }
 
 /// Prints a rate against its limit.

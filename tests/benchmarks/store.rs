@@ -34,6 +34,7 @@ fn main() {
         }
     }
     let folder = tempfile::tempdir().expect("a folder");
+    pages(folder.path());
     one_process(folder.path());
     against_two_tables(folder.path());
     several_processes(folder.path());
@@ -56,6 +57,40 @@ fn key(number: u32) -> Key {
     Key::new(format!("bench:key:{number:05}")).expect("key")
 }
 
+/// How many pages of 4,096 bytes a write puts into the log, each with a header of 24 bytes.
+fn pages(folder: &Path) {
+    const WRITES: u32 = 1_000;
+    let [ours, limit] = ["pages.db", "pages-bare.db"].map(|name| folder.join(name));
+    let pages_of = |path: &Path, write: &mut dyn FnMut()| {
+        let log = || std::fs::metadata(path.with_extension("db-wal")).map_or(0, |log| log.len());
+        (0..WRITES).for_each(|_| write());
+        let before = log();
+        (0..WRITES).for_each(|_| write());
+        (log() - before) as f64 / f64::from(WRITES * 4_120)
+    };
+    let store = SqliteStore::open_or_create(&ours, Options::default()).expect("store");
+    let mut numbers = 0_u32..;
+    let with = pages_of(&ours, &mut || {
+        let number = numbers.next().unwrap_or(0);
+        let value = Value::text(format!("some value {number}"));
+        store.commit(&Transaction::put(key(number % WRITES), value, Expiry::Clear)).expect("set");
+    });
+    let connection = bare(&limit);
+    connection.pragma_update(None, "wal_autocheckpoint", 0).expect("no checkpoint");
+    let mut numbers = 0_u32..;
+    let without = pages_of(&limit, &mut || {
+        let number = numbers.next().unwrap_or(0);
+        let row = (key(number % WRITES).to_text(), format!("some value {number}"));
+        connection
+            .execute(
+                "INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                row,
+            )
+            .expect("upsert");
+    });
+    println!("{:<44} {with:>10.2}  (bare upsert: {without:.2})", "pages a set writes");
+}
+
 fn one_process(folder: &Path) {
     let store = SqliteStore::open_or_create(&folder.join("state.db"), Options::default()).expect("store");
     let connection = bare(&folder.join("bare.db"));
@@ -72,12 +107,11 @@ fn one_process(folder: &Path) {
         .prepare("INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
         .expect("statement");
     let mut numbers = (0u32.., 0u32..);
-    let (ours, limit) =
-        report::in_turn(ROUNDS, TIMES, &mut || put(numbers.0.next().unwrap_or(0)), &mut || {
-            let number = numbers.1.next().unwrap_or(0);
-            upsert.execute((key(number % 1000).to_text(), format!("some value {number}"))).expect("upsert");
-        });
-    report::ratio("set, with history", ours, "bare upsert", limit, 0.5);
+    let rates = report::in_turn(ROUNDS, TIMES, &mut || put(numbers.0.next().unwrap_or(0)), &mut || {
+        let number = numbers.1.next().unwrap_or(0);
+        upsert.execute((key(number % 1000).to_text(), format!("some value {number}"))).expect("upsert");
+    });
+    report::rates("set, with history", "bare upsert", rates, 0.55);
 
     let counter = Key::new("bench:counter").expect("key");
     let mut add = connection
@@ -86,7 +120,7 @@ fn one_process(folder: &Path) {
              ON CONFLICT (key) DO UPDATE SET value = value + 1 RETURNING value",
         )
         .expect("statement");
-    let (ours, limit) = report::in_turn(
+    let rates = report::in_turn(
         ROUNDS,
         TIMES,
         &mut || {
@@ -96,10 +130,10 @@ fn one_process(folder: &Path) {
             add.query_row([], |row| row.get::<_, String>(0)).expect("increment");
         },
     );
-    report::ratio("increment, with history", ours, "bare upsert", limit, 0.5);
+    report::rates("increment, with history", "bare upsert", rates, 0.55);
 
     let mut select = connection.prepare("SELECT value FROM state WHERE key = ?1").expect("statement");
-    let (ours, limit) = report::in_turn(
+    let rates = report::in_turn(
         ROUNDS,
         TIMES * 4,
         &mut || {
@@ -109,7 +143,7 @@ fn one_process(folder: &Path) {
             select.query_row([key(7).to_text()], |row| row.get::<_, String>(0)).expect("get");
         },
     );
-    report::ratio("get, with all about the entry", ours, "bare select", limit, 0.0);
+    report::rates("get, with all about the entry", "bare select", rates, 0.0);
 }
 
 /// Set and increment against the way of redka, a Redis on SQLite without history: a key in one table,
@@ -149,7 +183,7 @@ fn against_two_tables(folder: &Path) {
             .expect("value");
     };
     let mut numbers = (0u32.., 0u32..);
-    let (ours, theirs) = report::in_turn(
+    let rates = report::in_turn(
         ROUNDS,
         TIMES,
         &mut || {
@@ -164,10 +198,10 @@ fn against_two_tables(folder: &Path) {
             execute("COMMIT");
         },
     );
-    report::ratio("set, with history", ours, "redka's way", theirs, 0.0);
+    report::rates("set, with history", "redka's way", rates, 0.0);
 
     let counter = Key::new("bench:counter").expect("key");
-    let (ours, theirs) = report::in_turn(
+    let rates = report::in_turn(
         ROUNDS,
         TIMES,
         &mut || {
@@ -189,7 +223,7 @@ fn against_two_tables(folder: &Path) {
             execute("COMMIT");
         },
     );
-    report::ratio("increment, with history", ours, "redka's way", theirs, 0.0);
+    report::rates("increment, with history", "redka's way", rates, 0.0);
 }
 
 fn set(path: &Path, times: u32) {
