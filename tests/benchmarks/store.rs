@@ -1,7 +1,22 @@
 //! Reads, writes and increments against bare prepared statements on the same file format with the
 //! same durability and no history.
 //!
-//! `cargo bench --bench store`
+//! `cargo bench --bench store`; BENCH is the program that it builds, `target/release/deps/store-*`.
+//!
+//! # Where the time of a `set` goes
+//!
+//! `perf record -e cpu-clock -g BENCH set FILE 60000`, after `BENCH set FILE 1000`:
+//!
+//! - The kernel has three fifths of the processor time. A write puts 2.1 pages into the log, one of the
+//!   entry and one of its history, and a bare upsert 1.0. Each page takes two calls of `pwrite` (28 % of
+//!   all), a checksum (4 %) and its part of the next checkpoint (10 %). SQLite's locks (20 %) are the same
+//!   for both. Entry and history are two tables, so two pages are the least; a narrower row of history
+//!   does not make them fewer.
+//! - Before each write it is checked that the files are still the same (5 %); upkeep takes 3 %.
+//!
+//! `valgrind --tool=callgrind BENCH set FILE TIMES`, 6,000 less 1,000 writes, counts 64,000 instructions a
+//! write. Of these 10,000 clear the registers of triggers, mostly those of the one for other programs: one
+//! `rep stos` per trigger, of which valgrind counts each byte, and which takes no more than 1 % of the time.
 
 #[path = "report.rs"]
 mod report;

@@ -2,7 +2,6 @@
 //!
 //! A descriptor of our own would not do: closing it drops the locks that this process has on the
 //! database and on the index of its log (POSIX advisory locks; sqlite.org/howtocorrupt.html, 2.2).
-//! This is the only file of the program with unsafe code.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
