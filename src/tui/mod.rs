@@ -7,6 +7,7 @@
 //! answers with effects; `draw` draws the state; `worker` has the threads; `event_loop.rs` connects them. `screens`
 //! has one folder per view or screen, `list` what all views share, `dialogs`, `bulk` and `undo` one room each,
 //! `keys` the table of commands, `widgets`, `theme` and `terminal` what knows nothing of the application.
+//! A new view is a folder in `screens`, a variant and row in `view.rs`, and its line in `screens/mod.rs`.
 //! A new command is a row in `keys/command.rs` and an arm in `update/actions.rs`.
 
 mod app;

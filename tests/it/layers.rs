@@ -30,9 +30,57 @@ const LAYERS: [&str; 12] = [
     "cli",
 ];
 
-/// Cycles that are still to be opened, each with all that are in it, or with a folder that they are below. Take out
-/// what you open; add nothing.
-const ALLOWED_CYCLES: &[&[&str]] = &[&["tui"]];
+/// Cycles that are still to be opened, each with all that may be in it: `folder::` stands for all that is below it.
+/// Take out what you open; add nothing.
+const ALLOWED_CYCLES: &[&[&str]] = &[
+    &[
+        "tui::bulk",
+        "tui::connection",
+        "tui::dialogs",
+        "tui::list",
+        "tui::screens",
+        "tui::undo",
+        "tui::update",
+        "tui::worker",
+    ],
+    // An action leads to what a dialog or a screen does, and that to further actions.
+    &[
+        "tui::bulk::update",
+        "tui::connection::",
+        "tui::dialogs::",
+        "tui::screens::past::",
+        "tui::undo::update",
+        "tui::update::",
+    ],
+    // What is asked of workers is in effects, those are in dialogs, and dialogs in the state.
+    &[
+        "tui::app",
+        "tui::bulk::worker",
+        "tui::connection::",
+        "tui::dialogs::",
+        "tui::effect",
+        "tui::focus",
+        "tui::list::cell",
+        "tui::list::columns",
+        "tui::list::draw",
+        "tui::list::read",
+        "tui::list::read_sorted",
+        "tui::list::state",
+        "tui::message",
+        "tui::screens",
+        "tui::screens::debugger::",
+        "tui::screens::entries::",
+        "tui::screens::history::columns",
+        "tui::screens::locks::",
+        "tui::screens::overview::",
+        "tui::screens::past::",
+        "tui::screens::runs::",
+        "tui::screens::screen",
+        "tui::screens::value::state",
+        "tui::terminal::input",
+        "tui::worker::",
+    ],
+];
 
 /// A module, which is a file or a part of one.
 struct Module {
@@ -453,7 +501,10 @@ fn problems(root: &Path, allowed: &[&[&str]]) -> Vec<String> {
     }
     let mut left: BTreeSet<&str> = BTreeSet::new();
     for (edges, members) in &tangled {
-        let is_of = |member: &str, name: &&str| member == *name || is_below(member, name);
+        let is_of = |member: &str, name: &&str| match name.strip_suffix("::") {
+            Some(folder) => member == folder || is_below(member, folder),
+            None => member == *name,
+        };
         let is_in =
             |allowed: &&&[&str]| members.iter().all(|member| allowed.iter().any(|name| is_of(member, name)));
         if let Some(allowed) = allowed.iter().find(is_in) {
