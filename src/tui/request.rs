@@ -1,7 +1,9 @@
-//! The number of a request to a worker, and the way to cancel it.
+//! Requests to a worker: their numbers, the way to cancel them, and the queue that they wait in.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The number of a request: a reply to an earlier one is dropped. Each request has a greater number than all
@@ -58,6 +60,43 @@ impl CancelToken {
     }
 }
 
+/// The requests that wait for a worker.
+pub struct RequestQueue<R> {
+    receiver: Receiver<R>,
+    waiting: RefCell<VecDeque<R>>,
+}
+
+impl<R> RequestQueue<R> {
+    /// What comes from the receiver.
+    pub fn new(receiver: Receiver<R>) -> RequestQueue<R> {
+        RequestQueue { receiver, waiting: RefCell::default() }
+    }
+
+    /// Waits until there is a request; false if no more can come.
+    pub fn wait(&self) -> bool {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.is_empty() {
+            waiting.extend(self.receiver.recv());
+        }
+        !waiting.is_empty()
+    }
+
+    /// The first request of those that are wanted, without waiting for one: work that takes its time looks
+    /// between two pieces for what is more urgent.
+    pub fn take(&self, is_wanted: impl Fn(&R) -> bool) -> Option<R> {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.extend(self.receiver.try_iter());
+        let place = waiting.iter().position(is_wanted)?;
+        waiting.remove(place)
+    }
+
+    /// Waits for the next request; `None` if no more can come.
+    pub fn next(&self) -> Option<R> {
+        self.wait();
+        self.take(|_| true)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +120,20 @@ mod tests {
         other.cancel_all();
         assert_eq!(cancelled(), [true, true, true]);
         assert!(token.is_cancelled(last.next()));
+    }
+
+    #[test]
+    fn a_queue_gives_what_is_urgent_first_and_the_rest_in_order() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let queue = RequestQueue::new(receiver);
+        assert_eq!(queue.take(|_| true), None);
+        [1, 2, 3, 4].into_iter().for_each(|request| sender.send(request).unwrap());
+        assert_eq!(queue.take(|request| request % 2 == 0), Some(2));
+        assert_eq!(queue.next(), Some(1));
+        sender.send(5).unwrap();
+        drop(sender);
+        assert_eq!(queue.take(|request| *request > 4), Some(5));
+        assert_eq!((queue.next(), queue.next()), (Some(3), Some(4)));
+        assert_eq!((queue.wait(), queue.next()), (false, None));
     }
 }

@@ -4,7 +4,7 @@ use crate::tui::bulk;
 use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::screens::past;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use crate::tui::bulk::commit::BulkItem;
@@ -31,35 +31,33 @@ const REMEMBERED: usize = 64;
 /// How often it is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Answers questions about what is marked until nobody asks any more.
-pub fn run(
+/// Answers a question about what is marked. Between two pieces it is asked whether it was cancelled.
+pub fn answer(
     store: &dyn Store,
-    questions: &Receiver<(RequestId, BulkRequest)>,
+    number: RequestId,
+    asked: BulkRequest,
     answers: &Sender<Message>,
-    cancelled: &CancelToken,
+    stopped: &dyn Fn() -> bool,
 ) {
-    while let Ok((number, asked)) = questions.recv() {
-        let tell = |told| send(answers, Reply::Bulk(number, Box::new(told)));
-        let stopped = || cancelled.is_cancelled(number);
-        let answered = match asked {
-            BulkRequest::Select(asked) => {
-                tell(BulkReply::Selected(select(store, &asked, &tell, &stopped)));
-                Ok(())
-            }
-            BulkRequest::Preview(bulk) => preview(store, &bulk, &tell, &stopped),
-            BulkRequest::Export(bulk) => {
-                let written = export(store, &bulk, &tell, &stopped);
-                tell(BulkReply::Exported(bulk, written));
-                Ok(())
-            }
-            BulkRequest::Differing(differing) => {
-                tell(BulkReply::Differ(past::read::differ(store, &differing, &tell, &stopped)));
-                Ok(())
-            }
-        };
-        if let Err(error) = answered {
-            send(answers, Reply::failed(error));
+    let tell = |told| send(answers, Reply::Bulk(number, Box::new(told)));
+    let answered = match asked {
+        BulkRequest::Select(asked) => {
+            tell(BulkReply::Selected(select(store, &asked, &tell, stopped)));
+            Ok(())
         }
+        BulkRequest::Preview(bulk) => preview(store, &bulk, &tell, stopped),
+        BulkRequest::Export(bulk) => {
+            let written = export(store, &bulk, &tell, stopped);
+            tell(BulkReply::Exported(bulk, written));
+            Ok(())
+        }
+        BulkRequest::Differing(differing) => {
+            tell(BulkReply::Differ(past::read::differ(store, &differing, &tell, stopped)));
+            Ok(())
+        }
+    };
+    if let Err(error) = answered {
+        send(answers, Reply::failed(error));
     }
 }
 

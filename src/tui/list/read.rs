@@ -1,19 +1,17 @@
 //! Reads lists in pieces, so that a newer question is never kept waiting by an older one.
 
-use crate::tui::request::{CancelToken, RequestId};
+use crate::tui::request::{CancelToken, RequestId, RequestQueue};
 use crate::tui::screens::{self, runs};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use crate::store::{Entry, Key, Process, Store, StoreError};
-use crate::tui::effect::{Load, LoadFrom, Reply};
+use crate::tui::effect::{Effect, Load, LoadFrom, Reply};
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::message::Message;
 use crate::tui::screens::locks::lock_keys::LockKeys;
 use crate::tui::screens::overview::read::Board;
-pub use crate::tui::screens::runs::read::line_of_log;
 use crate::tui::screens::value::detail::{DETAIL_VALUE, Detail, cut, is_inside};
-use crate::tui::worker::ReaderRequest;
 
 /// How much of a value a list row has, in bytes.
 pub const LIST_VALUE: u64 = 256;
@@ -30,20 +28,21 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(30);
 pub fn run(
     store: &dyn Store,
     here: &Process,
-    questions: &Receiver<ReaderRequest>,
+    requests: &RequestQueue<Effect>,
     answers: &Sender<Message>,
     lists: &CancelToken,
 ) {
     let mut kept = ReaderCache::default();
-    while let Ok(question) = questions.recv() {
-        let answered = match question {
+    while let Some(request) = requests.next() {
+        let answered = match request {
             // Somebody typed on: there is a newer question behind it.
-            ReaderRequest::Load(load) if lists.is_cancelled(load.generation) => Ok(()),
-            ReaderRequest::Load(load) => ListReader::new(store, here, answers, lists, &mut kept, load).run(),
-            ReaderRequest::Refresh(refresh) => runs::read::refresh(store, here, &refresh, answers, lists),
-            ReaderRequest::Refetch(id, keys) => refetch(store, id, keys, answers, lists),
-            ReaderRequest::Detail(id, offset) => detail(store, here, &id, offset)
+            Effect::Load(load) if lists.is_cancelled(load.generation) => Ok(()),
+            Effect::Load(load) => ListReader::new(store, here, answers, lists, &mut kept, load).run(),
+            Effect::Refresh(refresh) => runs::read::refresh(store, here, &refresh, answers, lists),
+            Effect::Refetch(id, keys) => refetch(store, id, keys, answers, lists),
+            Effect::Detail(id, offset) => detail(store, here, &id, offset)
                 .map(|detail| send(answers, Reply::Detail(id, detail.map(Box::new)))),
+            _ => Ok(()),
         };
         if let Err(error) = answered {
             send(answers, Reply::failed(error));

@@ -29,8 +29,8 @@ use crate::tui::throttle::rest_after;
 use crate::tui::timing::{FLASH, HOLDER_REFRESH};
 use crate::tui::view::ViewRows;
 
+use crate::tui::list::read_sorted::MOST;
 use crate::tui::list::window::ListEnd;
-use crate::tui::worker::MOST;
 
 /// How long after a failure the rows are read again.
 const RETRY: Duration = Duration::from_secs(1);

@@ -2,14 +2,11 @@
 //! only the newest of a kind.
 
 use std::collections::HashSet;
-use std::sync::mpsc::{Receiver, Sender};
 
 use crate::store::{HistoryScan, Key, KeyRange, Revision, Scan, Store, StoreError, Subject};
-use crate::tui::effect::Reply;
-use crate::tui::list::read::send;
+use crate::tui::effect::{Effect, Reply};
 use crate::tui::list::row::RowId;
 use crate::tui::list::tree::GroupSize;
-use crate::tui::message::Message;
 use crate::tui::screens::value::detail::RecentChanges;
 
 /// How much of each value of a past change is read, in bytes.
@@ -21,27 +18,13 @@ const NUMBER: u64 = 64;
 /// How many keys are counted between two looks for something more urgent.
 const PIECE: usize = 10_000;
 
-/// What is asked.
-pub enum CounterTask {
-    /// How many entries there are.
-    Count,
-    /// What happened to an entry or a lock.
-    Past(RowId),
-    /// What happened last.
-    Recent,
-    /// Which of these changes are in history, made by this actor.
-    Known(Vec<Revision>, String),
-    /// How much is in groups of keys.
-    Weigh(Vec<Key>),
-}
-
-/// The newest question of each kind.
+/// The newest request of each kind.
 #[derive(Default)]
-struct PendingTasks {
+pub struct PendingFigures {
     count: bool,
     past: Option<RowId>,
     recent: bool,
-    known: Option<(Vec<Revision>, String)>,
+    known: Option<Vec<Revision>>,
     weighing: GroupCounting,
 }
 
@@ -86,44 +69,47 @@ impl GroupCounting {
     }
 }
 
-impl PendingTasks {
-    fn add(&mut self, task: CounterTask) {
-        match task {
-            CounterTask::Count => self.count = true,
-            CounterTask::Past(of) => self.past = Some(of),
-            CounterTask::Recent => self.recent = true,
-            CounterTask::Known(revisions, actor) => self.known = Some((revisions, actor)),
-            CounterTask::Weigh(groups) => self.weighing = GroupCounting::of(groups),
+impl PendingFigures {
+    /// Whether an effect asks for a figure.
+    pub fn takes(effect: &Effect) -> bool {
+        matches!(
+            effect,
+            Effect::Count | Effect::Past(_) | Effect::Recent | Effect::Known(_) | Effect::Weigh(_)
+        )
+    }
+
+    /// Takes in a request: it replaces an earlier one of its kind.
+    pub fn add(&mut self, effect: Effect) {
+        match effect {
+            Effect::Count => self.count = true,
+            Effect::Past(of) => self.past = Some(of),
+            Effect::Recent => self.recent = true,
+            Effect::Known(revisions) => self.known = Some(revisions),
+            Effect::Weigh(groups) => self.weighing = GroupCounting::of(groups),
+            _ => {}
         }
     }
-}
 
-/// Answers until nobody asks any more.
-pub fn run(store: &dyn Store, tasks: &Receiver<CounterTask>, answers: &Sender<Message>) {
-    let mut wanted = PendingTasks::default();
-    while let Ok(task) = tasks.recv() {
-        wanted.add(task);
-        loop {
-            // What was asked meanwhile may replace what is still to be done.
-            while let Ok(task) = tasks.try_recv() {
-                wanted.add(task);
-            }
-            let answer = if let Some(of) = wanted.past.take() {
-                past(store, of).map(Reply::Past)
-            } else if std::mem::take(&mut wanted.count) {
-                store.count(&KeyRange::all()).map(Reply::Count)
-            } else if std::mem::take(&mut wanted.recent) {
-                let scan = HistoryScan { value_limit: NUMBER, ..HistoryScan::newest(RECENT) };
-                store.history(&scan).map(Reply::Recent)
-            } else if let Some((revisions, actor)) = wanted.known.take() {
-                known(store, &revisions, &actor).map(|known| Reply::Known(revisions, known))
-            } else if let Some(answer) = wanted.weighing.step(store) {
-                answer
-            } else {
-                break;
-            };
-            send(answers, answer.unwrap_or_else(Reply::failed));
-        }
+    /// Answers the most urgent request; `None` if there is none. `own` is who makes changes here.
+    pub fn answer(&mut self, store: &dyn Store, own: &str) -> Option<Reply> {
+        let answer = if let Some(of) = self.past.take() {
+            past(store, of).map(Reply::Past)
+        } else if std::mem::take(&mut self.count) {
+            store.count(&KeyRange::all()).map(Reply::Count)
+        } else if std::mem::take(&mut self.recent) {
+            let scan = HistoryScan { value_limit: NUMBER, ..HistoryScan::newest(RECENT) };
+            store.history(&scan).map(Reply::Recent)
+        } else if let Some(revisions) = self.known.take() {
+            known(store, &revisions, own).map(|known| Reply::Known(revisions, known))
+        } else {
+            return None;
+        };
+        Some(answer.unwrap_or_else(Reply::failed))
+    }
+
+    /// Counts a piece of what is in groups of keys; `None` if all is counted.
+    pub fn weigh(&mut self, store: &dyn Store) -> Option<Reply> {
+        Some(self.weighing.step(store)?.unwrap_or_else(Reply::failed))
     }
 }
 

@@ -1,61 +1,66 @@
 //! The threads that touch the database, so that the one that draws never waits for it.
 //!
-//! `watcher` reads changes, `reader` the pages of the views, `writer` makes changes, `bulk` those of many entries,
-//! `past` the states of time travel, `counters` the figures.
+//! `watcher` reads changes, the list reader the rows of the views and their details, `screens` what fills the screen
+//! in their place, `background` what takes its time, `writer` makes changes. [`Workers::carry_out`] says which of
+//! them does what. A list and a state of the past may each take long to be read, so neither waits for the other.
 
 pub mod attention;
+mod background;
 pub mod counters;
+mod screens;
+#[cfg(test)]
+mod tests;
+mod thread;
 pub mod watcher;
-pub mod writer;
+mod writer;
 
-use crate::tui::bulk;
-use crate::tui::list;
-use crate::tui::screens::past;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::store::{Key, Location, Maintenance, Options, open};
-use crate::tui::bulk::BulkRequest;
-use crate::tui::effect::{Effect, Load, Refresh, Write};
+use crate::store::{Location, Maintenance, Options, Store, open};
+use crate::tui::effect::{Effect, Write};
 use crate::tui::error::TuiError;
-pub(super) use crate::tui::list::read::line_of_log;
-pub use crate::tui::list::read_sorted::MOST;
-use crate::tui::list::row::RowId;
+use crate::tui::list;
 use crate::tui::message::Message;
-use crate::tui::request::{CancelToken, RequestId};
-use crate::tui::screens::debugger::worker::DebuggerWorkers;
+use crate::tui::request::CancelToken;
+use crate::tui::screens::debugger;
+use crate::tui::screens::debugger::requests::DebuggerRequest;
+use crate::tui::screens::debugger::worker::WorkerContext;
 use crate::tui::worker::attention::Attention;
-use crate::tui::worker::counters::CounterTask;
+use crate::tui::worker::background::Background;
+use crate::tui::worker::thread::{Worker, spawn};
 
-/// What the reader is asked for.
-pub enum ReaderRequest {
-    Load(Load),
-    Refresh(Refresh),
-    Refetch(RequestId, Vec<Key>),
-    Detail(RowId, u64),
-}
+/// How long is waited for threads to end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The threads, and the ways to them.
 pub struct Workers {
     handles: Vec<JoinHandle<()>>,
-    /// Under whose name changes are made here.
-    actor: String,
-    questions: Sender<ReaderRequest>,
-    background: Sender<CounterTask>,
-    writes: Sender<Write>,
-    bulk: Sender<(RequestId, BulkRequest)>,
-    debugger: DebuggerWorkers,
-    visit_requests: Sender<past::read::PastQuestion>,
+    lists: Worker<Effect>,
+    screens: Worker<Effect>,
+    background: Worker<Effect>,
+    writer: Worker<Write>,
+    /// What the debugger works with; each workflow that it runs has a thread of its own.
+    desk: WorkerContext,
+    answers: Sender<Message>,
+    tokens: Tokens,
+    maintenance: Option<Maintenance>,
+}
+
+/// What ends work early.
+#[derive(Clone, Default)]
+struct Tokens {
     /// Each list replaces the one before, and each state of the past does.
     lists: CancelToken,
     visits: CancelToken,
     /// What is done with marked entries.
     bulks: CancelToken,
+    /// The watcher ends.
     stop: Arc<AtomicBool>,
-    maintenance: Option<Maintenance>,
     attention: Arc<Attention>,
 }
 
@@ -70,130 +75,111 @@ impl Workers {
         answers: &Sender<Message>,
     ) -> Result<Workers, TuiError> {
         let looking = || Options { read_only: true, ..settings.clone() };
-        let (questions, asked) = channel();
-        let (background, tasks) = channel();
-        let (writes, written) = channel();
-        let (bulk, marked) = channel();
-        let (visit_requests, visiting) = channel();
-        let (lists, visits, bulks) = (CancelToken::default(), CancelToken::default(), CancelToken::default());
-        let stop = Arc::new(AtomicBool::new(false));
-        let reading = open(location, &looking())?;
         let patience = Options { busy_limit: watcher::BUSY_TIMEOUT, ..looking() };
-        let watching = open(location, &patience)?;
-        let aside = open(location, &looking())?;
-        let looking_back = open(location, &looking())?;
-        let gathering = open(location, &looking())?;
+        let (reading, watching) = (open(location, &looking())?, open(location, &patience)?);
+        let (of_screen, aside) = (open(location, &looking())?, open(location, &looking())?);
         let writing = open(location, settings)?;
-        let (process, actor) = (settings.process.clone(), settings.actor.name.clone());
-        let attention = Arc::new(Attention::default());
-        let handles = vec![
-            spawn(answers, {
-                let lists = lists.clone();
-                let process = process.clone();
-                move |answers| list::read::run(&*reading, &process, &asked, answers, &lists)
-            }),
-            spawn(answers, {
-                let (stop, attention) = (stop.clone(), attention.clone());
-                let (mark, own) = (watcher::mark(&*watching), actor.clone());
-                move |answers| watcher::run(&*watching, mark, &own, answers, &stop, &attention)
-            }),
-            spawn(answers, move |answers| counters::run(&*aside, &tasks, answers)),
-            spawn(answers, {
-                let bulks = bulks.clone();
-                move |answers| bulk::worker::run(&*gathering, &marked, answers, &bulks)
-            }),
-            spawn(answers, {
-                let visits = visits.clone();
-                move |answers| past::read::run(&*looking_back, &visiting, answers, &visits)
-            }),
-            spawn(answers, {
-                let bulks = bulks.clone();
-                move |answers| writer::run(&*writing, &process, &written, answers, &bulks)
-            }),
-        ];
-        let mut debugger = DebuggerWorkers::new(location, settings, answers);
-        let handles = handles.into_iter().chain(debugger.handles()).collect();
+        let (process, own) = (settings.process.clone(), settings.actor.name.clone());
+        let desk = WorkerContext::new(location, settings, answers);
+        let tokens = Tokens::default();
+        let mut handles = Vec::new();
+        let lists = Worker::start(&mut handles, answers, {
+            let (process, tokens) = (process.clone(), tokens.clone());
+            move |requests, answers| list::read::run(&*reading, &process, requests, answers, &tokens.lists)
+        });
+        handles.push(spawn(answers, {
+            let (mark, own, tokens) = (watcher::mark(&*watching), own.clone(), tokens.clone());
+            move |answers| {
+                watcher::run(&*watching, mark, &own, answers, &tokens.stop, &tokens.attention);
+            }
+        }));
+        let screens = Worker::start(&mut handles, answers, {
+            let (desk, tokens) = (desk.clone(), tokens.clone());
+            move |requests, answers| {
+                screens::run(
+                    &Rc::from(of_screen as Box<dyn Store>),
+                    &desk,
+                    requests,
+                    answers,
+                    &tokens.visits,
+                );
+            }
+        });
+        let background = Worker::start(&mut handles, answers, {
+            let (desk, tokens) = (desk.clone(), tokens.clone());
+            move |requests, answers| {
+                let store: Rc<dyn Store> = Rc::from(aside as Box<dyn Store>);
+                let bulks = &tokens.bulks;
+                Background { store: &store, desk: &desk, requests, answers, bulks, own: &own }.run();
+            }
+        });
+        let writer = Worker::start(&mut handles, answers, {
+            let tokens = tokens.clone();
+            move |writes, answers| writer::run(&*writing, &process, writes, answers, &tokens.bulks)
+        });
         let maintenance = Maintenance::start(location, settings);
-        Ok(Workers {
-            handles,
-            actor,
-            debugger,
-            questions,
-            background,
-            writes,
-            bulk,
-            visit_requests,
-            lists,
-            visits,
-            bulks,
-            stop,
-            maintenance,
-            attention,
-        })
+        let answers = answers.clone();
+        Ok(Workers { handles, lists, screens, background, writer, desk, answers, tokens, maintenance })
     }
 
     /// Has commits watched closely, or only now and then.
     pub fn attend(&self, closely: bool) {
-        self.attention.set(closely);
+        self.tokens.attention.set(closely);
     }
 
-    /// Passes an effect on to the thread that does it; what is none of theirs comes back. A
-    /// thread that is gone has said so itself.
+    /// Passes an effect on to the thread that does it; what is none of theirs comes back.
     pub fn carry_out(&self, effect: Effect) -> Option<Effect> {
+        self.cancel_earlier(&effect);
+        let Workers { lists, screens, background, writer, .. } = self;
         match effect {
-            Effect::Load(load) => {
-                self.lists.cancel_before(load.generation);
-                let _ = self.questions.send(ReaderRequest::Load(load));
+            Effect::Load(_) | Effect::Refresh(_) | Effect::Refetch(..) | Effect::Detail(..) => {
+                lists.send(effect);
             }
-            Effect::Refresh(refresh) => {
-                let _ = self.questions.send(ReaderRequest::Refresh(refresh));
-            }
-            Effect::Refetch(generation, keys) => {
-                let _ = self.questions.send(ReaderRequest::Refetch(generation, keys));
-            }
-            Effect::Detail(id, offset) => {
-                let _ = self.questions.send(ReaderRequest::Detail(id, offset));
-            }
-            Effect::Count => {
-                let _ = self.background.send(CounterTask::Count);
-            }
-            Effect::Recent => {
-                let _ = self.background.send(CounterTask::Recent);
-            }
-            Effect::Known(revisions) => {
-                let _ = self.background.send(CounterTask::Known(revisions, self.actor.clone()));
-            }
-            Effect::Weigh(groups) => {
-                let _ = self.background.send(CounterTask::Weigh(groups));
-            }
-            Effect::Past(of) => {
-                let _ = self.background.send(CounterTask::Past(of));
-            }
-            Effect::Debugger(question) => self.debugger.ask(question),
-            Effect::Write(write) => {
-                let _ = self.writes.send(write);
-            }
-            Effect::Bulk(number, asked) => {
-                let _ = self.bulk.send((number, asked));
-            }
-            Effect::ReadPast(number, visit) => {
-                self.visits.cancel_before(number);
-                let _ = self.visit_requests.send(past::read::PastQuestion::Visit(number, visit));
-            }
-            Effect::LookBack(number, key, moment) => {
-                let _ = self.visit_requests.send(past::read::PastQuestion::Look(number, key, moment));
-            }
-            Effect::Stop(number) => self.bulks.cancel(number),
+            Effect::ReadPast(..) | Effect::LookBack(..) => screens.send(effect),
+            Effect::Count
+            | Effect::Recent
+            | Effect::Known(_)
+            | Effect::Weigh(_)
+            | Effect::Past(_)
+            | Effect::Bulk(..) => background.send(effect),
+            Effect::Debugger(request) => match request {
+                DebuggerRequest::Open(..)
+                | DebuggerRequest::Page(..)
+                | DebuggerRequest::Details(_)
+                | DebuggerRequest::Suggestions
+                | DebuggerRequest::Complete(_) => screens.send(Effect::Debugger(request)),
+                DebuggerRequest::Tasks(_) | DebuggerRequest::Search(..) | DebuggerRequest::Compare(..) => {
+                    background.send(Effect::Debugger(request));
+                }
+                DebuggerRequest::WhatIf(..) | DebuggerRequest::Start(..) => {
+                    let desk = self.desk.clone();
+                    spawn(&self.answers, move |_| debugger::worker::alone(&desk, request));
+                }
+                DebuggerRequest::Cancel(_) => {}
+            },
+            Effect::Write(write) => writer.send(write),
+            Effect::Stop(_) => {}
             other => return Some(other),
         }
         None
     }
-}
 
-/// How long is waited for threads to end.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+    /// Cancels what an effect replaces, or asks to be stopped.
+    fn cancel_earlier(&self, effect: &Effect) {
+        match effect {
+            Effect::Load(load) => self.tokens.lists.cancel_before(load.generation),
+            Effect::ReadPast(number, _) => self.tokens.visits.cancel_before(*number),
+            Effect::Debugger(
+                DebuggerRequest::Search(number, _)
+                | DebuggerRequest::Compare(number, ..)
+                | DebuggerRequest::WhatIf(number, ..)
+                | DebuggerRequest::Cancel(number),
+            ) => self.desk.searches.cancel_before(*number),
+            Effect::Stop(number) => self.tokens.bulks.cancel(*number),
+            _ => {}
+        }
+    }
 
-impl Workers {
     /// Has the threads end, and waits until all have closed the database: SQLite has its files open
     /// once in a process, and only then opens other ones. One that is busy for long is left to itself.
     pub fn close(mut self) {
@@ -209,27 +195,13 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        self.attention.set(true);
-        [&self.lists, &self.visits, &self.bulks].into_iter().for_each(CancelToken::cancel_all);
+        let Tokens { lists, visits, bulks, stop, attention } = &self.tokens;
+        [lists, visits, bulks, &self.desk.searches].into_iter().for_each(CancelToken::cancel_all);
+        stop.store(true, Ordering::SeqCst);
+        attention.set(true);
         // Whoever draws does not wait for it.
         if let Some(maintenance) = self.maintenance.take() {
             maintenance.detach();
         }
     }
-}
-
-/// Starts a thread; one that panics ends the program, which has said why by then.
-pub(super) fn spawn(
-    answers: &Sender<Message>,
-    work: impl FnOnce(&Sender<Message>) + Send + 'static,
-) -> JoinHandle<()> {
-    let answers = answers.clone();
-    std::thread::spawn(move || {
-        // The panic's message was printed, and the terminal given back, where it happened.
-        let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&answers)));
-        if worked.is_err() {
-            let _ = answers.send(Message::Fault);
-        }
-    })
 }

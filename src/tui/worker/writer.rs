@@ -2,7 +2,7 @@
 
 use crate::tui::bulk;
 use crate::tui::list;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Sender;
 
 use crate::store::{
     Condition, ErrorKind, Outcome, Process, Revision, Store, StoreError, Transaction, UndoOutcome, undo,
@@ -11,18 +11,18 @@ use crate::tui::bulk::{BulkProgress, BulkReply};
 use crate::tui::dialogs::conflict::state::Refusal;
 use crate::tui::effect::{Reply, Write, WriteKind, WriteOutcome};
 use crate::tui::message::Message;
-use crate::tui::request::{CancelToken, RequestId};
+use crate::tui::request::{CancelToken, RequestId, RequestQueue};
 use crate::tui::screens::past::restore_worker::restore;
 
 /// Carries out writes until no more come.
 pub fn run(
     store: &dyn Store,
     here: &Process,
-    writes: &Receiver<Write>,
+    writes: &RequestQueue<Write>,
     answers: &Sender<Message>,
     cancelled: &CancelToken,
 ) {
-    while let Ok(write) = writes.recv() {
+    while let Some(write) = writes.next() {
         let tell = |number| move |told| list::read::send(answers, Reply::Bulk(number, Box::new(told)));
         let written = carry_out(store, here, &write.what, &tell, cancelled);
         let notices = store.take_notices();

@@ -6,9 +6,9 @@ pub mod source;
 mod tests;
 
 use crate::tui::bulk;
-use crate::tui::request::{CancelToken, RequestId};
+use crate::tui::request::RequestId;
 use std::ops::Bound;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Sender;
 
 use crate::store::{
     Change, Entry, ErrorKind, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
@@ -28,40 +28,24 @@ use crate::tui::screens::past::state::{
 };
 use crate::tui::screens::value::detail::Detail;
 
-/// What is asked about the past.
-pub enum PastQuestion {
-    /// The state around a moment, under this number.
-    Visit(RequestId, PastRequest),
-    /// One entry, with more of its value.
-    Look(RequestId, Key, Moment),
-}
-
-/// Answers questions about the past; of those about a whole state only the newest that waits.
-pub fn run(
+/// The state around a moment, under this number. What was read for it is held for the next one. Between two
+/// pieces the reader does what is more urgent, and asks whether anybody still waits.
+pub fn visit(
     store: &dyn Store,
-    questions: &Receiver<PastQuestion>,
+    number: RequestId,
+    visit: PastRequest,
+    held: &mut Option<PastCache>,
     answers: &Sender<Message>,
-    visits: &CancelToken,
+    is_cancelled: &dyn Fn() -> bool,
 ) {
-    let mut held = None;
-    while let Ok(question) = questions.recv() {
-        let (number, visit) = match question {
-            PastQuestion::Visit(number, visit) => (number, visit),
-            PastQuestion::Look(number, key, moment) => {
-                send(answers, Reply::LookedBack(number, look(store, &key, moment)));
-                continue;
-            }
-        };
-        let is_outdated = || visits.is_cancelled(number);
-        if is_outdated() {
-            continue;
-        }
-        match (PastReader { store, visit, is_outdated: &is_outdated }).answer(&mut held) {
-            Ok(Some(visited)) => send(answers, Reply::PastPage(number, Box::new(Ok(visited)))),
-            // Nobody wants it any more.
-            Ok(None) => {}
-            Err(error) => send(answers, Reply::PastPage(number, Box::new(Err(error)))),
-        }
+    if is_cancelled() {
+        return;
+    }
+    match (PastReader { store, visit, is_outdated: is_cancelled }).answer(held) {
+        Ok(Some(visited)) => send(answers, Reply::PastPage(number, Box::new(Ok(visited)))),
+        // Nobody wants it any more.
+        Ok(None) => {}
+        Err(error) => send(answers, Reply::PastPage(number, Box::new(Err(error)))),
     }
 }
 
@@ -78,7 +62,7 @@ pub fn entry_at(
 }
 
 /// An entry as it was, with the first piece of its value.
-fn look(store: &dyn Store, key: &Key, moment: Moment) -> Result<Option<Box<Detail>>, StoreError> {
+pub fn look(store: &dyn Store, key: &Key, moment: Moment) -> Result<Option<Box<Detail>>, StoreError> {
     Ok(entry_at(store, key, moment, TREE_VALUE)?.map(Detail::of_entry).map(Box::new))
 }
 

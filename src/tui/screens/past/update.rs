@@ -30,8 +30,8 @@ use crate::tui::screens::value::detail::Detail;
 use crate::tui::screens::value::state::{PastEntry, Viewer};
 use crate::tui::throttle::rest_after;
 
+use crate::tui::list::read_sorted::MOST;
 use crate::tui::list::window::PAGE;
-use crate::tui::worker::MOST;
 
 /// When a past that was locked is read again.
 const RETRY: Duration = Duration::from_secs(1);

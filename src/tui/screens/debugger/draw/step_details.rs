@@ -17,9 +17,9 @@ use crate::tui::screens::debugger::Debugger;
 use crate::tui::screens::debugger::draw::{part, shown, shown_end, time, tone};
 use crate::tui::screens::debugger::requests::{StateBefore, StepChanges, StepDetails};
 
+use crate::tui::screens::runs::read::line_of_log;
 use crate::tui::widgets::fields::{field, prose};
 use crate::tui::widgets::line::wrapped;
-use crate::tui::worker::line_of_log;
 use crate::workflow::RunEvent;
 use crate::workflow::recording::{Answer, Record, RecordKind, list};
 

@@ -1,6 +1,5 @@
-//! The threads of the debugger: one reads what is on the screen, one looks for what is further
-//! away, and each trial and each workflow that is started has one of its own. They open the
-//! database when they are first needed.
+//! What the workers do for the debugger: read what is on the screen, look for what is further away, and, each on
+//! a thread of its own, try a run once more and start a workflow.
 
 pub mod compare;
 pub mod pages;
@@ -12,30 +11,19 @@ mod tests;
 pub mod what_if;
 
 use crate::tui::request::{CancelToken, RequestId};
-use crate::tui::worker;
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use crate::store::{Location, Options, Store, StoreError, open};
 use crate::tui::effect::Reply;
 use crate::tui::message::Message;
-use crate::tui::screens::debugger::requests::{DebuggerReply, DebuggerRequest};
+use crate::tui::screens::debugger::requests::{DebugSessionId, DebuggerReply, DebuggerRequest};
 use crate::workflow::recording::RecordingError;
 
 /// How often it is told how far a search is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The ways to the threads of the debugger.
-pub struct DebuggerWorkers {
-    /// Those that have the database open.
-    handles: Vec<JoinHandle<()>>,
-    pages: Sender<DebuggerRequest>,
-    searches: Sender<DebuggerRequest>,
-    desk: WorkerContext,
-}
 
 /// What a thread works with.
 #[derive(Clone)]
@@ -44,13 +32,29 @@ pub struct WorkerContext {
     settings: Options,
     answers: Sender<Message>,
     /// Each search replaces the one before.
-    searches: CancelToken,
+    pub searches: CancelToken,
 }
 
 impl WorkerContext {
+    /// A context for a database, with the way to reply.
+    pub fn new(location: &Location, settings: &Options, answers: &Sender<Message>) -> WorkerContext {
+        WorkerContext {
+            location: location.clone(),
+            settings: Options { read_only: true, ..settings.clone() },
+            answers: answers.clone(),
+            searches: CancelToken::default(),
+        }
+    }
+
     fn tell(&self, told: DebuggerReply) {
         // Nobody is left to hear it: the program is ending.
         let _ = self.answers.send(Message::Reply(Reply::Debugger(Box::new(told))));
+    }
+
+    fn tell_error(&self, sitting: Option<DebugSessionId>, answered: Result<(), RecordingError>) {
+        if let Err(error) = answered {
+            self.tell(DebuggerReply::Failed(sitting, error.to_string()));
+        }
     }
 
     fn open(&self) -> Result<Rc<dyn Store>, StoreError> {
@@ -59,9 +63,10 @@ impl WorkerContext {
 
     /// Whether a search that has come to a step is to stop there, since nobody waits for it any more;
     /// whoever does is told how far it is now and then.
-    fn stops(&self, search: RequestId) -> impl Fn(u64) -> bool {
+    fn stops<'a>(&'a self, search: RequestId, pause: &'a dyn Fn()) -> impl Fn(u64) -> bool + 'a {
         let told = Cell::new(Instant::now());
         move |step| {
+            pause();
             if told.get().elapsed() >= PROGRESS_INTERVAL {
                 told.set(Instant::now());
                 self.tell(DebuggerReply::Progress(search, step));
@@ -71,83 +76,19 @@ impl WorkerContext {
     }
 }
 
-impl DebuggerWorkers {
-    /// Threads for a database; nothing is started before it is needed.
-    pub fn new(location: &Location, settings: &Options, answers: &Sender<Message>) -> DebuggerWorkers {
-        let desk = WorkerContext {
-            location: location.clone(),
-            settings: Options { read_only: true, ..settings.clone() },
-            answers: answers.clone(),
-            searches: CancelToken::default(),
-        };
-        let (pages, reading) = thread(&desk, read);
-        let (searches, searching) = thread(&desk, search);
-        DebuggerWorkers { handles: vec![reading, searching], pages, searches, desk }
-    }
-
-    /// The threads that have the database open, until they end.
-    pub fn handles(&mut self) -> Vec<JoinHandle<()>> {
-        std::mem::take(&mut self.handles)
-    }
-
-    /// Passes a question on to the thread that answers it.
-    pub fn ask(&self, question: DebuggerRequest) {
-        if let DebuggerRequest::Search(number, _)
-        | DebuggerRequest::Compare(number, ..)
-        | DebuggerRequest::WhatIf(number, ..)
-        | DebuggerRequest::Cancel(number) = &question
-        {
-            self.desk.searches.cancel_before(*number);
-        }
-        let _ = match question {
-            DebuggerRequest::Cancel(_) => return,
-            DebuggerRequest::Search(..) | DebuggerRequest::Compare(..) | DebuggerRequest::Tasks(_) => {
-                self.searches.send(question)
-            }
-            DebuggerRequest::WhatIf(..) | DebuggerRequest::Start(..) => {
-                let desk = self.desk.clone();
-                worker::spawn(&self.desk.answers, move |_| alone(&desk, question));
-                return;
-            }
-            _ => self.pages.send(question),
-        };
-    }
-}
-
-impl Drop for DebuggerWorkers {
-    fn drop(&mut self) {
-        self.desk.searches.cancel_all();
-    }
-}
-
-/// How a thread answers a question.
-type Handler = fn(&WorkerContext, &Rc<dyn Store>, DebuggerRequest) -> Result<(), RecordingError>;
-
-/// Starts a thread that answers one question after the other.
-fn thread(desk: &WorkerContext, answer: Handler) -> (Sender<DebuggerRequest>, JoinHandle<()>) {
-    let (questions, asked): (_, Receiver<DebuggerRequest>) = channel();
-    let desk = desk.clone();
-    let handle = worker::spawn(&desk.answers.clone(), move |_| {
-        let mut store: Option<Rc<dyn Store>> = None;
-        while let Ok(question) = asked.recv() {
-            let opened = match &store {
-                Some(store) => Ok(Rc::clone(store)),
-                None => desk.open(),
-            };
-            let sitting = question.sitting();
-            let answered = opened
-                .map_err(RecordingError::from)
-                .and_then(|opened| answer(&desk, store.insert(opened), question));
-            if let Err(error) = answered {
-                desk.tell(DebuggerReply::Failed(sitting, error.to_string()));
-            }
-        }
-    });
-    (questions, handle)
-}
-
 /// Answers what is asked for the screen.
-fn read(
+pub fn read(desk: &WorkerContext, store: &Rc<dyn Store>, request: DebuggerRequest) {
+    let sitting = request.sitting();
+    desk.tell_error(sitting, read_for_screen(desk, store, request));
+}
+
+/// Answers what takes its time; between two pieces it does with `pause` what is more urgent.
+pub fn search(desk: &WorkerContext, store: &Rc<dyn Store>, request: DebuggerRequest, pause: &dyn Fn()) {
+    let sitting = request.sitting();
+    desk.tell_error(sitting, search_in_recording(desk, store, request, pause));
+}
+
+fn read_for_screen(
     desk: &WorkerContext,
     store: &Rc<dyn Store>,
     question: DebuggerRequest,
@@ -176,22 +117,23 @@ fn read(
     Ok(())
 }
 
-/// Answers what takes its time.
-fn search(
+fn search_in_recording(
     desk: &WorkerContext,
     store: &Rc<dyn Store>,
     question: DebuggerRequest,
+    pause: &dyn Fn(),
 ) -> Result<(), RecordingError> {
     match question {
         DebuggerRequest::Tasks(sitting) => {
             desk.tell(DebuggerReply::Tasks(sitting, search::tasks(&**store, sitting.run)?));
         }
         DebuggerRequest::Search(number, wanted) if !desk.searches.is_cancelled(number) => {
-            let found = search::seek(&**store, &wanted, &desk.stops(number));
+            let found = search::seek(&**store, &wanted, &desk.stops(number, pause));
             desk.tell(DebuggerReply::Found(number, found.map_err(|error| error.to_string())));
         }
         DebuggerRequest::Compare(number, left, right) if !desk.searches.is_cancelled(number) => {
-            let compared = compare::compare(store, &desk.settings.secrets, left, right, &desk.stops(number));
+            let compared =
+                compare::compare(store, &desk.settings.secrets, left, right, &desk.stops(number, pause));
             if let Some(report) = compared.transpose() {
                 desk.tell(DebuggerReply::Report(number, report.map_err(|error| error.to_string())));
             }
@@ -202,7 +144,7 @@ fn search(
 }
 
 /// Does what has a thread of its own.
-fn alone(desk: &WorkerContext, question: DebuggerRequest) {
+pub fn alone(desk: &WorkerContext, question: DebuggerRequest) {
     match question {
         DebuggerRequest::WhatIf(number, run, trying) => {
             let report = what_if::what_if(desk, number, run, trying);
