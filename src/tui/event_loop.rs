@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use crate::tui::app::App;
 use crate::tui::connection::saved_session::SavedSession;
-use crate::tui::connection::{Connector, DatabaseTarget, OpenedDatabase};
 use crate::tui::effect::{Effect, Reply};
 use crate::tui::error::TuiError;
 use crate::tui::message::Message;
@@ -20,6 +19,7 @@ use crate::tui::terminal::TerminalScreen;
 use crate::tui::terminal::input::{Keyboard, MessageSender, TerminalQuery};
 use crate::tui::terminal::signals::TuiSignals;
 use crate::tui::worker::Workers;
+use crate::tui::worker::connector::{Connector, DatabaseTarget, OpenedDatabase};
 
 use crate::store::{ErrorKind, Options, Reset};
 use crate::time::Millis;

@@ -51,13 +51,13 @@ use crate::store::{Location, Options};
 use crate::tui::app::App;
 use crate::tui::appearance::Appearance;
 pub use crate::tui::appearance::{problems_in, shipped_files};
-use crate::tui::connection::{Connector, DatabaseTarget};
 pub use crate::tui::error::TuiError;
 use crate::tui::event_loop::{EventLoop, TerminalHandles};
 pub use crate::tui::terminal::explain_bus_errors;
 use crate::tui::terminal::input::{Keyboard, MessageSender, TerminalQuery};
 use crate::tui::terminal::signals::TuiSignals;
 use crate::tui::terminal::{TerminalScreen, TerminalUse};
+use crate::tui::worker::connector::{Connector, DatabaseTarget};
 
 /// How long a database may take to be opened before there is a picture without it.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(200);
