@@ -41,7 +41,6 @@ const ALLOWED_CYCLES: &[&[&str]] = &[
         "tui::screens",
         "tui::undo",
         "tui::update",
-        "tui::worker",
     ],
     // An action leads to what a dialog or a screen does, and that to further actions.
     &[
