@@ -25,6 +25,10 @@ const NOT_RENEWED: &str = "its lease could not be renewed in time";
 /// The reason of a loss if the lock is gone and history does not say who removed it.
 const GONE: &str = "it was removed";
 
+/// How long a lock that was acquired waits for the keeper to open its connection. After that the keeper opens it
+/// as soon as it can.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Why a lock is lost because of what happened to its database; `None` if the error does not prove that
 /// anything did.
 fn lost_database(error: &StoreError) -> Option<String> {
@@ -95,6 +99,9 @@ impl HeldLocks {
     }
 
     /// Renews the lease of `lock` from now on. It was requested at `requested_at` or later.
+    ///
+    /// Before the first lock is reported as held, the keeper has opened its connection: what happens to the
+    /// files of the database later is compared with what they were then.
     pub fn keep(&self, lock: &Lock, lease: Duration, requested_at: BootInstant) {
         let is_first = self.shared.table().database.is_none();
         let identity = is_first.then(|| self.store.identity().ok()).flatten();
@@ -112,8 +119,11 @@ impl HeldLocks {
         table.held.push(held);
         table.tell_commands();
         self.shared.publish(&table);
-        drop(table);
         self.shared.wake.notify_one();
+        if self.keeper.is_some() {
+            let is_unwatched = |table: &mut Table| !table.is_watched;
+            drop(self.shared.watched.wait_timeout_while(table, WATCH_TIMEOUT, is_unwatched));
+        }
     }
 
     /// Releases the lock of that name, if this run holds it (as `holder`, if one is given); returns whether

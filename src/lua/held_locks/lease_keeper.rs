@@ -28,6 +28,10 @@ pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<
         if store.is_none() || BootInstant::now().since(checked_at) >= CHECK_INTERVAL {
             checked_at = BootInstant::now();
             check(shared, &mut store, store_factory);
+            if !shared.table().held.is_empty() {
+                shared.table().is_watched = true;
+                shared.watched.notify_all();
+            }
         }
         for held in due_for_renewal(shared) {
             if let Some(lease) = held.lease {

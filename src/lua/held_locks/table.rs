@@ -33,6 +33,8 @@ impl std::fmt::Display for LostLock {
 pub(super) struct Shared {
     pub table: Mutex<Table>,
     pub wake: Condvar,
+    /// Notified once [`Table::is_watched`] is set.
+    pub watched: Condvar,
     /// Whether a lost lock was not reported yet.
     pub has_lost: AtomicBool,
     /// When the first lease must be given up, as [`BootInstant::to_nanoseconds`]; 0 without one.
@@ -44,6 +46,8 @@ pub(super) struct Table {
     pub held: Vec<HeldLock>,
     /// The id of the database that the locks are held in; `None` if it is not known.
     pub database: Option<String>,
+    /// Whether the keeper has opened its connection, or could not.
+    pub is_watched: bool,
     pub taken: u64,
     /// The last lock that was acquired before the current attempt of a task.
     pub taken_before: u64,
