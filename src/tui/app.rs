@@ -1,11 +1,5 @@
 //! The state of the interface: plain data, changed by `update` and drawn by `views`.
 
-use crate::tui::connection::Connecting;
-use crate::tui::focus::Focus;
-use crate::tui::list::state::{ListReading, ListState};
-use crate::tui::request::RequestId;
-use crate::tui::screens::screen::Screen;
-use crate::tui::widgets::format;
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -19,10 +13,12 @@ use crate::store::{Change, Entry, Key, Location, kind_inference};
 use crate::text::escape::escape_data;
 use crate::time::Millis;
 use crate::tui::bulk::BulkProgress;
+use crate::tui::connection::Connecting;
 use crate::tui::connection::lost_database::LostDatabase;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::messages::log::{MessageLevel, Messages};
 use crate::tui::effect::{Effect, Load, LoadFrom, Refresh};
+use crate::tui::focus::Focus;
 use crate::tui::keys::action::View;
 use crate::tui::keys::command::{CommandContext, RowKind, ScreenKind};
 use crate::tui::keys::keymap::Keymap;
@@ -31,18 +27,22 @@ use crate::tui::list::filter_line::FilterLine;
 use crate::tui::list::marks::Marks;
 use crate::tui::list::row::{Group, Row, RowOrder};
 use crate::tui::list::saved_filters::SavedFilter;
+use crate::tui::list::state::{ListReading, ListState};
 use crate::tui::list::tree::KeyTree;
 use crate::tui::list::trends::Trends;
 use crate::tui::list::window::{ListEnd, PAGE, Window};
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::requests::DebugSessionId;
 use crate::tui::screens::debugger::what_if_form::WhatIfForm;
 use crate::tui::screens::overview::state::Section;
+use crate::tui::screens::screen::Screen;
 use crate::tui::screens::value::detail::{Detail, Format, RecentChanges};
 use crate::tui::theme::{Rgb, Suiting, Theme, Themes};
 use crate::tui::throttle::Throttle;
 use crate::tui::timing::{MESSAGE_DURATION, STALL_NOTICE};
 use crate::tui::undo::stack::UndoStack;
+use crate::tui::widgets::format;
 use crate::tui::widgets::format::Zone;
 
 /// How often the entries are counted, and the details of a run that goes on are read.

@@ -1,13 +1,13 @@
 //! What a user changed about keys and colours, and the filters that have a name, as the configuration folder has it.
 
-use crate::tui::keys::keymap;
-use crate::tui::list::saved_filters;
-use crate::tui::theme;
 use std::path::Path;
 
 use crate::config::{Config, ConfigProblem, Document};
+use crate::tui::keys::keymap;
 use crate::tui::keys::keymap::Keymap;
+use crate::tui::list::saved_filters;
 use crate::tui::list::saved_filters::SavedFilter;
+use crate::tui::theme;
 use crate::tui::theme::Themes;
 
 /// Keys, colours and filters.

@@ -1,7 +1,6 @@
 //! What an update wants done elsewhere, and what comes back: the only way between the interface
 //! and the database.
 
-use crate::tui::request::RequestId;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::tui::list::row::{Position, Row, RowId};
 use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};
 use crate::tui::list::sort::Sort;
 use crate::tui::list::tree::GroupSize;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::requests::{DebuggerReply, DebuggerRequest};
 use crate::tui::screens::overview::state::Overview;
 use crate::tui::screens::past::state::{PastPage, PastRequest, RestoreRequest};

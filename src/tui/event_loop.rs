@@ -1,28 +1,25 @@
 //! The interface at work: it waits, lets `update` decide, does what that asks for, and draws.
 
-use crate::tui::draw;
-use crate::tui::list::saved_filters;
-use crate::tui::request::RequestId;
-use crate::tui::terminal::external_editor;
-use crate::tui::update;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::store::{ErrorKind, Options, Reset};
+use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::connection::saved_session::SavedSession;
 use crate::tui::effect::{Effect, Reply};
 use crate::tui::error::TuiError;
+use crate::tui::list::saved_filters;
 use crate::tui::message::Message;
-use crate::tui::terminal::TerminalScreen;
+use crate::tui::request::RequestId;
 use crate::tui::terminal::input::{Keyboard, MessageSender, TerminalQuery};
 use crate::tui::terminal::signals::TuiSignals;
+use crate::tui::terminal::{TerminalScreen, external_editor};
 use crate::tui::worker::Workers;
 use crate::tui::worker::connector::{Connector, DatabaseTarget, OpenedDatabase};
-
-use crate::store::{ErrorKind, Options, Reset};
-use crate::time::Millis;
+use crate::tui::{draw, update};
 
 /// The least time between two pictures while nobody types. From a commit elsewhere to the screen there
 /// are 50 ms.

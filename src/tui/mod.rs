@@ -41,7 +41,6 @@ mod view;
 mod widgets;
 mod worker;
 
-use crate::tui::request::RequestId;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -50,14 +49,16 @@ use crate::config::{Config, ConfirmPolicy, Context};
 use crate::store::{Location, Options};
 use crate::tui::app::App;
 use crate::tui::appearance::Appearance;
-pub use crate::tui::appearance::{problems_in, shipped_files};
-pub use crate::tui::error::TuiError;
 use crate::tui::event_loop::{EventLoop, TerminalHandles};
-pub use crate::tui::terminal::explain_bus_errors;
+use crate::tui::request::RequestId;
 use crate::tui::terminal::input::{Keyboard, MessageSender, TerminalQuery};
 use crate::tui::terminal::signals::TuiSignals;
 use crate::tui::terminal::{TerminalScreen, TerminalUse};
 use crate::tui::worker::connector::{Connector, DatabaseTarget};
+
+pub use crate::tui::appearance::{problems_in, shipped_files};
+pub use crate::tui::error::TuiError;
+pub use crate::tui::terminal::explain_bus_errors;
 
 /// How long a database may take to be opened before there is a picture without it.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(200);

@@ -1,7 +1,5 @@
 //! The bottom of the screen: key hints, or a message in their place.
 
-use crate::tui::keys::command;
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -13,14 +11,15 @@ use crate::store::{Kind, kind_inference};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::keys::action::{Action, EntryAction, RunAction, View};
-use crate::tui::keys::command::Command;
-use crate::tui::widgets::line::wrapped;
-
 use crate::tui::dialogs::messages::log::MessageLevel;
+use crate::tui::keys::action::{Action, EntryAction, RunAction, View};
+use crate::tui::keys::command;
+use crate::tui::keys::command::Command;
 use crate::tui::list::filter_line::FilterLine;
 use crate::tui::list::marks::MarkState;
 use crate::tui::list::row::Row;
+use crate::tui::widgets::format;
+use crate::tui::widgets::line::wrapped;
 
 /// A write that takes so long is worth a word.
 const SLOW: u128 = 250;

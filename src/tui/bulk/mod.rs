@@ -5,13 +5,9 @@ pub mod draw;
 pub mod update;
 pub mod worker;
 
-use crate::tui::widgets::format;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use crate::tui::keys::action::View;
-use crate::tui::list::filter::Filter;
 
 use crate::store::secret_keys::MASK;
 use crate::store::{Edit, Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind_inference};
@@ -19,8 +15,11 @@ use crate::text::duration::{InvalidDuration, read_span};
 use crate::text::escape::{escape, escape_data};
 use crate::text::thousands;
 use crate::time::Millis;
+use crate::tui::keys::action::View;
+use crate::tui::list::filter::Filter;
 use crate::tui::list::marks::Marks;
 use crate::tui::screens::past::state::{DiffKeys, DiffRequest};
+use crate::tui::widgets::format;
 
 /// How many of the entries are named.
 const EXAMPLES_MAX: usize = 5;

@@ -1,10 +1,5 @@
 //! Marking, and what is done with all that is marked.
 
-use crate::tui::focus::Focus;
-use crate::tui::request::RequestId;
-use crate::tui::screens::past;
-use crate::tui::screens::past::restore;
-use crate::tui::update::write_results;
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
@@ -18,10 +13,15 @@ use crate::tui::bulk::{
 };
 use crate::tui::dialogs::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::{Effect, Write, WriteKind};
+use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, EntryAction, MarkAction};
 use crate::tui::list::marks::{MARKS_MAX, MarkState, Marks};
 use crate::tui::list::row::Row;
+use crate::tui::request::RequestId;
+use crate::tui::screens::past;
+use crate::tui::screens::past::restore;
 use crate::tui::undo::stack::UndoableChange;
+use crate::tui::update::write_results;
 
 /// Does what an action asks for, if it is about marks, or about all that is marked.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {

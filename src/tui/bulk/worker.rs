@@ -1,18 +1,15 @@
 //! What is done with all that is marked, in pieces: nobody waits for it, and it can be stopped.
 
-use crate::tui::bulk;
-use crate::tui::request::{CancelToken, RequestId};
-use crate::tui::screens::past;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
-
-use crate::tui::bulk::commit::BulkItem;
 
 use crate::export::EntriesFile;
 use crate::store::{
     Batches, Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError, entry_pages,
 };
+use crate::tui::bulk;
+use crate::tui::bulk::commit::BulkItem;
 use crate::tui::bulk::{
     Bulk, BulkCounts, BulkOperation, BulkProgress, BulkReply, BulkRequest, BulkResult, BulkStop,
     SelectRequest, Selection, SkipReason, entries,
@@ -21,6 +18,8 @@ use crate::tui::effect::Reply;
 use crate::tui::list::marks::{MARKS_MAX, Marks};
 use crate::tui::list::read::send;
 use crate::tui::message::Message;
+use crate::tui::request::{CancelToken, RequestId};
+use crate::tui::screens::past;
 
 /// How much of each value is read, in bytes: as much as a row of a list has.
 const VALUE: u64 = 256;

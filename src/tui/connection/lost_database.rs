@@ -1,11 +1,11 @@
 //! A database that is no longer the one that was opened, until it is open again.
 
-use crate::tui::request::RequestId;
 use std::time::Duration;
 
 use crate::store::Reset;
 use crate::time::Millis;
 use crate::tui::list::row::RowId;
+use crate::tui::request::RequestId;
 use crate::tui::screens::past::state::{ChangeMark, PastView};
 
 /// How soon opening it is tried again.

@@ -1,24 +1,22 @@
 //! A database that is no longer the one that was opened: nothing of it is shown any more, and it is
 //! opened again.
 
-use crate::tui::focus::Focus;
-use crate::tui::request::RequestId;
-use crate::tui::screens::debugger;
-use crate::tui::screens::past;
 use std::collections::HashSet;
 
 use crate::store::{Change, Reset, Revision, Seen, When};
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::keys::action::View;
-
 use crate::tui::connection::lost_database::{LostDatabase, RETRY};
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
+use crate::tui::focus::Focus;
+use crate::tui::keys::action::View;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
 use crate::tui::list::trends::Trends;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::requests::OpenAt;
 use crate::tui::screens::past::state::{ChangeMark, PastTarget};
+use crate::tui::screens::{debugger, past};
 use crate::tui::undo::stack::UndoableChange;
 
 /// Something happened to the database.

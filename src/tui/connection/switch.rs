@@ -3,9 +3,8 @@
 use crate::store::{Key, Location};
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::connection::Connecting;
-use crate::tui::connection::reset;
 use crate::tui::connection::saved_session::SavedSession;
+use crate::tui::connection::{Connecting, reset};
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
 use crate::tui::keys::action::View;

@@ -1,9 +1,6 @@
 //! The one place that every effect passes before it is carried out: what changes something is asked
 //! about first, where the context or the file wants that.
 
-use crate::tui::focus::Focus;
-use crate::tui::undo;
-use crate::tui::widgets::format;
 use crossterm::event::KeyEvent;
 
 use crate::config::ConfirmPolicy;
@@ -15,9 +12,11 @@ use crate::tui::dialogs::confirmation::{adopts, answer, reply};
 use crate::tui::dialogs::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::dialogs::form::state::Draft;
 use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
-use crate::tui::screens::debugger::requests::{DebuggerRequest, WorkflowStart};
-
+use crate::tui::focus::Focus;
 use crate::tui::list::row::RowId;
+use crate::tui::screens::debugger::requests::{DebuggerRequest, WorkflowStart};
+use crate::tui::undo;
+use crate::tui::widgets::format;
 
 /// How much of a value a question shows, in columns.
 const VALUE: usize = 40;

@@ -1,6 +1,5 @@
 //! What can be open over the list.
 
-use crate::tui::request::RequestId;
 use crossterm::event::KeyCode;
 use tui_input::Input;
 
@@ -12,6 +11,7 @@ use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::dialogs::run_dialog::state::RunDialog;
 use crate::tui::effect::Effect;
 use crate::tui::list::marks::Marks;
+use crate::tui::request::RequestId;
 
 /// Something that takes the keys until it is closed.
 #[derive(Clone, Debug)]

@@ -1,13 +1,5 @@
 //! What is open over the list.
 
-use crate::tui::bulk;
-use crate::tui::dialogs::conflict;
-use crate::tui::dialogs::form;
-use crate::tui::dialogs::help;
-use crate::tui::dialogs::messages;
-use crate::tui::dialogs::palette;
-use crate::tui::dialogs::run_dialog;
-use crate::tui::undo;
 use ratatui::Frame;
 use ratatui::text::Line;
 
@@ -17,8 +9,10 @@ use crate::tui::app::App;
 use crate::tui::dialogs::confirmation::{about_adoption, reply};
 use crate::tui::dialogs::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::dialogs::question::question;
+use crate::tui::dialogs::{conflict, form, help, messages, palette, run_dialog};
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::widgets::dialog_frame::{boxed, room};
+use crate::tui::{bulk, undo};
 
 /// Draws the dialog that is open, if one is.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {

@@ -1,13 +1,13 @@
 //! Every key of the view, and what a filter can ask for.
 
-use crate::tui::keys::command;
-use crate::tui::widgets::format;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use crate::tui::app::App;
+use crate::tui::keys::command;
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::widgets::dialog_frame::{KeyHint, room};
+use crate::tui::widgets::format;
 use crate::tui::widgets::line::wrapped;
 
 /// What can be written into the filter line.

@@ -1,23 +1,16 @@
 //! Keys while a dialog is open.
 
-use crate::tui::bulk;
-use crate::tui::dialogs::confirm_changes;
-use crate::tui::dialogs::conflict;
-use crate::tui::dialogs::form;
-use crate::tui::dialogs::help;
-use crate::tui::dialogs::messages;
-use crate::tui::dialogs::palette;
-use crate::tui::dialogs::run_dialog;
-use crate::tui::focus::Focus;
-use crate::tui::undo;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::dialog::{Dialog, Invalid};
+use crate::tui::dialogs::{confirm_changes, conflict, form, help, messages, palette, run_dialog};
 use crate::tui::effect::Effect;
+use crate::tui::focus::Focus;
 use crate::tui::keys::scroll::scrolled;
+use crate::tui::{bulk, undo};
 
 /// Gives a key to the dialog that is open.
 pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {

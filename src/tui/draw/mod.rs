@@ -7,13 +7,6 @@ pub mod tabs;
 #[cfg(test)]
 mod tests;
 
-use crate::tui::dialogs;
-use crate::tui::list;
-use crate::tui::screens::screen::Screen;
-use crate::tui::screens::{self, debugger, past, value};
-use crate::tui::status;
-use crate::tui::widgets::format;
-use crate::tui::widgets::line;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
@@ -21,12 +14,15 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
 use unicode_width::UnicodeWidthStr;
 
-use crate::tui::app::App;
-
 use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
+use crate::tui::app::App;
 use crate::tui::list::row::{RowId, RowOrder};
+use crate::tui::screens::screen::Screen;
+use crate::tui::screens::{self, debugger, past, value};
+use crate::tui::widgets::{format, line};
+use crate::tui::{dialogs, list, status};
 
 /// Draws the whole screen as it is at `now`.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {

@@ -1,6 +1,5 @@
 //! The row of tabs, with the database and how much is in it.
 
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -10,6 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::text::escape::escape;
 use crate::tui::app::App;
 use crate::tui::tabs::tabs;
+use crate::tui::widgets::format;
 
 /// Draws the tabs.
 pub fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {

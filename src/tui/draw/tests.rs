@@ -6,10 +6,6 @@ pub mod form;
 pub mod hints;
 pub mod looks;
 
-use crate::tui::draw;
-use crate::tui::list::sort;
-use crate::tui::testing::fixtures;
-use crate::tui::timing;
 use crossterm::event::KeyCode;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -23,12 +19,14 @@ use crate::tui::bulk::{BulkCounts, BulkReply, BulkRequest, SkipReason};
 use crate::tui::effect::{Effect, Reply};
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Group, Row, RowId, RunRow};
+use crate::tui::list::sort;
 use crate::tui::list::time_series::Series;
 use crate::tui::list::tree::GroupSize;
 use crate::tui::message::Message;
 use crate::tui::screens::overview::state::Overview;
 use crate::tui::screens::past::state::{DiffKeys, DiffKind, PageFrom, PastPage};
 use crate::tui::screens::value::detail::{Detail, RecentChanges};
+use crate::tui::testing::fixtures;
 use crate::tui::testing::fixtures::{
     NOW, account, answer_rows, changes, empty, entries, entry, key, on, past, press, rows, rows_then, sample,
     type_text, with,
@@ -37,6 +35,7 @@ use crate::tui::testing::snapshot::assert_snapshot;
 use crate::tui::theme::{Theme, Themes};
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::update::update;
+use crate::tui::{draw, timing};
 
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (120, 40);

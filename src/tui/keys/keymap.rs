@@ -1,7 +1,5 @@
 //! Which key calls which command: the shipped keymap, and what a user puts over it.
 
-use crate::tui::keys::command;
-use crate::tui::keys::keymap;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -11,6 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crate::config::{ConfigItem, ConfigValue, Document};
 use crate::tui::keys::action::Action;
 use crate::tui::keys::command::{COMMANDS, Command, CommandContext, Mode, ScreenKind};
+use crate::tui::keys::{command, keymap};
 
 /// The keymap that comes with the program.
 pub const SHIPPED: &str = include_str!("../../../assets/keymap.toml");

@@ -1,6 +1,5 @@
 //! A cell of the list: what is common to the columns of all views.
 
-use crate::tui::widgets::format;
 use std::ops::Range;
 
 use ratatui::style::Style;
@@ -11,9 +10,9 @@ use crate::store::{Entry, Key, Subject};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-
 use crate::tui::list::row::{DATABASE, Row, RowOrder};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::format;
 
 /// One column of one row: how it is drawn.
 pub struct Cell<'a> {

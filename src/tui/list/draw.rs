@@ -1,6 +1,5 @@
 //! The list: rows in the columns of the view that is open.
 
-use crate::tui::widgets::format;
 use std::collections::HashSet;
 
 use ratatui::Frame;
@@ -8,17 +7,16 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::tui::list::cell::Cell;
-use crate::tui::list::columns::{Column, Listing, widths};
-
 use crate::store::Key;
 use crate::time::Millis;
 use crate::tui::app::App;
-
+use crate::tui::list::cell::Cell;
+use crate::tui::list::columns::{Column, Listing, widths};
 use crate::tui::list::lookalikes::twins;
 use crate::tui::list::marks::MarkState;
 use crate::tui::list::row::Row;
 use crate::tui::theme::Theme;
+use crate::tui::widgets::format;
 
 /// The columns that fit into `width`, with their widths.
 fn fitting(app: &App, listing: &Listing, width: u16) -> Vec<(&'static Column, usize)> {

@@ -1,7 +1,5 @@
 //! Reads lists in pieces, so that a newer question is never kept waiting by an older one.
 
-use crate::tui::request::{CancelToken, RequestId, RequestQueue};
-use crate::tui::screens::{self, runs};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -9,9 +7,11 @@ use crate::store::{Entry, Key, Process, Store, StoreError};
 use crate::tui::effect::{Effect, Load, LoadFrom, Reply};
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::message::Message;
+use crate::tui::request::{CancelToken, RequestId, RequestQueue};
 use crate::tui::screens::locks::lock_keys::LockKeys;
 use crate::tui::screens::overview::read::Board;
 use crate::tui::screens::value::detail::{DETAIL_VALUE, Detail, cut, is_inside};
+use crate::tui::screens::{self, runs};
 
 /// How much of a value a list row has, in bytes.
 pub const LIST_VALUE: u64 = 256;

@@ -1,6 +1,5 @@
 //! The state of the list: what is shown, its rows, and what is being read.
 
-use crate::tui::request::RequestId;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use crate::tui::list::sort::Sort;
 use crate::tui::list::tree::KeyTree;
 use crate::tui::list::trends::Trends;
 use crate::tui::list::window::{ListEnd, Window};
+use crate::tui::request::RequestId;
 use crate::tui::screens::overview::state::Overview;
 use crate::tui::throttle::Throttle;
 

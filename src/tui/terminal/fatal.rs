@@ -3,13 +3,13 @@
 //!
 //! Everything here runs in signal handlers: system calls and atomics, no memory, no locks.
 
-use crate::tui::terminal::modes;
-use std::io;
 use std::mem::MaybeUninit;
-use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::{io, ptr};
 
 use nix::libc::{self, c_int, c_void, siginfo_t};
+
+use crate::tui::terminal::modes;
 
 /// The signals that end a program which does not care about them, other than those that ask it to
 /// end in good order, that cannot be handled, or that real-time programs use.

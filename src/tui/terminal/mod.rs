@@ -22,11 +22,11 @@ use ratatui::backend::CrosstermBackend;
 
 use crate::tui::terminal::clipboard::{Between, sequence};
 use crate::tui::terminal::input::TerminalQuery;
+use crate::tui::terminal::modes::TerminalOutput;
 use crate::tui::terminal::wide_chars::redraw_doubtful;
 
 pub use crate::tui::terminal::fatal::{end_by, explain_bus_errors};
 pub use crate::tui::terminal::jobs::Jobs;
-use crate::tui::terminal::modes::TerminalOutput;
 
 /// What is its background (OSC 11)? And what is it (DA1)? Every terminal replies to the second, also
 /// one that does not know the first, so that nobody waits in vain.

@@ -3,9 +3,8 @@
 //! The way back uses nothing but system calls that may be made in a signal handler, so that there is
 //! one for every way in which the interface can end.
 
-use std::io;
-use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+use std::{io, ptr};
 
 use nix::libc;
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};

@@ -1,6 +1,5 @@
 //! Whether everything on a screen can be read, in every theme that comes with the program.
 
-use crate::tui::draw;
 use std::sync::LazyLock;
 
 use ratatui::Terminal;
@@ -10,6 +9,7 @@ use ratatui::style::{Color, Modifier};
 
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::draw;
 use crate::tui::list::row::Row;
 use crate::tui::theme::{READABLE, Rgb, SHIPPED, Themes};
 use crate::tui::timing::FLASH;

@@ -1,6 +1,5 @@
 //! Data for the tests of update and views: fixed, so that pictures of it are.
 
-use crate::tui::effect;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::store::{
@@ -10,6 +9,7 @@ use crate::store::{
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::conflict::state::Refusal;
+use crate::tui::effect;
 use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom, Reply, Write, WriteOutcome};
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
@@ -21,7 +21,6 @@ use crate::tui::terminal::external_editor::Edited;
 use crate::tui::theme::Theme;
 use crate::tui::update::{begin, update};
 use crate::tui::widgets::format::Zone;
-
 use crate::workflow::recording::{Record, RecordKind};
 use crate::workflow::{RunEvent, TaskOutcome};
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::config::{ConfigItem, ConfigProblem, ConfigValue, Document};
+
 pub use crate::tui::theme::colour::{READABLE, Rgb};
 
 /// The name that stands for the theme that suits the terminal.

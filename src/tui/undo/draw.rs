@@ -1,15 +1,14 @@
 //! What was changed here, to choose from what is to be taken back.
 
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::widgets::dialog_frame::{KeyHint, boxed, room};
-
 use crate::tui::theme::Theme;
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, room};
+use crate::tui::widgets::format;
 
 /// Draws the list, the newest first, with the one that is chosen in sight.
 pub fn draw(app: &App, chosen: usize, now: Millis, frame: &mut Frame<'_>) {

@@ -1,8 +1,5 @@
 //! Taking changes back, and doing them again.
 
-use crate::tui::focus::Focus;
-use crate::tui::update::replies;
-use crate::tui::widgets::format;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::store::{Change, NothingToUndo, Revision, StoreError, Subject, UndoOutcome};
@@ -11,10 +8,12 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
-
+use crate::tui::focus::Focus;
 use crate::tui::keys::scroll::scrolled;
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::undo::stack::UndoableChange;
+use crate::tui::update::replies;
+use crate::tui::widgets::format;
 
 /// Said where there is nothing to take back.
 const NOTHING: &str = "nothing was changed here that can be taken back (a cleared lock cannot); \

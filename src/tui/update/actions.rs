@@ -2,34 +2,22 @@
 
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::bulk;
+use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialogs::form::state::Form;
+use crate::tui::dialogs::palette::state::Palette;
+use crate::tui::dialogs::run_dialog::state::RunDialog;
+use crate::tui::effect::{Effect, LoadFrom};
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, MarkAction};
 use crate::tui::keys::command;
 use crate::tui::keys::command::ScreenKind;
-use crate::tui::screens::debugger;
-use crate::tui::screens::entries;
-use crate::tui::screens::locks;
-use crate::tui::screens::past;
-use crate::tui::screens::runs;
-use crate::tui::screens::value;
-use crate::tui::undo;
-use crate::tui::update;
-use crate::tui::update::copy;
-use crate::tui::update::mouse;
-use crate::tui::update::saved_filters;
-use crate::tui::update::tree;
-
-use crate::tui::dialogs::dialog::Dialog;
-use crate::tui::dialogs::form::state::Form;
-use crate::tui::effect::{Effect, LoadFrom};
-use crate::tui::screens::debugger::requests::{DebuggerRequest, OpenAt};
-
-use crate::tui::dialogs::palette::state::Palette;
-use crate::tui::dialogs::run_dialog::state::RunDialog;
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::list::sort::{Sort, SortBy};
 use crate::tui::list::window::ListEnd;
+use crate::tui::screens::debugger::requests::{DebuggerRequest, OpenAt};
+use crate::tui::screens::{debugger, entries, locks, past, runs, value};
+use crate::tui::update::{copy, mouse, saved_filters, tree};
+use crate::tui::{bulk, undo, update};
 
 /// Does what an action asks for; it applies to the row under the cursor.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {

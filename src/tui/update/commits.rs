@@ -1,26 +1,23 @@
 //! What is committed. The list follows it while it is on the screen; one that is covered is read again
 //! when it is shown.
 
-use crate::tui::screens::debugger;
-use crate::tui::screens::past;
-use crate::tui::update;
-use crate::tui::update::replies;
-use crate::tui::update::tree;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::store::{Actor, Change, Entry, Key, Subject};
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::effect::{CommitNotice, Effect};
 use crate::tui::keys::action::View;
 use crate::tui::keys::command::ScreenKind;
-
-use crate::tui::effect::{CommitNotice, Effect};
 use crate::tui::list::read::LIST_VALUE;
 use crate::tui::list::row::{Row, RowId, RowOrder};
+use crate::tui::screens::{debugger, past};
 use crate::tui::throttle::rest_after;
 use crate::tui::timers::Timer;
 use crate::tui::timing::FLASH;
+use crate::tui::update;
+use crate::tui::update::{replies, tree};
 use crate::tui::view::ViewRows;
 
 /// How many of the last changes are kept.

@@ -1,6 +1,5 @@
 //! What is offered to the clipboard.
 
-use crate::tui::widgets::format;
 use serde_json::json;
 
 use crate::store::{Change, Entry};
@@ -9,9 +8,9 @@ use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, CopyTarget, EntryAction};
 use crate::tui::keys::command::ScreenKind;
-use crate::tui::terminal::clipboard::COPY_MAX;
-
 use crate::tui::list::row::{LockRow, Row};
+use crate::tui::terminal::clipboard::COPY_MAX;
+use crate::tui::widgets::format;
 
 /// Offers a part of the row whose details are shown.
 pub fn row(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {

@@ -13,44 +13,37 @@ pub mod tree;
 pub mod visibility;
 pub mod write_results;
 
-use crate::tui::bulk;
-use crate::tui::connection::reset;
-pub use crate::tui::connection::switch::{await_opening, begin};
-use crate::tui::dialogs;
-use crate::tui::dialogs::confirm_changes;
-use crate::tui::keys::command;
-use crate::tui::list::window;
-use crate::tui::screens::debugger;
-use crate::tui::screens::debugger::layout;
-use crate::tui::screens::details;
-use crate::tui::screens::past;
-use crate::tui::screens::value;
-use crate::tui::widgets::format;
-
 use std::cmp::Reverse;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
+use crate::store::{Revision, Subject};
+use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::keys::action::{Action, EntryAction, View};
-use crate::tui::keys::command::{CommandContext, CommandTarget, Mode, RowKind, ScreenKind};
-use crate::tui::list::state::HistoryScope;
-
+use crate::tui::connection::reset;
+use crate::tui::dialogs::confirm_changes;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::form::state::Field;
 use crate::tui::effect::{Effect, LoadFrom};
+use crate::tui::keys::action::{Action, EntryAction, View};
+use crate::tui::keys::command;
+use crate::tui::keys::command::{CommandContext, CommandTarget, Mode, RowKind, ScreenKind};
 use crate::tui::list::filter_line::FilterLine;
-
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
 use crate::tui::list::sort::Sort;
+use crate::tui::list::state::HistoryScope;
+use crate::tui::list::window;
 use crate::tui::message::Message;
+use crate::tui::screens::debugger::layout;
+use crate::tui::screens::{debugger, details, past, value};
 use crate::tui::timers::Timer;
 use crate::tui::timing::MESSAGE_DURATION;
+use crate::tui::widgets::format;
+use crate::tui::{bulk, dialogs};
 
-use crate::store::{Revision, Subject};
-use crate::time::Millis;
+pub use crate::tui::connection::switch::{await_opening, begin};
 
 /// The longest text that is pasted into a line, in bytes: each key after it is read with the whole line.
 const PASTE_MAX: usize = 16 * 1024;

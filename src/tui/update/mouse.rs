@@ -1,11 +1,5 @@
 //! The mouse: the wheel, and what is clicked on.
 
-use crate::tui::dialogs;
-use crate::tui::screens::details;
-use crate::tui::screens::overview;
-use crate::tui::screens::past;
-use crate::tui::tabs;
-use crate::tui::update::actions;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
@@ -18,6 +12,9 @@ use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, ValueAction, View};
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::row::RowId;
+use crate::tui::screens::{details, overview, past};
+use crate::tui::update::actions;
+use crate::tui::{dialogs, tabs};
 
 /// How many rows a turn of the wheel moves.
 const WHEEL: isize = 3;

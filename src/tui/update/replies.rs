@@ -1,17 +1,5 @@
 //! What comes back from the workers.
 
-use crate::tui::bulk;
-use crate::tui::connection::reset;
-use crate::tui::connection::switch;
-use crate::tui::screens::debugger;
-use crate::tui::screens::details;
-use crate::tui::screens::past;
-use crate::tui::undo;
-use crate::tui::update;
-use crate::tui::update::commits;
-use crate::tui::update::saved_filters;
-use crate::tui::update::tree;
-use crate::tui::update::write_results;
 use std::cmp::Ordering;
 use std::time::Duration;
 
@@ -19,18 +7,21 @@ use crate::store::{Entry, Key};
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::connection::{reset, switch};
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::messages::log::MessageLevel;
 use crate::tui::effect::{Effect, LoadFrom, Reply};
+use crate::tui::list::read_sorted::MOST;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
+use crate::tui::list::window::ListEnd;
 use crate::tui::request::RequestId;
 use crate::tui::screens::value::detail::Detail;
+use crate::tui::screens::{debugger, details, past};
 use crate::tui::throttle::rest_after;
 use crate::tui::timing::{FLASH, HOLDER_REFRESH};
+use crate::tui::update::{commits, saved_filters, tree, write_results};
 use crate::tui::view::ViewRows;
-
-use crate::tui::list::read_sorted::MOST;
-use crate::tui::list::window::ListEnd;
+use crate::tui::{bulk, undo, update};
 
 /// How long after a failure the rows are read again.
 const RETRY: Duration = Duration::from_secs(1);

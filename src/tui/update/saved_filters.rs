@@ -3,15 +3,14 @@
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::focus::Focus;
-use crate::tui::keys::action::Action;
-use crate::tui::keys::command;
-use crate::tui::update::{filter_with, show};
-
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::effect::Effect;
+use crate::tui::focus::Focus;
+use crate::tui::keys::action::Action;
+use crate::tui::keys::command;
 use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};
+use crate::tui::update::{filter_with, show};
 
 /// Asks for the name, in the palette.
 pub fn ask(app: &mut App, action: Action, now: Millis) {

@@ -15,7 +15,6 @@ pub mod switch;
 pub mod timers;
 pub mod viewer;
 
-use crate::tui::testing::fixtures;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -34,6 +33,7 @@ use crate::tui::effect::{
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Group, Position, Row, RowId};
 use crate::tui::message::Message;
+use crate::tui::testing::fixtures;
 use crate::tui::testing::fixtures::{
     NOW, ago, answer_rows, answer_rows_at, arrival, changes, edited, empty, entries, entry, key, lock, on,
     press, refusal, rows, sample, type_text, with,

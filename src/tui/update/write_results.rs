@@ -4,7 +4,6 @@ use crate::store::{ClearOutcome, Entry, Expiry, Operation, Revision, StoreError,
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::bulk;
 use crate::tui::dialogs::conflict::state::Conflict;
 use crate::tui::dialogs::dialog::{Dialog, Invalid};
 use crate::tui::dialogs::form::state::Draft;
@@ -14,9 +13,9 @@ use crate::tui::list::row::RowId;
 use crate::tui::screens::entries::writes;
 use crate::tui::screens::past::restore;
 use crate::tui::terminal::external_editor::Edited;
-use crate::tui::undo;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::update::replies::follow_awaited;
+use crate::tui::{bulk, undo};
 
 /// A write took place, or was refused because something had changed.
 pub(super) fn done(app: &mut App, write: Write, written: WriteOutcome, now: Millis) {

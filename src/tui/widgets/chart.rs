@@ -1,12 +1,12 @@
 //! Numbers over time, as bars.
 
-use crate::tui::widgets::format;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use crate::store::Number;
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::widgets::format;
 
 /// How many lines the bars are high.
 const HEIGHT: usize = 6;

@@ -1,14 +1,14 @@
 //! Names and what there is to say under them, in lines.
 
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
 use crate::text::escape::{EscapedPiece, escape};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::widgets::format;
-
 use crate::tui::widgets::line::wrapped;
 use crate::tui::widgets::wrap::Wrapped;
-use ratatui::style::Style;
-use ratatui::text::{Line, Span};
 
 /// The column at which what there is to say begins.
 pub fn indent(width: usize) -> usize {

@@ -1,6 +1,5 @@
 //! Lines that are typed, and lines that are too long for where they are to be read.
 
-use crate::tui::widgets::format;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use tui_input::Input;
@@ -8,6 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::text::escape::{escape, show_blanks, trailing_blanks};
+use crate::tui::widgets::format;
 
 /// The part of a typed line that fits into `width` columns, with the cursor in it, and the column
 /// of the cursor.

@@ -8,9 +8,8 @@ use crate::tui::effect::{Effect, Reply};
 use crate::tui::list::read::send;
 use crate::tui::message::Message;
 use crate::tui::request::{CancelToken, RequestQueue};
-use crate::tui::screens::debugger;
 use crate::tui::screens::debugger::worker::WorkerContext;
-use crate::tui::screens::past;
+use crate::tui::screens::{debugger, past};
 
 /// Answers requests until no more come. A state of the past may take long: the steps of a run, which do not, are
 /// read between its pieces.

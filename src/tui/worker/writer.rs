@@ -1,7 +1,5 @@
 //! Writes, one after the other. A busy database is waited for here, and nowhere else.
 
-use crate::tui::bulk;
-use crate::tui::list;
 use std::sync::mpsc::Sender;
 
 use crate::store::{
@@ -13,6 +11,7 @@ use crate::tui::effect::{Reply, Write, WriteKind, WriteOutcome};
 use crate::tui::message::Message;
 use crate::tui::request::{CancelToken, RequestId, RequestQueue};
 use crate::tui::screens::past::restore_worker::restore;
+use crate::tui::{bulk, list};
 
 /// Carries out writes until no more come.
 pub fn run(

@@ -1,6 +1,5 @@
 //! A change that was refused: what it was to make of an entry, and what somebody else has made of it.
 
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
@@ -13,8 +12,8 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::conflict::state::Conflict;
 use crate::tui::widgets::dialog_frame::{KeyHint, boxed, database, is_bare, room};
+use crate::tui::widgets::format;
 use crate::tui::widgets::line::wrapped;
-
 use crate::tui::widgets::text_diff::{DiffHunk, DiffSegment};
 
 /// The widest that it becomes.

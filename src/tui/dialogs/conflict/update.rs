@@ -1,13 +1,13 @@
 //! Keys while a change that was refused is shown beside what somebody else has made of the entry.
 
-use crate::tui::dialogs::form;
-use crate::tui::focus::Focus;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::tui::app::App;
 use crate::tui::dialogs::conflict::state::Conflict;
 use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialogs::form;
 use crate::tui::effect::Effect;
+use crate::tui::focus::Focus;
 
 /// A key: writes it all the same, or goes on with what was typed.
 pub fn key(app: &mut App, conflict: Box<Conflict>, key: KeyEvent) -> Vec<Effect> {

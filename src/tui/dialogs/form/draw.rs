@@ -1,6 +1,5 @@
 //! The form in which an entry is edited or added.
 
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 use tui_input::Input;
@@ -11,10 +10,10 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::form::state::{Field, FieldError, Form};
-use crate::tui::widgets::dialog_frame::{KeyHint, LINE, boxed, database, is_bare, place_cursor, room};
-use crate::tui::widgets::line::{typed, typed_data, wrapped};
-
 use crate::tui::list::row::{Row, RowId};
+use crate::tui::widgets::dialog_frame::{KeyHint, LINE, boxed, database, is_bare, place_cursor, room};
+use crate::tui::widgets::format;
+use crate::tui::widgets::line::{typed, typed_data, wrapped};
 
 /// The column in which what is typed begins.
 const LABEL: usize = 9;

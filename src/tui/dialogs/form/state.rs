@@ -1,12 +1,11 @@
 //! The form in which an entry is edited, or added: its value, its type and its expiry.
 
-use crate::tui::widgets::format;
 use tui_input::Input;
 
+use crate::store::{Entry, Expiry, Key, Type, TypedInput, UNTYPED, Value};
 use crate::tui::bulk::ExpiryChange;
 use crate::tui::screens::value::detail::Detail;
-
-use crate::store::{Entry, Expiry, Key, Type, TypedInput, UNTYPED, Value};
+use crate::tui::widgets::format;
 
 /// The longest value that is edited on one line, in bytes.
 const LINE: usize = 200;

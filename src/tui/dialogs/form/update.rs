@@ -1,8 +1,5 @@
 //! Keys while an entry is edited or added in the form, and what it writes.
 
-use crate::tui::focus::Focus;
-use crate::tui::screens::entries::writes;
-use crate::tui::widgets::format;
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
@@ -12,6 +9,9 @@ use crate::tui::app::App;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::form::state::{Draft, Field, Form, line_of};
 use crate::tui::effect::{Effect, Write};
+use crate::tui::focus::Focus;
+use crate::tui::screens::entries::writes;
+use crate::tui::widgets::format;
 
 /// Edits an entry: in the form, or outside where its value is asked for and has no room on a line.
 pub fn edit(app: &mut App, entry: Entry, field: Field) -> Vec<Effect> {

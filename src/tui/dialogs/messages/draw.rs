@@ -1,17 +1,16 @@
 //! What was said, the newest first: to be read in full, and copied.
 
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use crate::text::escape::escape;
 use crate::tui::app::App;
-use crate::tui::status::marked;
-use crate::tui::widgets::dialog_frame::{KeyHint, boxed, room};
-use crate::tui::widgets::line::wrapped;
-
 use crate::tui::dialogs::messages::log::LogEntry;
+use crate::tui::status::marked;
 use crate::tui::theme::Theme;
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, room};
+use crate::tui::widgets::format;
+use crate::tui::widgets::line::wrapped;
 
 const KEYS: &[KeyHint] = &[("j k", "move"), ("y", "copy"), ("Y", "copy all"), ("esc", "close")];
 /// The widest that it becomes.

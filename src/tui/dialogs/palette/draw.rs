@@ -1,14 +1,13 @@
 //! The palette: what was typed, and the commands that fit.
 
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use crate::tui::app::App;
-use crate::tui::widgets::dialog_frame::{KeyHint, boxed, input_line, place_cursor, room};
-
 use crate::tui::dialogs::palette::state::{Palette, PaletteItem};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, input_line, place_cursor, room};
+use crate::tui::widgets::format;
 
 const KEYS: &[KeyHint] = &[("enter", "do it"), ("tab", "write it out"), ("esc", "close")];
 /// Those that have to be seen.

@@ -1,6 +1,5 @@
 //! The palette: commands by name, and what some of them are called with.
 
-use crate::tui::keys::command;
 use std::ops::Range;
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -9,6 +8,7 @@ use tui_input::Input;
 
 use crate::config::Context;
 use crate::tui::app::App;
+use crate::tui::keys::command;
 use crate::tui::keys::command::{Argument, Command};
 use crate::tui::list::saved_filters::SavedFilter;
 use crate::tui::list::sort::SortBy;

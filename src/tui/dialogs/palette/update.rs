@@ -1,22 +1,21 @@
 //! Keys while the palette is open, and what a command does with what it is called with.
 
-use crate::tui::connection::switch;
-use crate::tui::focus::Focus;
-use crate::tui::screens::past;
-use crate::tui::update;
-use crate::tui::update::actions;
-use crate::tui::update::saved_filters;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::backend::crossterm::EventHandler;
 
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::connection::switch;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::effect::Effect;
+use crate::tui::focus::Focus;
 use crate::tui::keys::command::{Argument, Command};
 use crate::tui::list::sort::SortBy;
+use crate::tui::screens::past;
 use crate::tui::theme::AUTO;
+use crate::tui::update;
+use crate::tui::update::{actions, saved_filters};
 
 /// Gives a key to the palette, which is closed for as long.
 pub fn key(app: &mut App, mut palette: Palette, key: KeyEvent, now: Millis) -> Vec<Effect> {

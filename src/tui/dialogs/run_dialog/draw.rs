@@ -1,15 +1,14 @@
 //! Starting a workflow.
 
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::text::Line;
 use tui_input::Input;
 
 use crate::text::escape::escape;
 use crate::tui::app::App;
-use crate::tui::widgets::dialog_frame::{KeyHint, boxed, database, input_line, place_cursor, room};
-
 use crate::tui::dialogs::run_dialog::state::RunDialog;
+use crate::tui::widgets::dialog_frame::{KeyHint, boxed, database, input_line, place_cursor, room};
+use crate::tui::widgets::format;
 
 const KEYS: &[KeyHint] = &[
     ("enter", "start"),

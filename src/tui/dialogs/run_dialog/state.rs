@@ -1,7 +1,5 @@
 //! Starting a workflow: its file, and what it is given.
 
-use crate::tui::focus::Focus;
-use crate::tui::screens::debugger::requests;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
@@ -9,6 +7,8 @@ use tui_input::backend::crossterm::EventHandler;
 use crate::tui::app::App;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::effect::Effect;
+use crate::tui::focus::Focus;
+use crate::tui::screens::debugger::requests;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, RunSuggestion};
 
 /// A workflow to be started.

@@ -1,12 +1,12 @@
 //! A change that was refused, beside what somebody else has made of the entry.
 
-use crate::tui::testing::fixtures;
 use ratatui::style::Modifier;
 
 use crate::store::Actor;
 use crate::testing::rounds;
 use crate::tui::draw::tests::*;
 use crate::tui::effect::Write;
+use crate::tui::testing::fixtures;
 use crate::tui::testing::fixtures::{edited, refusal};
 
 /// The screen after `keys` on an entry, which is `theirs` by the time that they are carried out.

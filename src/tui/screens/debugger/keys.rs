@@ -1,8 +1,5 @@
 //! What keys do in the debugger.
 
-use crate::tui::screens::debugger::folding;
-use crate::tui::screens::debugger::layout;
-use crate::tui::screens::debugger::what_if_form;
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
@@ -21,7 +18,9 @@ use crate::tui::screens::debugger::requests::{
     CallSpan, DebugSessionId, DebuggerRequest, ELSEWHERE, OpenAt, StepFilter, StepQuery, StepSearch,
 };
 use crate::tui::screens::debugger::what_if_form::WhatIfForm;
-use crate::tui::screens::debugger::{Debugger, DebuggerPrompt, PendingSearch, PromptPurpose};
+use crate::tui::screens::debugger::{
+    Debugger, DebuggerPrompt, PendingSearch, PromptPurpose, folding, layout, what_if_form,
+};
 use crate::workflow::recording::RecordKind;
 
 /// Opens a run; once it is open it is compared with another one, where one is given.

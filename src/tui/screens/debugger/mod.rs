@@ -18,7 +18,6 @@ pub mod tests;
 pub mod what_if_form;
 pub mod worker;
 
-use crate::tui::request::RequestId;
 use std::time::Duration;
 
 use tui_input::Input;
@@ -29,15 +28,17 @@ use crate::time::Millis;
 use crate::tui::keys::action::{Action, RunAction};
 use crate::tui::keys::command::RowKind;
 use crate::tui::list::row::RunRow;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::folded_steps::Folds;
-pub use crate::tui::screens::debugger::keys::{act, key, leave, open, paste};
-pub use crate::tui::screens::debugger::replies::{look_again, news, take};
 use crate::tui::screens::debugger::requests::{DebugSessionId, StepDetails};
 use crate::tui::screens::debugger::source::RunSource;
-pub use crate::tui::screens::debugger::steps::Steps;
 use crate::tui::screens::debugger::what_if_form::WhatIfForm;
 use crate::tui::screens::runs::tasks::Tasks;
 use crate::tui::timing::HOLDER_REFRESH;
+
+pub use crate::tui::screens::debugger::keys::{act, key, leave, open, paste};
+pub use crate::tui::screens::debugger::replies::{look_again, news, take};
+pub use crate::tui::screens::debugger::steps::Steps;
 
 /// How long a search takes before the screen mentions it.
 pub const SEARCH_NOTICE: Duration = Duration::from_millis(200);

@@ -9,14 +9,11 @@ use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, RunAction};
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
-use crate::tui::screens::debugger::folding;
-use crate::tui::screens::debugger::keys;
-use crate::tui::screens::debugger::replies;
 use crate::tui::screens::debugger::requests::{
     DebugSessionId, DebuggerReply, DebuggerRequest, OpenAt, OpenedRun,
 };
 use crate::tui::screens::debugger::source::RunSource;
-use crate::tui::screens::debugger::{Debugger, PendingSearch, Steps};
+use crate::tui::screens::debugger::{Debugger, PendingSearch, Steps, folding, keys, replies};
 use crate::tui::timing::HOLDER_REFRESH;
 use crate::workflow::recording::RecordingError;
 

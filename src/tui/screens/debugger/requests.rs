@@ -1,11 +1,11 @@
 //! What the debugger asks its threads, and what they answer.
 
-use crate::tui::request::RequestId;
 use std::path::PathBuf;
 
 use crate::store::{Change, Image, Key, Location, Needle, Revision};
 use crate::text::escape::escape;
 use crate::tui::list::row::RunRow;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::DebuggerReport;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::folded_steps::Folds;

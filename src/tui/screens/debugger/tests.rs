@@ -1,11 +1,5 @@
 //! A run that is open: pictures of it, and what keys do.
 
-use crate::tui::draw;
-use crate::tui::keys::action;
-use crate::tui::request::RequestId;
-use crate::tui::screens::debugger;
-use crate::tui::screens::debugger::keys;
-use crate::tui::testing::contrast;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,17 +15,22 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::connection::Connecting;
 use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::draw;
 use crate::tui::effect::{Effect, Reply};
+use crate::tui::keys::action;
 use crate::tui::keys::action::View;
 use crate::tui::message::Message;
+use crate::tui::request::RequestId;
+use crate::tui::screens::debugger;
 use crate::tui::screens::debugger::breakpoint::{Breakpoint, Keys};
 use crate::tui::screens::debugger::folded_steps::Folds;
 use crate::tui::screens::debugger::requests::{
     DebugSessionId, DebuggerReply, DebuggerRequest, OpenAt, OpenedRun, StateBefore, StepChanges, StepDetails,
     StepPage, WhatIfInput,
 };
-use crate::tui::screens::debugger::{Debugger, DebuggerReport};
+use crate::tui::screens::debugger::{Debugger, DebuggerReport, keys};
 use crate::tui::screens::runs::tasks::Tasks;
+use crate::tui::testing::contrast;
 use crate::tui::testing::fixtures::{NOW, arrival, changes, press, runs, sample, type_text};
 use crate::tui::testing::letters::looks;
 use crate::tui::testing::snapshot::assert_snapshot;

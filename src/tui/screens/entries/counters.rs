@@ -3,11 +3,10 @@
 use crate::tui::list::cell;
 use crate::tui::list::cell::{Cell, Drawn};
 use crate::tui::list::columns::{Listing, column, share};
-use crate::tui::widgets::format;
-
 use crate::tui::list::row::Row;
 use crate::tui::list::time_series::sparkline;
 use crate::tui::list::trends::show_rate;
+use crate::tui::widgets::format;
 
 /// The list of this view.
 pub const LISTING: Listing = Listing::new(

@@ -1,12 +1,6 @@
 //! The details of an entry.
 
-use crate::tui::screens::history::recent_changes;
-use crate::tui::screens::value::draw_value;
-use crate::tui::widgets::chart;
-use crate::tui::widgets::format;
 use ratatui::text::Line;
-
-use crate::tui::widgets::fields::{field, moment, prose};
 
 use crate::store::secret_keys::MASK;
 use crate::store::{Change, Entry, Kind, Revision, UNTYPED, kind_inference};
@@ -14,12 +8,15 @@ use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::action::Action;
-use crate::tui::screens::value::detail::{Classification, Detail};
-use crate::tui::screens::value::draw_value::Text;
-
 use crate::tui::list::lookalikes::twins;
 use crate::tui::list::row::RowId;
 use crate::tui::list::trends::number_in;
+use crate::tui::screens::history::recent_changes;
+use crate::tui::screens::value::detail::{Classification, Detail};
+use crate::tui::screens::value::draw_value;
+use crate::tui::screens::value::draw_value::Text;
+use crate::tui::widgets::fields::{field, moment, prose};
+use crate::tui::widgets::{chart, format};
 
 /// How many of its last changes are shown.
 const CHANGES: usize = 8;

@@ -1,12 +1,12 @@
 //! The details of a group of keys.
 
-use crate::tui::screens::entries::keys;
-use crate::tui::widgets::chart;
 use ratatui::text::{Line, Span};
 
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::list::row::Group;
+use crate::tui::screens::entries::keys;
+use crate::tui::widgets::chart;
 use crate::tui::widgets::fields::{field, prose};
 
 /// Everything about a group: of a series its values over time.

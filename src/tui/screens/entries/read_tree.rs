@@ -3,13 +3,13 @@
 //! Nothing inside of a closed group is read: the reader seeks from its first key to the key after its
 //! last one, so that a page of a tree costs about as much as a page of keys.
 
-use crate::tui::list::time_series;
 use std::collections::BTreeSet;
 
 use crate::store::{Entry, Key, KeyRange, Order, Scan, StoreError};
 use crate::tui::effect::LoadFrom;
 use crate::tui::list::read::{LIST_VALUE, ListReader};
 use crate::tui::list::row::{Group, Position, Row};
+use crate::tui::list::time_series;
 use crate::tui::list::time_series::Series;
 
 /// How many keys are read at a time where keys follow each other that are in no group.

@@ -1,17 +1,16 @@
 //! Every change of an entry or a lock, the newest first.
 
-use crate::tui::list::cell;
-use crate::tui::widgets::format;
 use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
 
 use crate::store::{Change, Image, Subject};
+use crate::tui::list::cell;
 use crate::tui::list::cell::{Cell, Drawn, beginning};
 use crate::tui::list::columns::{Listing, column, share};
-
 use crate::tui::list::row::Row;
 use crate::tui::theme::Theme;
+use crate::tui::widgets::format;
 
 /// The list of this view.
 pub const LISTING: Listing = Listing::new(

@@ -1,15 +1,14 @@
 //! The details of a change.
 
-use crate::tui::screens::history;
-use crate::tui::widgets::format;
 use ratatui::text::Line;
 
 use crate::store::{Change, Image, Subject};
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::widgets::fields::{field, moment, prose};
-
 use crate::tui::list::row::DATABASE;
+use crate::tui::screens::history;
+use crate::tui::widgets::fields::{field, moment, prose};
+use crate::tui::widgets::format;
 
 /// Everything about a change.
 pub fn lines(app: &App, change: &Change, now: Millis, width: usize) -> Vec<Line<'static>> {

@@ -1,8 +1,5 @@
 //! The last changes of an entry or a lock.
 
-use crate::tui::keys::action;
-use crate::tui::screens::history;
-use crate::tui::widgets::format;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
@@ -10,8 +7,10 @@ use crate::store::{Change, Image};
 use crate::text::escape::{escape, escape_data};
 use crate::time::Millis;
 use crate::tui::app::App;
-
+use crate::tui::keys::action;
 use crate::tui::list::row::RowId;
+use crate::tui::screens::history;
+use crate::tui::widgets::format;
 
 /// The newest of its changes, one a line, as many as `most`.
 pub fn lines(app: &App, of: &RowId, now: Millis, width: usize, most: usize) -> Vec<Line<'static>> {

@@ -1,14 +1,14 @@
 //! Locks, and entries used as locks.
 
-use crate::tui::list::cell;
-use crate::tui::widgets::format;
 use ratatui::style::Style;
 
 use crate::store::{Liveness, kind_inference};
+use crate::tui::list::cell;
 use crate::tui::list::cell::{Cell, Drawn};
 use crate::tui::list::columns::{Listing, column, share};
 use crate::tui::list::row::{LockRow, Row};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::format;
 
 /// The list of this view.
 pub const LISTING: Listing = Listing::new(

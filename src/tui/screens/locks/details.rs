@@ -1,18 +1,16 @@
 //! The details of a lock.
 
-use crate::tui::screens::history::recent_changes;
-use crate::tui::widgets::format;
 use ratatui::text::Line;
-
-use crate::tui::widgets::fields::{field, prose};
 
 use crate::store::Liveness;
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-
 use crate::tui::list::row::{LockRow, RowId};
+use crate::tui::screens::history::recent_changes;
 use crate::tui::screens::locks::columns::lock_state;
+use crate::tui::widgets::fields::{field, prose};
+use crate::tui::widgets::format;
 
 /// How many of its last changes are shown.
 const CHANGES: usize = 8;

@@ -1,10 +1,5 @@
 //! What needs a look, on one screen: locks, runs that failed, what changes most, what expires next.
 
-use crate::tui::list;
-use crate::tui::list::cell;
-use crate::tui::screens::history;
-use crate::tui::screens::runs;
-use crate::tui::widgets::format;
 use std::collections::HashSet;
 
 use ratatui::Frame;
@@ -13,19 +8,21 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::columns::{Listing, column, share, widths};
-use crate::tui::screens::locks::columns::lock_state;
-
 use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
-
+use crate::tui::list;
+use crate::tui::list::cell;
+use crate::tui::list::cell::{Cell, Drawn};
+use crate::tui::list::columns::{Listing, column, share, widths};
 use crate::tui::list::row::Row;
+use crate::tui::screens::locks::columns::lock_state;
 use crate::tui::screens::overview::layout::{Shown, lines, top};
 use crate::tui::screens::overview::state::{Counted, Expiring, Extent, Failures, Overview, Section};
+use crate::tui::screens::{history, runs};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::format;
 
 /// The columns of this view, whatever a row is of.
 pub const LISTING: Listing = Listing {

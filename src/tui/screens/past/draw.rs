@@ -1,12 +1,5 @@
 //! The state as it was: the moment, the changes around it, and each entry then and now.
 
-use crate::tui::list::cell;
-use crate::tui::screens::details::{block, text_area};
-use crate::tui::screens::history;
-use crate::tui::screens::past::details::{self, tone};
-use crate::tui::screens::past::scrubber::{around, start};
-use crate::tui::status;
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -18,10 +11,16 @@ use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::widgets::line::typed;
-
+use crate::tui::list::cell;
+use crate::tui::screens::details::{block, text_area};
+use crate::tui::screens::history;
+use crate::tui::screens::past::details::{self, tone};
+use crate::tui::screens::past::scrubber::{around, start};
 use crate::tui::screens::past::state::{DiffKind, DiffRow, PastPosition, PastView};
+use crate::tui::status;
 use crate::tui::theme::Theme;
+use crate::tui::widgets::format;
+use crate::tui::widgets::line::typed;
 
 /// Draws the past over everything but a frame.
 pub fn draw(app: &App, past_view: &PastView, now: Millis, frame: &mut Frame<'_>) {

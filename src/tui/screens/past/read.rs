@@ -5,8 +5,6 @@ pub mod source;
 #[cfg(test)]
 mod tests;
 
-use crate::tui::bulk;
-use crate::tui::request::RequestId;
 use std::ops::Bound;
 use std::sync::mpsc::Sender;
 
@@ -14,6 +12,7 @@ use crate::store::{
     Change, Entry, ErrorKind, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
     StoreError, Subject, When, change_pages_since,
 };
+use crate::tui::bulk;
 use crate::tui::bulk::worker::{ProgressThrottle, remembered};
 use crate::tui::bulk::{BulkProgress, BulkReply};
 use crate::tui::effect::Reply;
@@ -21,6 +20,7 @@ use crate::tui::list::marks::MARKS_MAX;
 use crate::tui::list::read::{TREE_VALUE, send};
 use crate::tui::list::read_sorted::MOST;
 use crate::tui::message::Message;
+use crate::tui::request::RequestId;
 use crate::tui::screens::past::read::cache::PastCache;
 use crate::tui::screens::past::read::source::{PastQuery, page_of};
 use crate::tui::screens::past::state::{

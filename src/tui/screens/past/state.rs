@@ -1,6 +1,5 @@
 //! The state as it was at a moment of the past, beside what it is now.
 
-use crate::tui::request::RequestId;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use crate::tui::list::filter::Filter;
 use crate::tui::list::filter_line::FilterLine;
 use crate::tui::list::sort::{Rank, Sort, SortBy};
 use crate::tui::list::window::{ListEnd, Window};
+use crate::tui::request::RequestId;
 
 /// How many changes of the scrubber are read to each side.
 pub const SCRUBBER_LEN: usize = 150;

@@ -1,13 +1,5 @@
 //! Going through the past.
 
-use crate::tui::bulk;
-use crate::tui::focus::Focus;
-use crate::tui::request::RequestId;
-use crate::tui::screens::past;
-use crate::tui::screens::past::restore;
-use crate::tui::undo;
-use crate::tui::update;
-use crate::tui::update::copy;
 use std::time::Duration;
 
 use crate::store::time_point::TimePoint;
@@ -18,20 +10,25 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::dialog::{Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
+use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, CopyTarget, MarkAction, PastAction, View};
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::marks::Marks;
+use crate::tui::list::read_sorted::MOST;
 use crate::tui::list::row::{Row, RowOrder};
 use crate::tui::list::sort::{Sort, SortBy};
+use crate::tui::list::window::PAGE;
+use crate::tui::request::RequestId;
+use crate::tui::screens::past;
+use crate::tui::screens::past::restore;
 use crate::tui::screens::past::state::{
     ChangeMark, PageFrom, PastPage, PastRequest, PastTarget, PastView, REFRESH_COOLDOWN,
 };
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::screens::value::state::{PastEntry, Viewer};
 use crate::tui::throttle::rest_after;
-
-use crate::tui::list::read_sorted::MOST;
-use crate::tui::list::window::PAGE;
+use crate::tui::update::copy;
+use crate::tui::{bulk, undo, update};
 
 /// When a past that was locked is read again.
 const RETRY: Duration = Duration::from_secs(1);

@@ -1,16 +1,15 @@
 //! Every run of a workflow, the newest first.
 
-use crate::tui::keys::action::Action;
-use crate::tui::list::cell;
-use crate::tui::widgets::format;
 use ratatui::style::Style;
 
 use crate::text::escape::escape;
+use crate::tui::keys::action::Action;
+use crate::tui::list::cell;
 use crate::tui::list::cell::{Cell, Drawn};
 use crate::tui::list::columns::{Listing, column, share};
-
 use crate::tui::list::row::{Row, RunRow};
 use crate::tui::theme::Theme;
+use crate::tui::widgets::format;
 
 /// The list of this view.
 pub const LISTING: Listing = Listing {

@@ -1,6 +1,5 @@
 //! The details of a run.
 
-use crate::tui::widgets::format;
 use std::time::Duration;
 
 use ratatui::text::{Line, Span};
@@ -9,10 +8,10 @@ use crate::store::UNKNOWN_ORIGIN;
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::widgets::fields::{field, indent, moment, prose};
-
 use crate::tui::list::row::{RunRow, RunSummary};
 use crate::tui::screens::runs::columns::tone;
+use crate::tui::widgets::fields::{field, indent, moment, prose};
+use crate::tui::widgets::format;
 
 /// Everything about a run.
 pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'static>> {

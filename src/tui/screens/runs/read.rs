@@ -1,7 +1,5 @@
 //! The list of runs, the newest first, and what a recording says of one in short.
 
-use crate::tui::list::window;
-use crate::tui::request::CancelToken;
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
@@ -12,8 +10,9 @@ use crate::store::{Process, Run, Store, StoreError};
 use crate::tui::effect::{LoadFrom, Refresh, Reply};
 use crate::tui::list::read::{ListReader, PIECE, send};
 use crate::tui::list::row::{Position, Row, RowId, RunRow, RunSummary};
+use crate::tui::list::window;
 use crate::tui::message::Message;
-
+use crate::tui::request::CancelToken;
 use crate::workflow::recording::{Record, RecordKind, decode};
 
 /// How many runs are read at a time that may be new.

@@ -1,7 +1,5 @@
 //! The details of the row under the cursor.
 
-use crate::tui::status;
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -12,10 +10,11 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::action::Action;
-use crate::tui::widgets::line::typed;
-
 use crate::tui::screens::details::{block, text, text_area, whole};
 use crate::tui::screens::value::state::Viewer;
+use crate::tui::status;
+use crate::tui::widgets::format;
+use crate::tui::widgets::line::typed;
 
 /// Draws the details beside or below the list.
 pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {

@@ -1,6 +1,5 @@
 //! A value: as a tree, as text, or as bytes.
 
-use crate::tui::widgets::format;
 use std::borrow::Cow;
 
 use ratatui::style::Style;
@@ -11,9 +10,9 @@ use crate::store::{Entry, Needle, kind_inference};
 use crate::text::escape::{EscapedPiece, escape};
 use crate::tui::app::App;
 use crate::tui::screens::value::detail::{Detail, Format, piece};
-use crate::tui::widgets::fields::{indent, label, spans};
-
 use crate::tui::theme::Theme;
+use crate::tui::widgets::fields::{indent, label, spans};
+use crate::tui::widgets::format;
 use crate::tui::widgets::json_tree::{JsonToken, JsonTree, line_of};
 use crate::tui::widgets::wrap::Wrapped;
 

@@ -1,11 +1,11 @@
 //! The details of a row on the whole screen: of the one under the cursor, or of an entry as it was.
 
-use crate::tui::request::RequestId;
 use tui_input::Input;
 
 use crate::store::{Entry, Moment, Needle};
 use crate::tui::app::App;
 use crate::tui::list::row::Row;
+use crate::tui::request::RequestId;
 use crate::tui::screens::value::detail::{Detail, Format};
 use crate::tui::widgets::json_tree::JsonTree;
 

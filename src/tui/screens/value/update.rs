@@ -1,7 +1,5 @@
 //! Looking at a value: in another format, further on, at what is found in it.
 
-use crate::tui::screens::details;
-use crate::tui::update::copy;
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
@@ -10,7 +8,9 @@ use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, ValueAction};
 use crate::tui::list::row::Row;
+use crate::tui::screens::details;
 use crate::tui::screens::value::detail::Format;
+use crate::tui::update::copy;
 use crate::tui::widgets::json_tree::JsonTree;
 
 /// Asks for the piece of the value that comes next, or that was before.

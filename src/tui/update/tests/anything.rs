@@ -1,16 +1,15 @@
 //! Anything that can happen, in any order.
 
-use crate::tui::draw;
-use crate::tui::screens::entries::writes;
-use crate::tui::update::tests::timers;
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use crate::testing::rounds;
+use crate::tui::draw;
 use crate::tui::list::tree::GroupSize;
+use crate::tui::screens::entries::writes;
 use crate::tui::testing::fixtures::{pressed, rows_of};
-use crate::tui::update::tests::*;
+use crate::tui::update::tests::{timers, *};
 
 #[derive(Clone, Debug)]
 enum Happening {

@@ -1,10 +1,5 @@
 //! Questions before changes: in a production context every change asks, whichever command leads to it.
 
-use crate::tui::dialogs::confirmation;
-use crate::tui::draw;
-use crate::tui::screens::debugger;
-use crate::tui::update::tests::marks;
-use crate::tui::update::tests::past;
 use std::collections::BTreeSet;
 
 use ratatui::Terminal;
@@ -12,14 +7,17 @@ use ratatui::backend::TestBackend;
 
 use crate::config::{ConfirmPolicy, Context};
 use crate::tui::bulk::{BulkOperation, BulkRequest};
+use crate::tui::dialogs::confirmation;
 use crate::tui::dialogs::confirmation::{ConfirmReply, about_adoption};
 use crate::tui::dialogs::dialog::Confirm;
+use crate::tui::draw;
 use crate::tui::effect::EffectImpact;
 use crate::tui::keys::action::Action;
 use crate::tui::keys::command::{COMMANDS, Command};
 use crate::tui::keys::keymap::Keymap;
+use crate::tui::screens::debugger;
 use crate::tui::testing::fixtures::pressed;
-use crate::tui::update::tests::*;
+use crate::tui::update::tests::{marks, past, *};
 
 fn context(production: bool, confirm: ConfirmPolicy) -> Context {
     Context { name: "live".into(), path: "/var/lib/state.db".into(), read_only: false, production, confirm }

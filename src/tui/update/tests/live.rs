@@ -4,8 +4,6 @@
 //! `SLOTHSTATE_FUZZ_KEYS=100000 cargo test --lib random_keys` for another number of keys, and
 //! `SLOTHSTATE_FUZZ_SEED` for other keys.
 
-use crate::tui::draw;
-use crate::tui::update;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -17,8 +15,8 @@ use crate::store::{Image, Key, KeyRange, Options, Scan, SqliteStore, State};
 use crate::time::ManualClock;
 use crate::tui::bulk::{BulkOperation, BulkRequest};
 use crate::tui::update::tests::*;
-
 use crate::tui::worker::Workers;
+use crate::tui::{draw, update};
 
 /// How many keys are pressed where nobody says otherwise.
 const KEYS: usize = 3_000;

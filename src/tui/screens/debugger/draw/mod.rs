@@ -4,9 +4,6 @@ pub mod overlay;
 pub mod step_details;
 pub mod what_if_form;
 
-use crate::tui::screens::runs;
-use crate::tui::status;
-use crate::tui::widgets::format;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -27,8 +24,10 @@ use crate::tui::screens::debugger::layout::areas;
 use crate::tui::screens::debugger::source::is_failure;
 use crate::tui::screens::debugger::steps::Steps;
 use crate::tui::screens::debugger::{Debugger, SEARCH_NOTICE};
-
+use crate::tui::screens::runs;
+use crate::tui::status;
 use crate::tui::theme::Theme;
+use crate::tui::widgets::format;
 use crate::tui::widgets::line::typed;
 use crate::workflow::recording::secrets::{is_secret_call, masked};
 use crate::workflow::recording::{Record, RecordKind};

@@ -1,6 +1,5 @@
 //! What is shown over a run: a report, and where it stops.
 
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -9,9 +8,9 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::tui::app::App;
 use crate::tui::screens::debugger::DebuggerReport;
-
 use crate::tui::theme::Theme;
 use crate::tui::widgets::dialog_frame::{KeyHint, boxed, room};
+use crate::tui::widgets::format;
 use crate::tui::widgets::line::wrapped;
 
 /// Draws what a comparison or a trial showed.

@@ -1,12 +1,10 @@
 //! The step under the cursor: the call, what it changed, the state before it, the log up to here.
 
-use crate::tui::screens::debugger::draw::step_details;
-use crate::tui::widgets::format;
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-
-use std::time::Duration;
 
 use crate::lua::functions;
 use crate::store::{Change, Image};
@@ -14,11 +12,11 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::screens::debugger::Debugger;
-use crate::tui::screens::debugger::draw::{part, shown, shown_end, time, tone};
+use crate::tui::screens::debugger::draw::{part, shown, shown_end, step_details, time, tone};
 use crate::tui::screens::debugger::requests::{StateBefore, StepChanges, StepDetails};
-
 use crate::tui::screens::runs::read::line_of_log;
 use crate::tui::widgets::fields::{field, prose};
+use crate::tui::widgets::format;
 use crate::tui::widgets::line::wrapped;
 use crate::workflow::RunEvent;
 use crate::workflow::recording::{Answer, Record, RecordKind, list};

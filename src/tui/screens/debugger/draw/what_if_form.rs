@@ -1,15 +1,14 @@
 //! What is to be other than it was, as it is typed.
 
-use crate::tui::widgets::format;
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use crate::text::escape::escape;
 use crate::tui::app::App;
-use crate::tui::screens::debugger::what_if_form::{WhatIfField, WhatIfForm};
-
 use crate::tui::dialogs::question::question;
+use crate::tui::screens::debugger::what_if_form::{WhatIfField, WhatIfForm};
 use crate::tui::widgets::dialog_frame::{KeyHint, boxed, input_line, place_cursor, room};
+use crate::tui::widgets::format;
 
 const KEYS: &[KeyHint] =
     &[("enter", "run it"), ("↓ ↑", "lines"), ("ctrl-p", "what was tried before"), ("esc", "leave it")];

@@ -10,7 +10,6 @@ pub mod step_details;
 mod tests;
 pub mod what_if;
 
-use crate::tui::request::{CancelToken, RequestId};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::mpsc::Sender;
@@ -19,6 +18,7 @@ use std::time::{Duration, Instant};
 use crate::store::{Location, Options, Store, StoreError, open};
 use crate::tui::effect::Reply;
 use crate::tui::message::Message;
+use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::screens::debugger::requests::{DebugSessionId, DebuggerReply, DebuggerRequest};
 use crate::workflow::recording::RecordingError;
 

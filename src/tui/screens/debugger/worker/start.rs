@@ -1,6 +1,5 @@
 //! Starts workflows: the program itself, as a process of its own.
 
-use crate::tui::request::RequestId;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -8,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::store::{Store, StoreError};
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::requests::{DebuggerReply, RunSuggestion, WorkflowStart};
 use crate::tui::screens::debugger::worker::WorkerContext;
 

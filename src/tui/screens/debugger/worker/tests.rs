@@ -1,7 +1,6 @@
 //! Which step of a run made which change, asked of random workflows: what the debugger says is what was
 //! seen while they ran.
 
-use crate::tui::request::RequestId;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,6 +15,7 @@ use crate::lua::host_function::CallEffect;
 use crate::lua::{Boundary, Stop};
 use crate::store::{Change, Changes, History, Revision, SqliteStore, State, Store};
 use crate::testing::rounds;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::folded_steps::Folds;
 use crate::tui::screens::debugger::requests::{DebugSessionId, StepFilter, StepQuery, StepSearch};
 use crate::tui::screens::debugger::steps::Steps;

@@ -1,12 +1,12 @@
 //! What if: the run once more with something other than it was, on a thread of its own.
 
-use crate::tui::request::RequestId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::input_file::Accept;
 use crate::lua::StopSignal;
+use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::DebuggerReport;
 use crate::tui::screens::debugger::requests::WhatIfInput;
 use crate::tui::screens::debugger::worker::WorkerContext;
