@@ -603,3 +603,31 @@ fn a_lock_that_others_cleared_is_had_again_in_a_trial() {
         check(&place, &store, number, source).unwrap();
     }
 }
+
+/// Others replace a number that Lua cannot read: a function is called with what they wrote, also in a what-if run.
+#[test]
+fn a_value_that_lua_cannot_read_is_replaced_as_it_was_recorded() {
+    let source = r#"task('t0'):retries(0, 'fixed', 0.001):timeout(1):command(function() pcall(state.update, 'u', function(v) pcall(state.set, 'k1', -2^63) return os.time() end)
+local co = coroutine.wrap(function() log.info(pcall(state.update, 'k1', function(v) log.info(v) pcall(state.set, 'k0', 0) return os.time() end))
+log.info(pcall(state.wait, 'k0', function(v) seen = v return v ~= nil end, 0.005 / 10), seen)
+for i = 1, math.random(3) do xpcall(function() log.info(pcall(state.increment, 'k0', math.random(3)))
+log.info(#state.history('k0', 3), state.list_length('none')) end, function(why) sleep(0.001) state.get('k0') return why end) end coroutine.yield(1) log.info(pcall(state.update, 'k1', function(v) log.info(v) pcall(state.set, 'k0', 0) return os.time() end))
+log.info(pcall(state.wait, 'k0', function(v) seen = v return v ~= nil end, 0.005 / 10), seen)
+for i = 1, math.random(3) do xpcall(function() log.info(pcall(state.increment, 'k0', math.random(3)))
+log.info(#state.history('k0', 3), state.list_length('none')) end, function(why) sleep(0.001) state.get('k0') return why end) end end) co() pcall(co)
+return true end):on_failure(function(why) log.info(why) end):build()"#;
+    let place = Place::new();
+    let (store, number) = place.record(source, 1011330724782366012, true);
+    let recording = Recording::of_store(&store, number).unwrap();
+    let mut events = recording.events();
+    let mut summaries = Vec::new();
+    while let Ok(Some(record)) = events.take() {
+        summaries.push(record.what.summary());
+    }
+    let refused = summaries.iter().position(|summary| summary.contains("beyond 2^53")).unwrap();
+    let later = &summaries[refused..];
+    assert!(later.windows(2).any(|pair| {
+        pair[0].contains("state.update(\"k1\"") && pair[1].contains("calls the function with (nil)")
+    }));
+    check(&place, &store, number, source).unwrap();
+}

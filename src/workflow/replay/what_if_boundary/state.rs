@@ -112,6 +112,11 @@ impl WhatIfBoundary {
         if !is_changed && call.function.effect == CallEffect::Wait {
             return self.wait(call, &arguments, work);
         }
+        if !is_changed
+            && let Some(Record { what: RecordKind::Callback { arguments: seen }, .. }) = self.peek()
+        {
+            self.prepare_callback(call, &arguments, &seen)?;
+        }
         if is_lock(call) && call.function.callback != CallbackKind::None {
             self.free_lock(call).map_err(mlua::Error::external)?;
         }
@@ -229,6 +234,19 @@ impl WhatIfBoundary {
         }
         let Some(key) = entry_key(call).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
         let observed = ObservedCall { arguments, callback: None, returned: Some(data) };
+        self.apply(call, key, (call.function.before)(&observed))
+    }
+
+    /// Sets the entry of a call to what its function was called with: what the copy has may be a value that
+    /// Lua cannot read, and then the function would not be called.
+    fn prepare_callback(
+        &self,
+        call: &HostCall<'_>,
+        arguments: &[RecordedValue],
+        seen: &[RecordedValue],
+    ) -> mlua::Result<()> {
+        let Some(key) = entry_key(call).filter(|key| self.calls.is_open(key)) else { return Ok(()) };
+        let observed = ObservedCall { arguments, callback: Some(seen), returned: None };
         self.apply(call, key, (call.function.before)(&observed))
     }
 
