@@ -27,6 +27,7 @@ use crate::tui::dialogs::confirm_changes;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::form::state::Field;
 use crate::tui::effect::{Effect, LoadFrom};
+use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, EntryAction, View};
 use crate::tui::keys::command;
 use crate::tui::keys::command::{CommandContext, CommandTarget, Mode, RowKind, ScreenKind};
@@ -37,6 +38,7 @@ use crate::tui::list::state::HistoryScope;
 use crate::tui::list::window;
 use crate::tui::message::Message;
 use crate::tui::screens::debugger::layout;
+use crate::tui::screens::screen::Screen;
 use crate::tui::screens::{debugger, details, past, value};
 use crate::tui::timers::Timer;
 use crate::tui::timing::MESSAGE_DURATION;
@@ -252,18 +254,17 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     if app.status.as_ref().is_some_and(|status| status.until.is_none()) {
         app.status = None;
     }
-    if app.focus.dialog().is_some() {
-        return dialogs::update::key(app, key, now);
+    match &app.focus {
+        Focus::Dialog(_) => return dialogs::update::key(app, key, now),
+        Focus::FilterLine => return filtering(app, key, now),
+        Focus::Screen => {}
     }
-    if let Some(effects) = value::update::key(app, key, now) {
-        return effects;
-    }
-    if app.focus.is_filter_line() {
-        return filtering(app, key, now);
-    }
-    if app.screen.value().is_none()
-        && let Some(effects) = debugger::key(app, key, now)
-    {
+    let taken = match &app.screen {
+        Screen::Value { .. } => value::update::key(app, key, now),
+        Screen::Run(_) => debugger::key(app, key, now),
+        Screen::List | Screen::Past(_) => None,
+    };
+    if let Some(effects) = taken {
         return effects;
     }
     let context = app.context();
@@ -374,24 +375,20 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
     }
     let line: String = text.chars().filter(|character| !character.is_control()).collect();
     let type_into = |input: &mut Input| insert(input, &line);
-    if app.focus.dialog().is_some() {
-        dialogs::update::paste(app, type_into);
-        return Vec::new();
-    }
-    if let Some(viewer) = app.screen.value_mut() {
-        if viewer.is_finding {
-            type_into(&mut viewer.find);
+    match &app.focus {
+        Focus::Dialog(_) => {
+            dialogs::update::paste(app, type_into);
+            return Vec::new();
         }
-        return Vec::new();
-    }
-    if app.screen.run().is_some() {
-        debugger::paste(app, type_into);
-        return Vec::new();
-    }
-    if app.focus.is_filter_line() {
-        return filter_with(app, |line| line.type_into(type_into), now);
+        Focus::FilterLine => return filter_with(app, |line| line.type_into(type_into), now),
+        Focus::Screen => {}
     }
     // Pasted text is never taken for commands.
+    match &mut app.screen {
+        Screen::Value { viewer, .. } if viewer.is_finding => type_into(&mut viewer.find),
+        Screen::Run(_) => debugger::paste(app, type_into),
+        Screen::List | Screen::Past(_) | Screen::Value { .. } => {}
+    }
     Vec::new()
 }
 

@@ -1,8 +1,8 @@
 //! The threads that touch the database, so that the one that draws never waits for it.
 //!
 //! `watcher` reads changes, the list reader the rows of the views and their details, `screens` what fills the screen
-//! in their place, `background` what takes its time, `writer` makes changes; `connector` opens a database with its threads. [`Workers::carry_out`] says which of
-//! them does what. A list and a state of the past may each take long to be read, so neither waits for the other.
+//! in their place, `background` what takes its time, `writer` makes changes; `connector` opens a database with its
+//! threads. [`Workers::carry_out`] says which of them does what. A list and a state of the past may each take long to be read, so neither waits for the other.
 
 pub mod attention;
 mod background;

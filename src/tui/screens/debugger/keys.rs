@@ -80,14 +80,13 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
     Some(Vec::new())
 }
 
-/// Types pasted text into the line that is open; whether one is.
-pub fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) -> bool {
-    let Some(debugger) = app.screen.run_mut() else { return false };
+/// Types pasted text into the line that is open, if one is.
+pub fn paste(app: &mut App, type_into: impl FnOnce(&mut Input)) {
+    let Some(debugger) = app.screen.run_mut() else { return };
     let prompt = debugger.prompt.as_mut().map(|prompt| &mut prompt.input);
     if let Some(input) = prompt.or(debugger.wish.as_mut().and_then(WhatIfForm::field)) {
         type_into(input);
     }
-    true
 }
 
 /// A key in the list of where it stops, of which one has the cursor.

@@ -125,7 +125,7 @@ fn search_in_recording(
 ) -> Result<(), RecordingError> {
     match question {
         DebuggerRequest::Tasks(sitting) => {
-            desk.tell(DebuggerReply::Tasks(sitting, search::tasks(&**store, sitting.run)?));
+            desk.tell(DebuggerReply::Tasks(sitting, search::tasks(&**store, sitting.run, pause)?));
         }
         DebuggerRequest::Search(number, wanted) if !desk.searches.is_cancelled(number) => {
             let found = search::seek(&**store, &wanted, &desk.stops(number, pause));

@@ -16,8 +16,8 @@ const BACK: u64 = 2000;
 /// How many pieces in which a task begins or ends are read at a time.
 const LANDMARKS: usize = 100;
 
-/// The tasks of a run.
-pub fn tasks(store: &dyn Store, run: i64) -> Result<Tasks, RecordingError> {
+/// The tasks of a run; between two pages it does with `pause` what is more urgent.
+pub fn tasks(store: &dyn Store, run: i64, pause: &dyn Fn()) -> Result<Tasks, RecordingError> {
     let mut tasks = Tasks::default();
     let mut next = 1;
     loop {
@@ -29,6 +29,7 @@ pub fn tasks(store: &dyn Store, run: i64) -> Result<Tasks, RecordingError> {
         for piece in &pieces {
             decode(piece)?.iter().for_each(|record| tasks.add(record));
         }
+        pause();
     }
 }
 
