@@ -363,7 +363,15 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
         stubs: Vec::new(),
         stop_signal: StopSignal::default(),
     };
-    let outcome = what_if(Some(store), &recording, &options, &place.settings, Reporter::new(|_| {})).unwrap();
+    let outcome = match what_if(Some(store), &recording, &options, &place.settings, Reporter::new(|_| {})) {
+        // The module reads an entry while it is loaded: the recorded run was invalid too.
+        Err(ReplayError::RunRequest(RunError::Invalid(_))) => {
+            let (_, end) = store.run(number).unwrap().unwrap().ended.unwrap();
+            prop_assert_eq!(end.outcome, "invalid", "{}", source);
+            return Ok(());
+        }
+        outcome => outcome.unwrap(),
+    };
     if let Some(divergence) = &outcome.divergence {
         prop_assert!(false, "tried out: {}", told(&recording, divergence, source));
     }
