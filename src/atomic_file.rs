@@ -10,7 +10,7 @@ mod change;
 mod cleanup_on_signal;
 mod incomplete;
 mod leftovers;
-mod named_file;
+mod replace;
 mod unnamed_file;
 
 use std::fs::File;
@@ -21,7 +21,7 @@ pub use self::change::change;
 pub use self::cleanup_on_signal::remove_on_signals;
 pub use self::incomplete::{beside, remove_all};
 pub use self::leftovers::{Leftover, LeftoverState, leftovers};
-pub use self::named_file::NamedFile;
+pub use self::replace::NamedFile;
 use self::unnamed_file::Unnamed;
 
 /// A new file that appears under its name when it is complete and on the disk. If it is dropped

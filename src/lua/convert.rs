@@ -4,18 +4,18 @@
 //! integer beyond 2^53 has no number in Lua. A table that was read from JSON is written back with the bytes
 //! of all that the script left as it was.
 
+mod json_writer;
 mod path;
 mod table_fields;
 #[cfg(test)]
 mod tests;
-mod writer;
 
 use std::collections::BTreeMap;
 
 use mlua::{Lua, LuaString, Table, Value as LuaValue};
 
+use self::json_writer::{Writer, blanks_before, refused};
 use self::path::Path;
-use self::writer::{Writer, blanks_before, refused};
 use crate::lua::table_origin::Origins;
 use crate::store::json::{self, JsonNode, JsonText};
 use crate::store::{Number, Value};

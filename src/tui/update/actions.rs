@@ -4,7 +4,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::form::state::Form;
-use crate::tui::dialogs::palette::state::Palette;
+use crate::tui::dialogs::palette::choices::Palette;
 use crate::tui::dialogs::run_dialog::state::RunDialog;
 use crate::tui::effect::{Effect, LoadFrom};
 use crate::tui::focus::Focus;

@@ -1,7 +1,7 @@
 //! The boundary of a what-if run: the state is a private copy, and calls are answered from the recording
 //! until the run diverges from it.
 
-mod environment;
+mod commands;
 mod state;
 
 use std::cell::{Cell, RefCell};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue};
 
-pub(super) use self::environment::adapt_output;
+pub(super) use self::commands::adapt_output;
 use self::state::ActiveCalls;
 pub(super) use self::state::recorded_key;
 use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
