@@ -43,11 +43,15 @@ pub struct Renewal {
     pub lease: Duration,
 }
 
+/// How often a lease of that length is renewed.
+pub fn renewal_period(lease: Duration) -> Duration {
+    lease / 3
+}
+
 impl Renewal {
-    /// Whether it is within the last renewal period. Leases are renewed every third of their
-    /// length; a renewal may be late by a quarter of that.
+    /// Whether it is within the last renewal period; a renewal may be late by a quarter of that.
     fn is_recent(self) -> bool {
-        let period = self.lease / 3;
+        let period = renewal_period(self.lease);
         self.age <= period + period / 4
     }
 }

@@ -65,7 +65,7 @@ pub use identity::{EpochStart, Identity, Reset};
 pub use json::JsonText;
 pub use key::{EmptyKey, Key, KeyRange};
 pub use kind::Kind;
-pub use liveness::{Liveness, Renewal};
+pub use liveness::{Liveness, Renewal, renewal_period};
 pub use location::{InvalidLocation, Location};
 pub use lock::{AcquireOutcome, ClearOutcome, Lock, LockRequest, Ticket, Waiter, holder_in_words};
 pub use lock_queue::{WaitOutcome, wait_for_lock};

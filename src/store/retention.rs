@@ -15,7 +15,8 @@ pub struct Retention {
 }
 
 impl Default for Retention {
-    /// What a new database is set to: 200,000 changes, 30 days, 256 MiB.
+    /// What a new database is set to: 200,000 changes, 30 days, 256 MiB. The SQLite engine writes the same
+    /// numbers in `assets/schema/1.sql` and `2.sql`.
     fn default() -> Retention {
         Retention { rows: 200_000, age: Duration::from_secs(30 * 86_400), bytes: 256 * 1024 * 1024 }
     }

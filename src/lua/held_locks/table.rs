@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Lock, Token};
+use crate::store::{Lock, Token, renewal_period};
 use crate::supervisor::{CommandDeadlines, Control, LeaseTerm};
 use crate::text::escape::escape;
 use crate::time::{BootInstant, Millis};
@@ -73,8 +73,9 @@ pub(super) struct HeldLock {
 }
 
 impl HeldLock {
+    /// When its lease is renewed next.
     pub(super) fn renew_at(&self) -> Option<BootInstant> {
-        self.lease.map(|lease| lease.ends_at.minus(lease.length - lease.length / 3))
+        self.lease.map(|lease| lease.ends_at.minus(lease.length - renewal_period(lease.length)))
     }
 
     /// Whether it is a lock of that name, and of that holder if one is given.
