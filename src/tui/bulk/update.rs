@@ -289,9 +289,13 @@ fn exported(app: &mut App, bulk: Bulk, written: Result<BulkCounts, StoreError>, 
     }
 }
 
-/// Something that takes its time is under way, and can be stopped.
-pub fn stop(app: &App) -> Option<Effect> {
-    let under_way =
-        app.requests.progress.as_ref().map(|(number, _)| *number).filter(|number| number.is_cancellable());
-    under_way.or(app.list.marking).map(Effect::Stop)
+/// Stops what takes its time, if something does that can be stopped. What was to be marked is not awaited any more;
+/// a change or an export says itself how far it came.
+pub fn stop(app: &mut App) -> Option<Effect> {
+    let under_way = app.requests.progress.as_ref().map(|(number, _)| *number);
+    let other = under_way.filter(|number| number.is_cancellable() && Some(*number) != app.list.marking);
+    if other.is_none() {
+        app.requests.progress.take_if(|(number, _)| Some(*number) == app.list.marking);
+    }
+    other.or_else(|| app.list.marking.take()).map(Effect::Stop)
 }

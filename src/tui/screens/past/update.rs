@@ -274,7 +274,15 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
         return None;
     }
     let page = isize::try_from(app.areas().list.height).unwrap_or(isize::MAX).max(2);
-    let stop = bulk::update::stop(app);
+    // An export, say, that was begun in the list.
+    let is_marking = app.screen.past().is_some_and(|past_view| past_view.marking.is_some());
+    if action == Action::Back
+        && app.screen.past().is_some()
+        && !is_marking
+        && let Some(stop) = bulk::update::stop(app)
+    {
+        return Some(vec![stop]);
+    }
     let past_view = app.screen.past_mut()?;
     match action {
         Action::Move(by) => past_view.step(by),
@@ -326,8 +334,6 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
         Action::Details => return Some(look_closer(app, now)),
         Action::Undo => return Some(undo::update::step(app, false, now)),
         Action::Back if past_view.marking.is_some() => return Some(restore::stop_marking(app)),
-        // An export, say, that was begun in the list.
-        Action::Back if stop.is_some() => return Some(stop.into_iter().collect()),
         Action::Back if !past_view.marks.is_empty() => past_view.marks.clear(),
         Action::Back if !past_view.filter_line.text().is_empty() => {
             return Some(update::filter_with(app, |line| line.set(""), now));

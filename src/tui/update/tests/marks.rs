@@ -220,3 +220,16 @@ fn without_the_right_to_write_marks_are_only_written_to_files() {
     press(&mut app, KeyCode::Char('W'));
     assert!(matches!(app.focus.dialog(), Some(Dialog::Ask(_))));
 }
+
+/// The reply to what was stopped may be late: the way back does not wait for it.
+#[test]
+fn marking_that_is_stopped_is_not_awaited_also_in_the_past() {
+    let mut app = at("version");
+    press(&mut app, KeyCode::Char('*'));
+    press(&mut app, KeyCode::Char('@'));
+    assert!(app.screen.past().is_some());
+    assert!(matches!(press(&mut app, KeyCode::Esc)[..], [Effect::Stop(_)]));
+    press(&mut app, KeyCode::Esc);
+    assert!(app.screen.past().is_none());
+    assert_eq!(press(&mut app, KeyCode::Char('q')), [Effect::Quit]);
+}
