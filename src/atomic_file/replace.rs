@@ -40,13 +40,16 @@ impl NamedFile {
         cleanup_on_signal::listen();
         let target = super::absolute(target);
         for _ in 0..ATTEMPTS {
+            // Locked before the file exists: a signal that comes in between waits, and removes it too.
+            let mut names = incomplete();
             let (file, path) = tempfile::Builder::new()
                 .prefix(PREFIX)
                 .rand_bytes(SUFFIX)
                 .permissions(PermissionsExt::from_mode(mode))
                 .tempfile_in(super::folder_of(&target))?
                 .into_parts();
-            incomplete().push(path.to_path_buf());
+            names.push(path.to_path_buf());
+            drop(names);
             let file = NamedFile { file, path: Some(path), target: target.clone() };
             // Not every file system has locks. Where it has none, nothing is taken for stale either.
             let _ = file.file.lock();
