@@ -383,7 +383,7 @@ impl App {
         match &self.screen {
             Screen::List => ScreenKind::List,
             Screen::Past(_) => ScreenKind::Past,
-            Screen::Run(_) => ScreenKind::Run,
+            Screen::Run { .. } => ScreenKind::Run,
             Screen::Value { .. } => ScreenKind::Value { is_tree: self.shown_tree().is_some() },
         }
     }

@@ -43,7 +43,7 @@ fn picture(app: &App, now: Millis, frame: &mut Frame<'_>) {
     let areas = app.areas();
     match &app.screen {
         Screen::Value { viewer, .. } => value::draw::draw_whole(app, viewer, now, frame),
-        Screen::Run(run) => debugger::draw::draw(app, run, now, frame),
+        Screen::Run { run, .. } => debugger::draw::draw(app, run, now, frame),
         Screen::Past(past) => {
             mark(app, areas.frame, frame);
             past::draw::draw(app, past, now, frame);
@@ -125,7 +125,7 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     }
     spans.push(Span::styled(aside, style));
     frame.render_widget(Line::from(spans), area);
-    if app.focus.is_filter_line() && app.focus.dialog().is_none() {
+    if app.focus.is_filter_line() {
         let column = columns(column + before);
         frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
     }

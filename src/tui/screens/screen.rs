@@ -12,8 +12,13 @@ pub enum Screen {
     List,
     /// The state as it was.
     Past(Box<PastView>),
-    /// A run, step by step.
-    Run(Box<Debugger>),
+    /// A run, step by step, opened over the list or the past.
+    Run {
+        /// The run.
+        run: Box<Debugger>,
+        /// What is shown again when it is left.
+        below: Box<Screen>,
+    },
     /// The details of a row, opened over another screen.
     Value {
         /// The details.
@@ -24,35 +29,39 @@ pub enum Screen {
 }
 
 impl Screen {
-    /// The past, also while a value covers it.
+    /// The past, also while something covers it.
     pub fn past(&self) -> Option<&PastView> {
-        match self.below() {
+        match self {
+            Screen::List => None,
             Screen::Past(past) => Some(past),
-            _ => None,
+            Screen::Run { below, .. } | Screen::Value { below, .. } => below.past(),
         }
     }
 
     /// The past, to be changed.
     pub fn past_mut(&mut self) -> Option<&mut PastView> {
-        match self.below_mut() {
+        match self {
+            Screen::List => None,
             Screen::Past(past) => Some(past),
-            _ => None,
+            Screen::Run { below, .. } | Screen::Value { below, .. } => below.past_mut(),
         }
     }
 
     /// The run that is open, also while a value covers it.
     pub fn run(&self) -> Option<&Debugger> {
-        match self.below() {
-            Screen::Run(run) => Some(run),
-            _ => None,
+        match self {
+            Screen::Run { run, .. } => Some(run),
+            Screen::Value { below, .. } => below.run(),
+            Screen::List | Screen::Past(_) => None,
         }
     }
 
     /// The run that is open, to be changed.
     pub fn run_mut(&mut self) -> Option<&mut Debugger> {
-        match self.below_mut() {
-            Screen::Run(run) => Some(run),
-            _ => None,
+        match self {
+            Screen::Run { run, .. } => Some(run),
+            Screen::Value { below, .. } => below.run_mut(),
+            Screen::List | Screen::Past(_) => None,
         }
     }
 
@@ -72,14 +81,24 @@ impl Screen {
         }
     }
 
-    /// Shows the past in place of the list or a run.
+    /// Shows the past in place of the list, or of what was shown of the past.
     pub fn open_past(&mut self, past: Box<PastView>) {
-        *self.below_mut() = Screen::Past(past);
+        match self {
+            Screen::Run { below, .. } | Screen::Value { below, .. } => below.open_past(past),
+            Screen::List | Screen::Past(_) => *self = Screen::Past(past),
+        }
     }
 
-    /// Shows a run in place of the list, the past or another run.
-    pub fn open_run(&mut self, run: Box<Debugger>) {
-        *self.below_mut() = Screen::Run(run);
+    /// Shows a run over the list or the past, or in place of another run.
+    pub fn open_run(&mut self, opened: Box<Debugger>) {
+        match self {
+            Screen::Value { below, .. } => below.open_run(opened),
+            Screen::Run { run, .. } => *run = opened,
+            Screen::List | Screen::Past(_) => {
+                let below = Box::new(std::mem::take(self));
+                *self = Screen::Run { run: opened, below };
+            }
+        }
     }
 
     /// Shows a value over what is there.
@@ -91,25 +110,28 @@ impl Screen {
 
     /// Leaves the past, if it is open, and answers with it.
     pub fn close_past(&mut self) -> Option<Box<PastView>> {
-        let screen = self.below_mut();
-        match std::mem::take(screen) {
-            Screen::Past(past) => Some(past),
-            other => {
-                *screen = other;
-                None
-            }
+        match self {
+            Screen::List => None,
+            Screen::Run { below, .. } | Screen::Value { below, .. } => below.close_past(),
+            Screen::Past(_) => match std::mem::take(self) {
+                Screen::Past(past) => Some(past),
+                _ => None,
+            },
         }
     }
 
-    /// Leaves the run, if one is open, and answers with it.
+    /// Leaves the run, if one is open, and answers with it: what is below it is shown again.
     pub fn close_run(&mut self) -> Option<Box<Debugger>> {
-        let screen = self.below_mut();
-        match std::mem::take(screen) {
-            Screen::Run(run) => Some(run),
-            other => {
-                *screen = other;
-                None
-            }
+        match self {
+            Screen::Value { below, .. } => below.close_run(),
+            Screen::List | Screen::Past(_) => None,
+            Screen::Run { .. } => match std::mem::take(self) {
+                Screen::Run { run, below } => {
+                    *self = *below;
+                    Some(run)
+                }
+                _ => None,
+            },
         }
     }
 
@@ -117,20 +139,6 @@ impl Screen {
     pub fn close_value(&mut self) {
         if let Screen::Value { below, .. } = self {
             *self = std::mem::take(&mut **below);
-        }
-    }
-
-    fn below(&self) -> &Screen {
-        match self {
-            Screen::Value { below, .. } => below,
-            screen => screen,
-        }
-    }
-
-    fn below_mut(&mut self) -> &mut Screen {
-        match self {
-            Screen::Value { below, .. } => below,
-            screen => screen,
         }
     }
 }

@@ -261,7 +261,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     }
     let taken = match &app.screen {
         Screen::Value { .. } => value::update::key(app, key, now),
-        Screen::Run(_) => debugger::key(app, key, now),
+        Screen::Run { .. } => debugger::key(app, key, now),
         Screen::List | Screen::Past(_) => None,
     };
     if let Some(effects) = taken {
@@ -281,8 +281,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         return Vec::new();
     };
     // A group has no value: what would change it opens or closes the group.
-    let is_change =
-        matches!(command.action, Action::Entry(EntryAction::Edit) | Action::Entry(EntryAction::Toggle));
+    let is_change = matches!(command.action, Action::Entry(EntryAction::Edit | EntryAction::Toggle));
     if context.row == Some(RowKind::Group) && is_change && context.screen == ScreenKind::List {
         return actions::act(app, Action::Fold, now);
     }
@@ -386,7 +385,7 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
     // Pasted text is never taken for commands.
     match &mut app.screen {
         Screen::Value { viewer, .. } if viewer.is_finding => type_into(&mut viewer.find),
-        Screen::Run(_) => debugger::paste(app, type_into),
+        Screen::Run { .. } => debugger::paste(app, type_into),
         Screen::List | Screen::Past(_) | Screen::Value { .. } => {}
     }
     Vec::new()

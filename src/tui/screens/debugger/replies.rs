@@ -179,6 +179,8 @@ fn opened(
     if matches!(app.focus.dialog(), Some(Dialog::Start(_))) {
         app.focus = Focus::Screen;
     }
+    // The line filters what the run covers.
+    app.focus.leave_filter_line();
     let is_same = app.screen.run().is_some_and(|before| before.sitting.run == sitting.run);
     let mut effects = if is_same { Vec::new() } else { keys::leave(app) };
     let (text, folds, prompt, wish, search, known) = match app.screen.close_run() {
