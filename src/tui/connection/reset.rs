@@ -12,6 +12,7 @@ use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
+use crate::tui::list::state::ListReading;
 use crate::tui::list::trends::Trends;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::requests::OpenAt;
@@ -46,12 +47,9 @@ pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
 /// Nothing that was read counts any more; what the user typed does.
 fn forget(app: &mut App) {
     app.list.window = Default::default();
-    app.list.reading = crate::tui::list::state::ListReading {
-        generation: app.list.reading.generation,
-        ..Default::default()
-    };
     // Replies to earlier requests are dropped.
-    app.list.reading.generation = app.next_request();
+    let generation = app.next_request();
+    app.list.reading = ListReading { generation, ..Default::default() };
     app.details.row = None;
     app.details.changes = None;
     app.list.overview = None;

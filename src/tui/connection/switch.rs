@@ -90,6 +90,8 @@ pub fn opened(
         Ok(arrival) => {
             let name = opening.name;
             enter(app, &arrival.location);
+            // What was shown there is masked here.
+            app.settings.shows_secrets &= !number.is_cancellable();
             let mut effects = vec![Effect::Enter(number)];
             effects.extend(begin(app, *arrival, now));
             if app.status.is_none() && number.is_cancellable() {
@@ -132,7 +134,6 @@ fn enter(app: &mut App, location: &Location) {
     app.last_key = before.last_key;
     // A reply for the database before is known by its number.
     app.requests.last = before.requests.last;
-    app.list.reading.generation = before.list.reading.generation;
     // Messages of the time before: what is wrong with the configuration stays to be read.
     app.status = before.status.filter(|status| status.until.is_none());
     app.undo.others = before.undo.others;

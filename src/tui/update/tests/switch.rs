@@ -45,6 +45,7 @@ fn go_to(app: &mut App, name: &str) -> RequestId {
 fn another_database_takes_the_place_of_the_one_before() {
     let mut app = with_contexts();
     app.settings.secrets = Secrets::new(&["*_pin"]).unwrap();
+    app.settings.shows_secrets = true;
     press(&mut app, KeyCode::Char('2'));
     answer_rows(&mut app, rows(entries()));
     app.undo.stack.changed(UndoableChange::of(vec![Revision(50)], "a change here", NOW));
