@@ -27,8 +27,7 @@ pub(super) fn keep(shared: &Shared, store_factory: &StoreFactory, guard: Option<
         // A connection that was opened just now may lead to another database than that of the locks.
         if store.is_none() || BootInstant::now().since(checked_at) >= CHECK_INTERVAL {
             checked_at = BootInstant::now();
-            check(shared, &mut store, store_factory);
-            if !shared.table().held.is_empty() {
+            if check(shared, &mut store, store_factory) {
                 shared.table().is_watched = true;
                 shared.watched.notify_all();
             }
@@ -62,11 +61,11 @@ fn renew(shared: &Shared, store: Option<&dyn Store>, held: &HeldLock, lease: Lea
 }
 
 /// Checks that the database is the one that the locks were acquired in, and that they still exist: the next
-/// renewal may be far away.
-fn check(shared: &Shared, store: &mut Option<Box<dyn Store>>, store_factory: &StoreFactory) {
+/// renewal may be far away. Whether there were any.
+fn check(shared: &Shared, store: &mut Option<Box<dyn Store>>, store_factory: &StoreFactory) -> bool {
     let held = shared.table().held.clone();
     if held.is_empty() {
-        return;
+        return false;
     }
     if let Err(error) = find_losses(shared, &held, store, store_factory)
         && let Some(reason) = lost_database(&error)
@@ -75,6 +74,7 @@ fn check(shared: &Shared, store: &mut Option<Box<dyn Store>>, store_factory: &St
             shared.lose(held.number, reason.clone(), false);
         }
     }
+    true
 }
 
 fn find_losses(
@@ -130,6 +130,8 @@ fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
         next.map(|next| next.since(now).clamp(RETRY_INTERVAL, CHECK_INTERVAL)),
         (!table.commands.is_empty()).then(|| table.bounds().interval()),
         has_guard.then_some(CHECK_INTERVAL),
+        // The script waits for the first connection, and its notice may have come before this wait.
+        (!table.held.is_empty() && !table.is_watched).then_some(Duration::ZERO),
     ];
     let table = match waits.into_iter().flatten().min() {
         Some(wait) => shared.wake.wait_timeout(table, wait).unwrap_or_else(PoisonError::into_inner).0,
