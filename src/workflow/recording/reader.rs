@@ -55,7 +55,7 @@ impl Recording {
     pub fn all_chunks(&self) -> Result<Vec<RecordingChunk>, RecordingError> {
         let mut all: Vec<RecordingChunk> = Vec::new();
         loop {
-            let mut next = all.last().map_or(1, |chunk| chunk.last.saturating_add(1));
+            let mut next = all.last().map_or(Ok(1), after)?;
             let page = (self.chunks)(next)?;
             let more: Vec<RecordingChunk> = page.into_iter().filter(|chunk| chunk.first >= next).collect();
             if more.is_empty() {
@@ -65,7 +65,7 @@ impl Recording {
                 if chunk.first > next {
                     return Err(RecordingError::Removed(next));
                 }
-                next = chunk.last.saturating_add(1);
+                next = after(&chunk)?;
                 all.push(chunk);
             }
         }
@@ -101,7 +101,7 @@ impl RecordedEvents {
                     if chunk.first > self.next {
                         return Err(RecordingError::Removed(self.next));
                     }
-                    self.next = chunk.last.saturating_add(1);
+                    self.next = after(&chunk)?;
                     self.loaded.extend(decode(&chunk)?);
                 }
             }
@@ -117,4 +117,10 @@ impl RecordedEvents {
         self.peek()?;
         Ok(self.loaded.pop_front())
     }
+}
+
+/// The number of the record after those of a chunk.
+fn after(chunk: &RecordingChunk) -> Result<u64, RecordingError> {
+    let next = chunk.last.checked_add(1);
+    next.ok_or_else(|| RecordingError::Damaged(format!("a record has the number {}", chunk.last)))
 }

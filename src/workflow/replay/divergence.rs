@@ -103,13 +103,17 @@ impl ReplayedEvent {
         if self.name != other.name {
             return Some(DivergenceKind::DifferentCall);
         }
-        let is_masked = |value: &RecordedValue| {
-            !self.fields.is_empty() && matches!(value, RecordedValue::Other(text) if text == MASKED_OUTCOME)
-        };
-        let mut pairs = self.arguments.iter().zip(&other.arguments);
+        let mut pairs = self.arguments.iter().zip(&other.arguments).enumerate();
         let same = self.arguments.len() == other.arguments.len()
-            && pairs.all(|(left, right)| left.is_like(right) || is_masked(left));
+            && pairs.all(|(index, (left, right))| left.is_like(right) || self.is_masked(index));
         (!same).then_some(DivergenceKind::DifferentArguments)
+    }
+
+    /// Whether an argument is an outcome that was masked in an older recording: any outcome may stand there.
+    fn is_masked(&self, index: usize) -> bool {
+        let is_mask =
+            |value: &RecordedValue| matches!(value, RecordedValue::Other(text) if text == MASKED_OUTCOME);
+        !self.fields.is_empty() && self.arguments.get(index).is_some_and(is_mask)
     }
 
     /// On one line, escaped.
@@ -179,7 +183,8 @@ impl Divergence {
         };
         let place = |place: &Option<ScriptLine>| place.as_ref().map_or("-".into(), ToString::to_string);
         compare("function".into(), recorded.name.clone(), actual.name.clone());
-        for index in 0..recorded.arguments.len().max(actual.arguments.len()) {
+        let count = recorded.arguments.len().max(actual.arguments.len());
+        for index in (0..count).filter(|index| !recorded.is_masked(*index)) {
             let shown = |data: &[RecordedValue]| data.get(index).map_or("-".into(), ToString::to_string);
             let field = match recorded.fields.get(index) {
                 Some(name) => name.clone(),

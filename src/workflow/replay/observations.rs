@@ -48,4 +48,10 @@ impl TaskEnd {
         let outcome = event.outcome().unwrap_or(MASKED_OUTCOME).into();
         Some(TaskEnd { task: task.clone(), outcome, message: message.clone() })
     }
+
+    /// Whether it is the end that was recorded; a masked outcome may have been any.
+    pub fn is_like(&self, recorded: &TaskEnd) -> bool {
+        let outcome_fits = self.outcome == recorded.outcome || recorded.outcome == MASKED_OUTCOME;
+        self.task == recorded.task && self.message == recorded.message && outcome_fits
+    }
 }

@@ -101,7 +101,7 @@ fn tasks(outcome: &WhatIfOutcome) -> Vec<String> {
     let mut lines: Vec<String> = outcome
         .tasks
         .iter()
-        .filter(|end| recorded(&end.task) != Some(*end))
+        .filter(|end| !recorded(&end.task).is_some_and(|recorded| end.is_like(recorded)))
         .map(|end| {
             let before = match recorded(&end.task) {
                 Some(recorded) => format!("{} → ", words(recorded)),
