@@ -450,6 +450,10 @@ proptest! {
         }
         prop_assert_eq!(everything(&detached), everything(&*twin.store));
         let written = everything(&overlay);
+        // Versions may differ, and with them what a put at a version does.
+        if !steps.iter().any(|step| matches!(step, Step::PutAtVersion(..))) {
+            prop_assert_eq!(unversioned(&overlay), unversioned(&*twin.store));
+        }
         let still = !before.iter().chain(&steps).any(|step| matches!(step, Step::Minutes(_)));
         let is_committed = place.commit(&overlay);
         prop_assert!(is_committed || !still);
