@@ -29,6 +29,10 @@ use rusqlite::{Connection, OptionalExtension};
 use slothstate::store::{Edit, Expiry, Key, Number, Options, SqliteStore, State, Transaction, Value};
 use slothstate::time::{Clock, SystemClock};
 
+/// A bare upsert, which the writes are compared with.
+const UPSERT: &str =
+    "INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
 const ROUNDS: u32 = 7;
 const TIMES: u32 = 5_000;
 /// How often each process counts on the one counter.
@@ -96,12 +100,7 @@ fn pages(folder: &Path) {
     let without = pages_of(&limit, &mut || {
         let number = numbers.next().unwrap_or(0);
         let row = (key(number % WRITES).to_text(), format!("some value {number}"));
-        connection
-            .execute(
-                "INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                row,
-            )
-            .expect("upsert");
+        connection.execute(UPSERT, row).expect("upsert");
     });
     println!("{:<44} {with:>10.2}  (bare upsert: {without:.2})", "pages a set writes");
 }
@@ -118,9 +117,7 @@ fn one_process(folder: &Path) {
             ))
             .expect("set");
     };
-    let mut upsert = connection
-        .prepare("INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
-        .expect("statement");
+    let mut upsert = connection.prepare(UPSERT).expect("statement");
     let mut numbers = (0u32.., 0u32..);
     let rates = report::in_turn(ROUNDS, TIMES, &mut || put(numbers.0.next().unwrap_or(0)), &mut || {
         let number = numbers.1.next().unwrap_or(0);
@@ -251,9 +248,7 @@ fn set(path: &Path, times: u32) {
 
 fn set_bare(path: &Path, times: u32) {
     let connection = bare(path);
-    let mut upsert = connection
-        .prepare("INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
-        .expect("statement");
+    let mut upsert = connection.prepare(UPSERT).expect("statement");
     for number in 0..times {
         upsert.execute((key(number % 1000).to_text(), format!("some value {number}"))).expect("upsert");
     }

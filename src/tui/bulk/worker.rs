@@ -16,13 +16,11 @@ use crate::tui::bulk::{
 };
 use crate::tui::effect::Reply;
 use crate::tui::list::marks::{MARKS_MAX, Marks};
-use crate::tui::list::read::send;
+use crate::tui::list::read::{LIST_VALUE, send};
 use crate::tui::message::Message;
 use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::screens::past;
 
-/// How much of each value is read, in bytes: as much as a row of a list has.
-const VALUE: u64 = 256;
 /// How many entries are looked at between two looks whether to stop.
 const PIECE: usize = 2000;
 /// How much is kept of the value of an entry that is marked, in bytes.
@@ -67,7 +65,7 @@ fn marked(
     bytes: u64,
 ) -> impl Iterator<Item = Result<Result<Entry, (Key, SkipReason)>, StoreError>> {
     marks.keys().iter().map(move |(key, seen)| {
-        Ok(match store.get_prefix(key, bytes.max(VALUE))? {
+        Ok(match store.get_prefix(key, bytes.max(LIST_VALUE))? {
             None => Err((key.clone(), SkipReason::Gone)),
             Some(entry) if !entry.is_unchanged_since(seen) => Err((key.clone(), SkipReason::Changed)),
             Some(entry) => Ok(entry),
@@ -102,7 +100,7 @@ fn select(
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<Selection>, StoreError> {
     let SelectRequest { view, filter, at } = asked;
-    let value_limit = filter.value_bytes().unwrap_or(VALUE).max(VALUE);
+    let value_limit = filter.value_bytes().unwrap_or(LIST_VALUE).max(LIST_VALUE);
     let mut selected = Vec::new();
     let mut telling = ProgressThrottle::new();
     for page in entry_pages(store, Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) }) {
@@ -145,7 +143,7 @@ fn preview(
         let is_beyond = tally.done > retention.rows || tally.bytes > retention.bytes;
         is_beyond.then_some(retention.rows)
     };
-    for entry in marked(store, &bulk.marks, VALUE) {
+    for entry in marked(store, &bulk.marks, LIST_VALUE) {
         if stopped() {
             return Ok(());
         }
@@ -247,7 +245,7 @@ impl Changing<'_> {
     ) -> Result<Option<BulkStop>, StoreError> {
         let mut batches = Batches::new(self.store);
         let mut telling = ProgressThrottle::new();
-        for entry in marked(self.store, &self.bulk.marks, VALUE) {
+        for entry in marked(self.store, &self.bulk.marks, LIST_VALUE) {
             if stopped() {
                 return Ok(Some(BulkStop::Stopped));
             }

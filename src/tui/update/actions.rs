@@ -8,7 +8,7 @@ use crate::tui::dialogs::palette::choices::Palette;
 use crate::tui::dialogs::run_dialog::state::RunDialog;
 use crate::tui::effect::{Effect, LoadFrom};
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::{Action, MarkAction};
+use crate::tui::keys::action::Action;
 use crate::tui::keys::command;
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::row::{Row, RowId};
@@ -177,11 +177,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         // They are about marks.
-        Action::Mark(MarkAction::Toggle)
-        | Action::Mark(MarkAction::Range)
-        | Action::Mark(MarkAction::All)
-        | Action::Mark(MarkAction::Clear)
-        | Action::Mark(MarkAction::Export) => {}
+        Action::Mark(_) => {}
         Action::MarkRun => {
             if let Some(Row::Run(row)) = app.list.window.selected() {
                 let number = row.run.number;

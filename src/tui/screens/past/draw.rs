@@ -45,10 +45,8 @@ fn filter_line(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_
     let mut line = Line::styled("/ ", app.settings.theme.key);
     line.extend(status::line_with_mistake(app, &past_view.filter_line, text));
     frame.render_widget(line, area);
-    if app.focus.dialog().is_none() {
-        let column = u16::try_from(column + 2).unwrap_or(u16::MAX).min(area.width - 1);
-        frame.set_cursor_position((area.x + column, area.y));
-    }
+    let column = u16::try_from(column + 2).unwrap_or(u16::MAX).min(area.width - 1);
+    frame.set_cursor_position((area.x + column, area.y));
 }
 
 /// Where in the past this is: reversed, so that it is not taken for the present.
