@@ -76,6 +76,8 @@ pub(super) struct Guard {
     made: Option<SystemTime>,
     /// The log and its index, once the connection uses them.
     sides: Cell<[Option<FileId>; 2]>,
+    /// When the log was made, where the file system knows that.
+    log_made: Cell<Option<SystemTime>>,
     rest: RefCell<Option<Rest>>,
     /// When it was last looked whether what changed in the file comes from the log.
     traced: Cell<Option<Instant>>,
@@ -120,6 +122,7 @@ impl Guard {
             opened,
             made: std::fs::metadata(named).ok().and_then(|metadata| metadata.created().ok()),
             sides: Cell::default(),
+            log_made: Cell::default(),
             rest: RefCell::default(),
             traced: Cell::default(),
             is_frozen,
@@ -378,8 +381,9 @@ impl Guard {
         if self.is_frozen || mode.as_deref() != Ok("wal") {
             return;
         }
-        let id = |path: &Path| std::fs::metadata(path).ok().map(|metadata| FileFacts::of(&metadata).id);
-        self.sides.set([id(&self.log), id(&self.index)]);
+        let [log, index] = [&self.log, &self.index].map(|path| std::fs::metadata(path).ok());
+        self.log_made.set(log.as_ref().and_then(|log| log.created().ok()));
+        self.sides.set([log, index].map(|side| side.map(|metadata| FileFacts::of(&metadata).id)));
     }
 
     /// The log, if what it is of was found to be gone from its path, which something else may have then.
@@ -391,7 +395,8 @@ impl Guard {
         };
         let [Some(log), Some(index)] = self.sides.get() else { return None };
         let alone = self.alone.borrow().clone();
-        Some(LeftoverLog { log, index, database: self.opened, made: self.made, is_overwritten, alone })
+        let (database, made, log_made) = (self.opened, self.made, self.log_made.get());
+        Some(LeftoverLog { log, log_made, index, database, made, is_overwritten, alone })
     }
 
     /// Whether a write begins the log: there is nothing in it, or all of it was taken into the file.

@@ -118,6 +118,9 @@ pub(super) fn misfit_of_damaged(path: &Path) -> Option<Misfit> {
 pub(super) struct LeftoverLog {
     /// Which files they are.
     pub log: FileId,
+    /// When the log was made, where the file system knows that: once it is removed, the log that is begun next may
+    /// have its number.
+    pub log_made: Option<SystemTime>,
     pub index: FileId,
     /// The database that the log is of, and when that file was made, where the file system knows that: the
     /// number of a deleted file is given again.
@@ -130,6 +133,14 @@ pub(super) struct LeftoverLog {
 }
 
 impl LeftoverLog {
+    /// Whether the file at the path of the log still is that log.
+    fn is_at(&self, log: &Path) -> bool {
+        std::fs::metadata(log).is_ok_and(|metadata| {
+            let id = FileId { device: metadata.dev(), inode: metadata.ino() };
+            (id, metadata.created().ok()) == (self.log, self.log_made)
+        })
+    }
+
     /// Whether the log still belongs to the file beside it: the file was only lost from sight, as by a link
     /// that leads elsewhere now, or what was written to it left its content.
     fn belongs_to(&self, file: FileId, made: Option<SystemTime>, alone: Option<&Stamp>) -> bool {
@@ -147,7 +158,7 @@ pub(super) fn separate(path: &Path, leftover: &LeftoverLog, settings: &Options) 
         let metadata = std::fs::metadata(path).ok()?;
         Some(FileId { device: metadata.dev(), inode: metadata.ino() })
     };
-    if settings.read_only || id(&log) != Some(leftover.log) || path::check_file(path).is_err() {
+    if settings.read_only || !leftover.is_at(&log) || path::check_file(path).is_err() {
         return None;
     }
     let connection = connect::open_alone(path).ok()?;
@@ -198,6 +209,7 @@ mod tests {
         };
         let of = |is_overwritten: bool, alone: Option<Stamp>| LeftoverLog {
             log: id(2),
+            log_made: None,
             index: id(3),
             database: id(1),
             made: Some(SystemTime::UNIX_EPOCH),
@@ -226,6 +238,31 @@ mod tests {
             assert!(!unknown.belongs_to(id(file), None, Some(now)));
         }
         assert!(!of(true, Some(before)).belongs_to(id(1), of(true, None).made, None));
+    }
+
+    /// A removed log gives its number to the one that is begun next, which has the commits of others.
+    #[test]
+    fn a_log_that_was_begun_since_is_not_the_one_that_was_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("state.db-wal");
+        std::fs::write(&log, "frames").unwrap();
+        let metadata = std::fs::metadata(&log).unwrap();
+        let id = FileId { device: metadata.dev(), inode: metadata.ino() };
+        let left = |log_made| LeftoverLog {
+            log: id,
+            log_made,
+            index: id,
+            database: id,
+            made: None,
+            is_overwritten: false,
+            alone: None,
+        };
+        let made = metadata.created().ok();
+        assert!(left(made).is_at(&log));
+        let earlier = Some(made.unwrap_or(SystemTime::now()) - std::time::Duration::from_millis(1));
+        assert!(!left(earlier).is_at(&log));
+        std::fs::remove_file(&log).unwrap();
+        assert!(!left(made).is_at(&log));
     }
 
     #[test]
