@@ -15,7 +15,7 @@ use crate::time::Millis;
 use crate::tui::bulk::BulkProgress;
 use crate::tui::connection::Connecting;
 use crate::tui::connection::lost_database::LostDatabase;
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::messages::log::{MessageLevel, Messages};
 use crate::tui::effect::{Effect, Load, LoadFrom, Refresh};
 use crate::tui::focus::Focus;

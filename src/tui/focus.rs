@@ -1,6 +1,6 @@
 //! What takes the keys.
 
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 
 /// What takes the keys: one of them at a time.
 #[derive(Clone, Default)]

@@ -7,7 +7,7 @@ use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::tui::app::App;
 use crate::tui::bulk::entries;
-use crate::tui::dialogs::dialog::{BulkCounting, InputDialog, InputPurpose};
+use crate::tui::dialog::{BulkCounting, InputDialog, InputPurpose};
 use crate::tui::widgets::dialog_frame::{KeyHint, LINE, boxed, input_line, place_cursor, room};
 
 /// A line that is typed.

@@ -11,7 +11,7 @@ use crate::tui::bulk::{
     Bulk, BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, ExpiryChange,
     SelectRequest, Selection,
 };
-use crate::tui::dialogs::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpose};
+use crate::tui::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::{Effect, Write, WriteKind};
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, EntryAction, MarkAction};

@@ -7,7 +7,7 @@ use crate::store::{Change, Reset, Revision, Seen, When};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::connection::lost_database::{LostDatabase, RETRY};
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::View;

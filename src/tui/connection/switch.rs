@@ -5,7 +5,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::connection::saved_session::SavedSession;
 use crate::tui::connection::{Connecting, reset};
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Position, RowId, RowOrder};

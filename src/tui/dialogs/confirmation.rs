@@ -6,7 +6,7 @@ use tui_input::backend::crossterm::EventHandler;
 
 use crate::text::escape::escape;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::Confirm;
+use crate::tui::dialog::Confirm;
 use crate::tui::effect::Effect;
 
 /// Whether an effect would adopt another program's file.

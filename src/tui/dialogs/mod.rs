@@ -1,11 +1,10 @@
 //! What can be open over a screen and takes all keys: questions, the edit form, the palette, help, messages.
 //!
-//! `dialog` lists the kinds; one with a state of its own has a folder with `state`, `update` and `draw`.
+//! `tui/dialog.rs` lists the kinds; one with a state of its own has a folder with `state`, `update` and `draw`.
 
 pub mod confirm_changes;
 pub mod confirmation;
 pub mod conflict;
-pub mod dialog;
 pub mod draw;
 pub mod form;
 pub mod help;

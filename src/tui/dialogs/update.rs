@@ -5,7 +5,7 @@ use tui_input::Input;
 
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::{Dialog, Invalid};
+use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::dialogs::{confirm_changes, conflict, form, help, messages, palette, run_dialog};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;

@@ -6,7 +6,7 @@ use crate::store::{Change, NothingToUndo, Revision, StoreError, Subject, UndoOut
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::{Confirm, Dialog};
+use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
 use crate::tui::focus::Focus;
 use crate::tui::keys::scroll::scrolled;

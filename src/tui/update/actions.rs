@@ -2,7 +2,7 @@
 
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::form::state::Form;
 use crate::tui::dialogs::palette::choices::Palette;
 use crate::tui::dialogs::run_dialog::state::RunDialog;

@@ -7,7 +7,7 @@ use ratatui::layout::Position;
 
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, ValueAction, View};
 use crate::tui::keys::command::ScreenKind;

@@ -8,7 +8,7 @@ use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::connection::{reset, switch};
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::messages::log::MessageLevel;
 use crate::tui::effect::{Effect, LoadFrom, Reply};
 use crate::tui::list::read_sorted::MOST;

@@ -25,7 +25,7 @@ use crate::store::{
 };
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::form::state::{Field, FieldError, Form};
 use crate::tui::effect::{
     CommitNotice, DatabaseInfo, Effect, LoadFrom, Reply, UndoSource, Write, WriteKind, WriteOutcome,

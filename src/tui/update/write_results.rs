@@ -4,8 +4,8 @@ use crate::store::{ClearOutcome, Entry, Expiry, Operation, Revision, StoreError,
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::dialogs::conflict::state::Conflict;
-use crate::tui::dialogs::dialog::{Dialog, Invalid};
 use crate::tui::dialogs::form::state::Draft;
 use crate::tui::effect::{Effect, Write, WriteKind, WriteOutcome};
 use crate::tui::keys::action::Action;

@@ -3,8 +3,8 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::tui::app::App;
+use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::conflict::state::Conflict;
-use crate::tui::dialogs::dialog::Dialog;
 use crate::tui::dialogs::form;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;

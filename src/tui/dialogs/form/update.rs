@@ -6,7 +6,7 @@ use tui_input::backend::crossterm::EventHandler;
 use crate::store::{Entry, Expiry, Key, Operation, Transaction, Type, TypedInput, Value};
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::form::state::{Draft, Field, Form, line_of};
 use crate::tui::effect::{Effect, Write};
 use crate::tui::focus::Focus;

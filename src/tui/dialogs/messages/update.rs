@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::scroll::scrolled;

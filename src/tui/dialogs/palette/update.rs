@@ -6,7 +6,7 @@ use tui_input::backend::crossterm::EventHandler;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::connection::switch;
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::palette::choices::Palette;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;

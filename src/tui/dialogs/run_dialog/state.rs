@@ -5,7 +5,7 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::screens::debugger::requests;

@@ -3,7 +3,7 @@
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, RunAction};

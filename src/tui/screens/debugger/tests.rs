@@ -14,7 +14,7 @@ use crate::store::{Key, Revision};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::connection::Connecting;
-use crate::tui::dialogs::dialog::Dialog;
+use crate::tui::dialog::Dialog;
 use crate::tui::draw;
 use crate::tui::effect::{Effect, Reply};
 use crate::tui::keys::action;

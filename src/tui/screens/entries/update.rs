@@ -4,7 +4,7 @@ use crate::store::secret_keys::MASK;
 use crate::store::{Edit, Entry, Kind, Number, Type, Value, kind_inference};
 use crate::text::escape::escape_data;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::{Confirm, Dialog};
+use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::dialogs::form;
 use crate::tui::dialogs::form::state::Field;
 use crate::tui::effect::{Effect, Write, WriteKind};

@@ -5,7 +5,7 @@ use crate::store::{Entry, Liveness, kind_inference};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::Confirm;
+use crate::tui::dialog::Confirm;
 use crate::tui::effect::{Effect, Write, WriteKind};
 use crate::tui::list::row::LockRow;
 use crate::tui::screens::entries::writes::delete;

@@ -5,7 +5,7 @@ use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::bulk::{BulkRequest, BulkResult, BulkStop, entries};
-use crate::tui::dialogs::dialog::{Confirm, Dialog};
+use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::{Effect, Write, WriteKind};
 use crate::tui::focus::Focus;
 use crate::tui::request::RequestId;

@@ -8,7 +8,7 @@ use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::dialog::{Dialog, InputDialog, InputPurpose};
+use crate::tui::dialog::{Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, CopyTarget, MarkAction, PastAction, View};

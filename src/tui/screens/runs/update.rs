@@ -2,7 +2,7 @@
 
 use crate::text::escape::escape;
 use crate::time::Millis;
-use crate::tui::dialogs::dialog::Confirm;
+use crate::tui::dialog::Confirm;
 use crate::tui::effect::{Effect, Write, WriteKind};
 use crate::tui::list::row::RunRow;
 use crate::tui::widgets::format;

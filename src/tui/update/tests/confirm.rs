@@ -7,9 +7,9 @@ use ratatui::backend::TestBackend;
 
 use crate::config::{ConfirmPolicy, Context};
 use crate::tui::bulk::{BulkOperation, BulkRequest};
+use crate::tui::dialog::Confirm;
 use crate::tui::dialogs::confirmation;
 use crate::tui::dialogs::confirmation::{ConfirmReply, about_adoption};
-use crate::tui::dialogs::dialog::Confirm;
 use crate::tui::draw;
 use crate::tui::effect::EffectImpact;
 use crate::tui::keys::action::Action;
