@@ -14,6 +14,7 @@ mod app;
 mod appearance;
 mod bulk;
 mod connection;
+mod copy;
 mod dialog;
 mod dialogs;
 mod draw;

@@ -16,8 +16,8 @@ use crate::tui::list::sort::{Sort, SortBy};
 use crate::tui::list::window::ListEnd;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, OpenAt};
 use crate::tui::screens::{debugger, entries, locks, past, runs, value};
-use crate::tui::update::{copy, mouse, saved_filters, tree};
-use crate::tui::{bulk, undo, update};
+use crate::tui::update::{mouse, saved_filters, tree};
+use crate::tui::{bulk, copy, undo, update};
 
 /// Does what an action asks for; it applies to the row under the cursor.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {

@@ -3,7 +3,6 @@
 
 pub mod actions;
 pub mod commits;
-pub mod copy;
 pub mod mouse;
 pub mod replies;
 pub mod saved_filters;

@@ -4,11 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::copy;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::scroll::scrolled;
-use crate::tui::update::copy;
 
 /// Gives a key to the list of messages, in which one has the cursor.
 pub fn key(app: &mut App, chosen: usize, key: KeyEvent, now: Millis) -> Vec<Effect> {

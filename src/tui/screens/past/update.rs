@@ -8,6 +8,7 @@ use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::copy;
 use crate::tui::dialog::{Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
@@ -27,7 +28,6 @@ use crate::tui::screens::past::state::{
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::screens::value::state::{PastEntry, Viewer};
 use crate::tui::throttle::rest_after;
-use crate::tui::update::copy;
 use crate::tui::{bulk, undo, update};
 
 /// When a past that was locked is read again.

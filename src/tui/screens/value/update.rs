@@ -5,12 +5,12 @@ use tui_input::backend::crossterm::EventHandler;
 
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::copy;
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, ValueAction};
 use crate::tui::list::row::Row;
 use crate::tui::screens::details;
 use crate::tui::screens::value::detail::Format;
-use crate::tui::update::copy;
 use crate::tui::widgets::json_tree::JsonTree;
 
 /// Asks for the piece of the value that comes next, or that was before.
