@@ -13,6 +13,7 @@ pub mod marks;
 pub mod read;
 pub mod read_sorted;
 pub mod row;
+pub mod run_tasks;
 pub mod saved_filters;
 pub mod sort;
 pub mod state;

@@ -10,9 +10,9 @@ use crate::store::{
 };
 use crate::time::Millis;
 use crate::tui::keys::command::RowKind;
+use crate::tui::list::run_tasks::{TaskSummary, Tasks};
 use crate::tui::list::sort::{Rank, Sort, SortBy};
 use crate::tui::list::time_series::Series;
-use crate::tui::screens::runs::tasks::{TaskSummary, Tasks};
 
 /// A row.
 #[derive(Clone, Debug, PartialEq)]

@@ -28,12 +28,12 @@ use crate::time::Millis;
 use crate::tui::keys::action::{Action, RunAction};
 use crate::tui::keys::command::RowKind;
 use crate::tui::list::row::RunRow;
+use crate::tui::list::run_tasks::Tasks;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::folded_steps::Folds;
 use crate::tui::screens::debugger::requests::{DebugSessionId, StepDetails};
 use crate::tui::screens::debugger::source::RunSource;
 use crate::tui::screens::debugger::what_if_form::WhatIfForm;
-use crate::tui::screens::runs::tasks::Tasks;
 use crate::tui::timing::HOLDER_REFRESH;
 
 pub use crate::tui::screens::debugger::keys::{act, key, leave, open, paste};

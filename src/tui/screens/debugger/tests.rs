@@ -19,6 +19,7 @@ use crate::tui::draw;
 use crate::tui::effect::{Effect, Reply};
 use crate::tui::keys::action;
 use crate::tui::keys::action::View;
+use crate::tui::list::run_tasks::Tasks;
 use crate::tui::message::Message;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger;
@@ -29,7 +30,6 @@ use crate::tui::screens::debugger::requests::{
     StepPage, WhatIfInput,
 };
 use crate::tui::screens::debugger::{Debugger, DebuggerReport, keys};
-use crate::tui::screens::runs::tasks::Tasks;
 use crate::tui::testing::contrast;
 use crate::tui::testing::fixtures::{NOW, arrival, changes, press, runs, sample, type_text};
 use crate::tui::testing::letters::looks;

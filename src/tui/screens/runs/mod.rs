@@ -3,5 +3,4 @@
 pub mod columns;
 pub mod details;
 pub mod read;
-pub mod tasks;
 pub mod update;

@@ -1,6 +1,7 @@
 //! Looks for steps, through as much of a recording as it takes.
 
 use crate::store::{RecordingChunk, Revision, Store, StoreError};
+use crate::tui::list::run_tasks::Tasks;
 use crate::tui::screens::debugger::requests::{StepFilter, StepSearch};
 use crate::tui::screens::debugger::source::{RunSource, is_failure};
 use crate::tui::screens::debugger::steps::Nesting;
@@ -8,7 +9,6 @@ use crate::tui::screens::debugger::worker::pages::{each_piece, last, revision_be
 use crate::tui::screens::debugger::worker::step_details::{
     changes, check_complete, check_reaches, is_pruned,
 };
-use crate::tui::screens::runs::tasks::Tasks;
 use crate::workflow::recording::{Header, Record, RecordingError, decode};
 
 /// How many records are looked at at once on the way back.
