@@ -9,6 +9,7 @@ use crate::store::{ErrorKind, Options, Reset};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::connection::saved_session::SavedSession;
+use crate::tui::connection::switch;
 use crate::tui::effect::{Effect, Reply};
 use crate::tui::error::TuiError;
 use crate::tui::list::saved_filters;
@@ -382,7 +383,7 @@ impl EventLoop {
         if !self.resume || self.workers.is_none() {
             return;
         }
-        let last = SavedSession::of(&self.app, self.now().0 / 1000);
+        let last = switch::session(&self.app, self.now().0 / 1000);
         if let Err(error) = last.write(&self.place.location) {
             log::warn!("how the interface was left is not noted: {error}");
         }

@@ -12,9 +12,7 @@ use serde_json::Value;
 
 use crate::store::Location;
 use crate::text::escape::escape;
-use crate::tui::app::App;
-use crate::tui::keys::action::View;
-use crate::tui::list::row::{Row, RowId};
+use crate::tui::view::View;
 use crate::{atomic_file, input_file};
 
 /// Of how many databases it is known.
@@ -38,20 +36,6 @@ pub struct SavedSession {
 }
 
 impl SavedSession {
-    /// How the interface is at present.
-    pub fn of(app: &App, at: i64) -> SavedSession {
-        let key = match app.list.window.selected().map(Row::id) {
-            Some(RowId::Entry(key)) => key.as_str().map(String::from),
-            _ => None,
-        };
-        SavedSession {
-            view: app.list.view.title().into(),
-            filter: app.list.filter_line.text().into(),
-            key,
-            at,
-        }
-    }
-
     /// The view, if there still is one of that title.
     pub fn view(&self) -> Option<View> {
         View::ALL.into_iter().find(|view| view.title() == self.view)

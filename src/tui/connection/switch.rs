@@ -27,6 +27,17 @@ pub fn begin(app: &mut App, arrival: DatabaseInfo, now: Millis) -> Vec<Effect> {
     }
 }
 
+/// How the interface is at present, `at` so many seconds since the epoch.
+pub fn session(app: &App, at: i64) -> SavedSession {
+    let list = &app.list;
+    SavedSession {
+        view: list.view.title().into(),
+        filter: list.filter_line.text().into(),
+        key: list.window.selected().and_then(|row| Some(row.entry()?.key.as_str()?.to_string())),
+        at,
+    }
+}
+
 /// Opens a database as it was left, as far as that is still possible.
 fn resume(app: &mut App, last: &SavedSession, now: Millis) -> Vec<Effect> {
     app.list.view = last.view().unwrap_or(app.list.view);

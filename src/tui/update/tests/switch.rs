@@ -3,7 +3,7 @@
 use crate::config::{ConfirmPolicy, Context};
 use crate::store::Key;
 use crate::store::secret_keys::Secrets;
-use crate::tui::connection::saved_session;
+use crate::tui::connection::switch;
 use crate::tui::list::saved_filters;
 use crate::tui::request::RequestId;
 use crate::tui::testing::fixtures;
@@ -139,7 +139,7 @@ fn a_database_is_opened_as_it_was_left() {
     let mut app = sample(View::Flags, SIZE);
     on(&mut app, "feature:new_checkout");
     app.list.filter_line = "feature".into();
-    let last = saved_session::SavedSession::of(&app, 7);
+    let last = switch::session(&app, 7);
     let mut app = empty(SIZE);
     let effects =
         update::begin(&mut app, DatabaseInfo { last: Some(last), ..arrival("/var/lib/state.db") }, NOW);
