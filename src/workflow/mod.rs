@@ -44,4 +44,4 @@ pub use outcome::{RunOutcome, Summary, TaskOutcome};
 pub use plan::plan;
 pub use progress_event::Event;
 pub use reporter::{CurrentTask, Reporter, RunBoundary};
-pub use run_event::RunEvent;
+pub use run_event::{MASKED_OUTCOME, RunEvent};

@@ -8,7 +8,7 @@ use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::{RunOutcome, TaskOutcome};
 
 /// The field of an outcome that is not known.
-pub(in crate::workflow) const MASKED_OUTCOME: &str = "masked";
+pub const MASKED_OUTCOME: &str = "masked";
 
 /// An event of a run that is not a call of its script. Stored by serde since format 4 of recordings: the
 /// short names and the order of the fields are a part of the format.

@@ -1,7 +1,7 @@
 //! The tasks of a run, as far as its recording tells of them.
 
-use crate::workflow::RunEvent;
 use crate::workflow::recording::{Record, RecordKind};
+use crate::workflow::{MASKED_OUTCOME, RunEvent};
 
 /// The tasks that began, in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,7 +64,7 @@ impl Tasks {
             RunEvent::TaskFinished { task: name, message, duration, .. } => {
                 let end = Some(TaskResult {
                     last: record.number,
-                    outcome: event.outcome().unwrap_or("masked").into(),
+                    outcome: event.outcome().unwrap_or(MASKED_OUTCOME).into(),
                     message: message.clone(),
                     took: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
                 });
