@@ -7,7 +7,7 @@ use crate::store::{Entry, Key};
 use crate::tui::bulk::{Bulk, BulkCounts};
 use crate::tui::dialogs::conflict::state::Conflict;
 use crate::tui::dialogs::form::state::{Draft, Form};
-use crate::tui::dialogs::palette::choices::Palette;
+use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::dialogs::run_dialog::state::RunDialog;
 use crate::tui::effect::Effect;
 use crate::tui::list::marks::Marks;

@@ -12,7 +12,7 @@ use crate::tui::app::App;
 use crate::tui::keys::action::View;
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::row::RowOrder;
-use crate::tui::screens::debugger::SEARCH_NOTICE;
+use crate::tui::screens::debugger::state::SEARCH_NOTICE;
 use crate::tui::timing::STALL_NOTICE;
 
 /// When a duty is tried again that was due and still is.

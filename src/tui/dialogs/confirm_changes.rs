@@ -9,7 +9,6 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
-use crate::tui::dialogs::confirmation::{adopts, answer, reply};
 use crate::tui::dialogs::form::state::Draft;
 use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
 use crate::tui::focus::Focus;
@@ -17,6 +16,7 @@ use crate::tui::list::row::RowId;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, WorkflowStart};
 use crate::tui::undo;
 use crate::tui::widgets::format;
+use crate::tui::widgets::question::{ConfirmReply, answer};
 
 /// How much of a value a question shows, in columns.
 const VALUE: usize = 40;
@@ -59,6 +59,31 @@ pub fn remember_key(app: &mut App) {
 fn asks(app: &App, effect: &Effect) -> bool {
     let asks_always = app.database.known.as_ref().is_some_and(|known| known.confirm == ConfirmPolicy::Always);
     effect.change().is_some_and(|_| asks_always || adopts(app, effect))
+}
+
+/// Whether an effect would adopt another program's file.
+pub fn adopts(app: &App, effect: &Effect) -> bool {
+    app.database.adopts && effect.change().is_some_and(|change| change.writes)
+}
+
+/// What adoption does, if a change would lead to it.
+pub fn about_adoption(app: &App, confirm: &Confirm) -> Vec<String> {
+    if !adopts(app, &confirm.effect) {
+        return Vec::new();
+    }
+    let copy = escape(&[app.database.location.short_name(), b".before-slothstate"].concat());
+    vec![
+        "This is the first write to a file of Sloth Runner: it is adopted.".into(),
+        "That adds columns and tables to it, which undo does not remove.".into(),
+        format!("A backup of it is kept beside it: {copy}."),
+        "Sloth Runner goes on using it.".into(),
+    ]
+}
+
+/// What says yes to a question: the name where mistakes are felt by others and undo does not help.
+pub fn reply(app: &App, confirm: &Confirm) -> ConfirmReply {
+    let is_final = !confirm.is_reversible || adopts(app, &confirm.effect);
+    if app.production().is_some() && is_final { ConfirmReply::Name } else { ConfirmReply::Key(confirm.yes()) }
 }
 
 /// A key while a question is open.

@@ -7,11 +7,11 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
-use crate::tui::dialogs::confirmation::{about_adoption, reply};
-use crate::tui::dialogs::question::question;
+use crate::tui::dialogs::confirm_changes::{about_adoption, reply};
 use crate::tui::dialogs::{conflict, form, help, messages, palette, run_dialog};
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::widgets::dialog_frame::{boxed, room};
+use crate::tui::widgets::question::question;
 use crate::tui::{bulk, undo};
 
 /// Draws the dialog that is open, if one is.

@@ -3,13 +3,11 @@
 //! `tui/dialog.rs` lists the kinds; one with a state of its own has a folder with `state`, `update` and `draw`.
 
 pub mod confirm_changes;
-pub mod confirmation;
 pub mod conflict;
 pub mod draw;
 pub mod form;
 pub mod help;
 pub mod messages;
 pub mod palette;
-pub mod question;
 pub mod run_dialog;
 pub mod update;

@@ -30,7 +30,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     match dialog {
         Dialog::Counting(_) => Vec::new(),
         Dialog::Ask(ask) => bulk::update::in_ask(app, ask, key, now),
-        Dialog::Start(start) => run_dialog::state::key(app, start, key),
+        Dialog::Start(start) => run_dialog::update::key(app, start, key),
         Dialog::Help(top) => {
             app.focus = Focus::from(help(app, top, key));
             Vec::new()

@@ -1,6 +1,6 @@
 //! What fills the screen: the list, or what was opened over it.
 
-use crate::tui::screens::debugger::Debugger;
+use crate::tui::screens::debugger::state::Debugger;
 use crate::tui::screens::past::state::PastView;
 use crate::tui::screens::value::state::Viewer;
 

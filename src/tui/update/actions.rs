@@ -4,7 +4,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::form::state::Form;
-use crate::tui::dialogs::palette::choices::Palette;
+use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::dialogs::run_dialog::state::RunDialog;
 use crate::tui::effect::{Effect, LoadFrom};
 use crate::tui::focus::Focus;
@@ -42,7 +42,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 | Action::ChangeOf
         );
     if is_of_the_run {
-        return debugger::act(app, action, now);
+        return debugger::keys::act(app, action, now);
     }
     if let Some(effects) = bulk::update::act(app, action, now) {
         return effects;
@@ -173,7 +173,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::OpenRun => {
             if let Some(Row::Run(row)) = app.list.window.selected() {
                 let run = row.run.number;
-                return debugger::open(app, run, OpenAt::Begin, None);
+                return debugger::keys::open(app, run, OpenAt::Begin, None);
             }
         }
         // They are about marks.
@@ -192,7 +192,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             let number = row.run.number;
             match app.runs.marked {
                 Some(marked) if marked != number => {
-                    return debugger::open(app, marked, OpenAt::Begin, Some(number));
+                    return debugger::keys::open(app, marked, OpenAt::Begin, Some(number));
                 }
                 _ => app.show_hint("mark another run first", now),
             }
@@ -202,7 +202,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 && let Some(run) = change.actor.run
             {
                 let at = OpenAt::Revision(change.revision);
-                return debugger::open(app, run, at, None);
+                return debugger::keys::open(app, run, at, None);
             }
         }
         Action::ChangeOf => {

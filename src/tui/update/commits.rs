@@ -31,7 +31,7 @@ pub(super) fn take(app: &mut App, news: CommitNotice, now: Millis) -> Vec<Effect
         CommitNotice::Changes(_) | CommitNotice::Anything => app.database.counting.outdate(),
     }
     past::update::news(app, now);
-    let mut effects: Vec<Effect> = debugger::news(app, now).into_iter().collect();
+    let mut effects: Vec<Effect> = debugger::replies::news(app, now).into_iter().collect();
     effects.extend(details(app, &news));
     match news {
         CommitNotice::Changes(changes) => {

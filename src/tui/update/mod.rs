@@ -125,7 +125,7 @@ fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
             return effects;
         }
         Timer::Past => return past::update::read_again(app, now),
-        Timer::Run => return debugger::look_again(app, now).into_iter().collect(),
+        Timer::Run => return debugger::replies::look_again(app, now).into_iter().collect(),
         Timer::Reopen => return vec![reset::again(app)],
     }
     Vec::new()
@@ -260,7 +260,7 @@ fn pressed(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     }
     let taken = match &app.screen {
         Screen::Value { .. } => value::update::key(app, key, now),
-        Screen::Run { .. } => debugger::key(app, key, now),
+        Screen::Run { .. } => debugger::keys::key(app, key, now),
         Screen::List | Screen::Past(_) => None,
     };
     if let Some(effects) = taken {
@@ -384,7 +384,7 @@ fn pasted(app: &mut App, text: &str, now: Millis) -> Vec<Effect> {
     // Pasted text is never taken for commands.
     match &mut app.screen {
         Screen::Value { viewer, .. } if viewer.is_finding => type_into(&mut viewer.find),
-        Screen::Run { .. } => debugger::paste(app, type_into),
+        Screen::Run { .. } => debugger::keys::paste(app, type_into),
         Screen::List | Screen::Past(_) | Screen::Value { .. } => {}
     }
     Vec::new()
@@ -483,7 +483,7 @@ fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
 
 /// Shows a change in the history, with the cursor on it; the run that is open is left.
 fn go_to_change(app: &mut App, revision: Revision, now: Millis) -> Vec<Effect> {
-    let mut effects = debugger::leave(app);
+    let mut effects = debugger::keys::leave(app);
     clear(app);
     let from = LoadFrom::At(Position::Newest(Reverse(revision)));
     effects.extend(open(app, View::History, None, from, now));

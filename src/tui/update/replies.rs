@@ -172,7 +172,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
         }
         Reply::EditedOutside(entry, edited) => write_results::edited_outside(app, entry, edited, now),
         Reply::Opened(number, opened) => switch::opened(app, number, opened, now),
-        Reply::Debugger(told) => debugger::take(app, *told, now),
+        Reply::Debugger(told) => debugger::replies::take(app, *told, now),
         Reply::FilterNamed(naming, named) => {
             saved_filters::answer(app, &naming, named, now);
             Vec::new()

@@ -4,7 +4,7 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
-use crate::tui::dialogs::palette::choices::Palette;
+use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::Action;

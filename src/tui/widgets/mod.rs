@@ -7,5 +7,7 @@ pub mod fields;
 pub mod format;
 pub mod json_tree;
 pub mod line;
+pub mod path_completion;
+pub mod question;
 pub mod text_diff;
 pub mod wrap;

@@ -1,13 +1,13 @@
-//! The palette: commands by name, and what some of them are called with.
+//! What the palette offers: commands by name, and what some of them are called with.
 
 use std::ops::Range;
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
-use tui_input::Input;
 
 use crate::config::Context;
 use crate::tui::app::App;
+use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::keys::command;
 use crate::tui::keys::command::{Argument, Command};
 use crate::tui::list::saved_filters::SavedFilter;
@@ -42,15 +42,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("q!", "quit"),
 ];
 
-/// A command to be chosen.
-#[derive(Clone, Debug, Default)]
-pub struct Palette {
-    /// What was typed.
-    pub input: Input,
-    /// Which of the choices has the cursor.
-    pub chosen: usize,
-}
-
 /// Something that can be chosen.
 #[derive(Clone)]
 pub struct PaletteItem {
@@ -67,11 +58,6 @@ pub struct PaletteItem {
 }
 
 impl Palette {
-    /// With the name of a command typed already, so that what it is called with can be chosen.
-    pub fn of(command: &Command) -> Palette {
-        Palette { input: format!("{} ", command.name).into(), chosen: 0 }
-    }
-
     /// What can be chosen, the best first.
     pub fn choices(&self, app: &App) -> Vec<PaletteItem> {
         let context = app.context();
@@ -83,7 +69,7 @@ impl Palette {
         }
         let typed = self.input.value().trim();
         let mut search = PaletteSearch::new(typed);
-        let mut scored: Vec<(u32, PaletteItem)> = command::applicable(&context)
+        let scored: Vec<(u32, PaletteItem)> = command::applicable(&context)
             .filter_map(|command| {
                 let name = search.find(command.name);
                 // A name that fits counts for more than words of the explanation, and what the
@@ -101,8 +87,7 @@ impl Palette {
                 Some((score, PaletteItem { command, argument: None, name, letters, help }))
             })
             .collect();
-        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        scored.into_iter().map(|(_, choice)| choice).collect()
+        best_first(scored)
     }
 
     /// Writes out what has the cursor; whether anything was left to be written.
@@ -137,33 +122,27 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<PaletteIt
         letters,
         help,
     };
+    // What is written, whatever it is.
+    let written = |help| {
+        let name = if typed.is_empty() { command.name } else { typed };
+        let argument = (!typed.is_empty()).then(|| typed.to_string());
+        vec![PaletteItem { argument, ..choice(name, Vec::new(), help) }]
+    };
     let options: Vec<(String, String)> = match command.argument {
         Argument::None => return Vec::new(),
-        Argument::Filter => {
-            let help =
-                if typed.is_empty() { command.help.into() } else { format!("filtered: {}", command.help) };
-            let name = if typed.is_empty() { command.name } else { typed };
-            let argument = (!typed.is_empty()).then(|| typed.to_string());
-            return vec![PaletteItem { argument, ..choice(name, Vec::new(), help) }];
-        }
+        Argument::Filter if typed.is_empty() => return written(command.help.into()),
+        Argument::Filter => return written(format!("filtered: {}", command.help)),
         Argument::FilterName => {
             let filter = app.list.filter_line.text();
-            let help = match app.settings.saved_filters.iter().find(|saved| saved.name == typed) {
+            return written(match app.settings.saved_filters.iter().find(|saved| saved.name == typed) {
                 Some(saved) => format!("replaces {}", saved.filter),
                 None if typed.is_empty() => format!("write a name for {filter}"),
                 None => format!("saves {filter}"),
-            };
-            let name = if typed.is_empty() { command.name } else { typed };
-            let argument = (!typed.is_empty()).then(|| typed.to_string());
-            return vec![PaletteItem { argument, ..choice(name, Vec::new(), help) }];
+            });
         }
+        Argument::Moment if typed.is_empty() => return written(command.help.into()),
+        Argument::Moment => return written("the state as it was then".into()),
         Argument::SavedFilter => app.settings.saved_filters.iter().map(saved_filter).collect(),
-        Argument::Moment => {
-            let help = if typed.is_empty() { command.help.into() } else { "the state as it was then".into() };
-            let name = if typed.is_empty() { command.name } else { typed };
-            let argument = (!typed.is_empty()).then(|| typed.to_string());
-            return vec![PaletteItem { argument, ..choice(name, Vec::new(), help) }];
-        }
         Argument::Sort => SortBy::ALL.iter().map(|by| (by.name().into(), String::new())).collect(),
         Argument::Context => app.settings.contexts.iter().map(context).collect(),
         Argument::Theme => {
@@ -174,7 +153,7 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<PaletteIt
         }
     };
     let mut search = PaletteSearch::new(typed);
-    let mut scored: Vec<(u32, PaletteItem)> = options
+    let scored: Vec<(u32, PaletteItem)> = options
         .into_iter()
         .filter_map(|(name, help)| {
             // A name that is typed in full is meant, whatever other names begin with it, and whatever its
@@ -187,6 +166,10 @@ fn arguments(app: &App, command: &'static Command, typed: &str) -> Vec<PaletteIt
             Some((score, choice(&name, letters, help)))
         })
         .collect();
+    best_first(scored)
+}
+
+fn best_first(mut scored: Vec<(u32, PaletteItem)>) -> Vec<PaletteItem> {
     scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     scored.into_iter().map(|(_, choice)| choice).collect()
 }

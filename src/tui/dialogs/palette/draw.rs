@@ -4,7 +4,8 @@ use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use crate::tui::app::App;
-use crate::tui::dialogs::palette::choices::{Palette, PaletteItem};
+use crate::tui::dialogs::palette::choices::PaletteItem;
+use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::dialog_frame::{KeyHint, boxed, input_line, place_cursor, room};
 use crate::tui::widgets::format;

@@ -2,4 +2,5 @@
 
 pub mod choices;
 pub mod draw;
+pub mod state;
 pub mod update;

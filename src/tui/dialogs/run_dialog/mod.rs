@@ -2,3 +2,4 @@
 
 pub mod draw;
 pub mod state;
+pub mod update;

@@ -4,9 +4,10 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, RunAction};
+use crate::tui::screens::debugger::keys;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, StepFilter, StepSearch};
+use crate::tui::screens::debugger::state::Debugger;
 use crate::tui::screens::debugger::steps::Nesting;
-use crate::tui::screens::debugger::{Debugger, keys};
 
 /// What is said of something that cannot be folded yet.
 pub const NO_END: &str = "this has not come to its end";

@@ -17,10 +17,9 @@ use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::requests::{
     CallSpan, DebugSessionId, DebuggerRequest, ELSEWHERE, OpenAt, StepFilter, StepQuery, StepSearch,
 };
+use crate::tui::screens::debugger::state::{Debugger, DebuggerPrompt, PendingSearch, PromptPurpose};
 use crate::tui::screens::debugger::what_if_form::WhatIfForm;
-use crate::tui::screens::debugger::{
-    Debugger, DebuggerPrompt, PendingSearch, PromptPurpose, folding, layout, what_if_form,
-};
+use crate::tui::screens::debugger::{folding, layout, what_if_keys};
 use crate::workflow::recording::RecordKind;
 
 /// Opens a run; once it is open it is compared with another one, where one is given.
@@ -51,7 +50,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
     }
     if let Some(wish) = debugger.wish.take() {
         let run = debugger.sitting.run;
-        let (mut effects, trying) = what_if_form::key(app, wish, key);
+        let (mut effects, trying) = what_if_keys::key(app, wish, key);
         if let Some(trying) = trying {
             let question = |number| DebuggerRequest::WhatIf(number, run, trying);
             effects.extend(search(app, Action::Run(RunAction::WhatIf), String::new(), now, question));

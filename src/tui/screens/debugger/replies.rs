@@ -13,7 +13,9 @@ use crate::tui::screens::debugger::requests::{
     DebugSessionId, DebuggerReply, DebuggerRequest, OpenAt, OpenedRun,
 };
 use crate::tui::screens::debugger::source::RunSource;
-use crate::tui::screens::debugger::{Debugger, PendingSearch, Steps, folding, keys, replies};
+use crate::tui::screens::debugger::state::{Debugger, PendingSearch};
+use crate::tui::screens::debugger::steps::Steps;
+use crate::tui::screens::debugger::{folding, keys, replies};
 use crate::tui::timing::HOLDER_REFRESH;
 use crate::workflow::recording::RecordingError;
 

@@ -7,7 +7,6 @@ use crate::text::escape::escape;
 use crate::tui::list::row::RunRow;
 use crate::tui::list::run_tasks::Tasks;
 use crate::tui::request::RequestId;
-use crate::tui::screens::debugger::DebuggerReport;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::folded_steps::Folds;
 use crate::workflow::recording::{Header, Record};
@@ -323,6 +322,19 @@ pub struct OpenedRun {
     pub at: u64,
     /// Whether it is the newest of a run at work.
     pub follows: bool,
+}
+
+/// What a comparison or a trial showed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DebuggerReport {
+    /// What it is of.
+    pub title: String,
+    /// What it says, escaped.
+    pub lines: Vec<String>,
+    /// The step of the run that is open at which the two part.
+    pub step: Option<u64>,
+    /// The first line shown.
+    pub top: usize,
 }
 
 /// A file that was run before, and the parameters that it was given last.

@@ -22,14 +22,14 @@ use crate::tui::keys::action::View;
 use crate::tui::list::run_tasks::Tasks;
 use crate::tui::message::Message;
 use crate::tui::request::RequestId;
-use crate::tui::screens::debugger;
 use crate::tui::screens::debugger::breakpoint::{Breakpoint, Keys};
 use crate::tui::screens::debugger::folded_steps::Folds;
+use crate::tui::screens::debugger::keys;
 use crate::tui::screens::debugger::requests::{
-    DebugSessionId, DebuggerReply, DebuggerRequest, OpenAt, OpenedRun, StateBefore, StepChanges, StepDetails,
-    StepPage, WhatIfInput,
+    DebugSessionId, DebuggerReply, DebuggerReport, DebuggerRequest, OpenAt, OpenedRun, StateBefore,
+    StepChanges, StepDetails, StepPage, WhatIfInput,
 };
-use crate::tui::screens::debugger::{Debugger, DebuggerReport, keys};
+use crate::tui::screens::debugger::state::Debugger;
 use crate::tui::testing::contrast;
 use crate::tui::testing::fixtures::{NOW, arrival, changes, press, runs, sample, type_text};
 use crate::tui::testing::letters::looks;
@@ -136,7 +136,7 @@ fn run() -> Box<OpenedRun> {
 
 /// Asks for the run; under what that is.
 fn asked(app: &mut App) -> DebugSessionId {
-    let effects = debugger::open(app, 12, OpenAt::Begin, None);
+    let effects = keys::open(app, 12, OpenAt::Begin, None);
     let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
     sitting
 }
@@ -659,14 +659,14 @@ fn no_question_comes_between_a_user_and_a_line_that_is_typed_in_a_run() {
 #[test]
 fn what_is_typed_is_still_there_when_the_run_was_read_again() {
     let mut app = opened((80, 24));
-    let effects = debugger::act(&mut app, action::Action::Reload, NOW);
+    let effects = keys::act(&mut app, action::Action::Reload, NOW);
     let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
     type_text(&mut app, "/log");
     told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert_eq!(debugger(&app).prompt.as_ref().map(|prompt| prompt.input.value()), Some("log"));
     press(&mut app, KeyCode::Esc);
     type_text(&mut app, "wx=1");
-    let effects = debugger::open(&mut app, 12, OpenAt::Begin, None);
+    let effects = keys::open(&mut app, 12, OpenAt::Begin, None);
     let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
     told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(debugger(&app).wish.is_some());
@@ -682,7 +682,7 @@ fn a_trial_goes_on_while_its_run_is_read_again_and_ends_with_another_run() {
     let effects = told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(!effects.iter().any(is_cancel), "{effects:?}");
     assert_eq!(debugger(&app).search.as_ref().map(|search| search.number), Some(number));
-    let effects = debugger::open(&mut app, 13, OpenAt::Begin, None);
+    let effects = keys::open(&mut app, 13, OpenAt::Begin, None);
     let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
     let effects = told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(effects.iter().any(is_cancel), "{effects:?}");

@@ -3,5 +3,6 @@
 pub mod detail;
 pub mod draw;
 pub mod draw_value;
+pub mod shown;
 pub mod state;
 pub mod update;

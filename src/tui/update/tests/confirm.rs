@@ -8,8 +8,7 @@ use ratatui::backend::TestBackend;
 use crate::config::{ConfirmPolicy, Context};
 use crate::tui::bulk::{BulkOperation, BulkRequest};
 use crate::tui::dialog::Confirm;
-use crate::tui::dialogs::confirmation;
-use crate::tui::dialogs::confirmation::{ConfirmReply, about_adoption};
+use crate::tui::dialogs::confirm_changes::{self, about_adoption};
 use crate::tui::draw;
 use crate::tui::effect::EffectImpact;
 use crate::tui::keys::action::Action;
@@ -18,6 +17,7 @@ use crate::tui::keys::keymap::Keymap;
 use crate::tui::screens::debugger;
 use crate::tui::testing::fixtures::pressed;
 use crate::tui::update::tests::{marks, past, *};
+use crate::tui::widgets::question::ConfirmReply;
 
 fn context(production: bool, confirm: ConfirmPolicy) -> Context {
     Context { name: "live".into(), path: "/var/lib/state.db".into(), read_only: false, production, confirm }
@@ -53,7 +53,7 @@ fn clear_answer(app: &mut App) {
 
 /// Says yes to the question that is open: by a key, or by the name.
 fn say_yes(app: &mut App) -> Vec<Effect> {
-    match confirmation::reply(app, question(app)) {
+    match confirm_changes::reply(app, question(app)) {
         ConfirmReply::Key(key) => press(app, key),
         ConfirmReply::Name => {
             let mut effects = type_text(app, "live");

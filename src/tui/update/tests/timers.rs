@@ -4,7 +4,7 @@ use crate::tui::keys::action::{Action, RunAction};
 use crate::tui::list::tree::GroupSize;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger;
-use crate::tui::screens::debugger::PendingSearch;
+use crate::tui::screens::debugger::state::PendingSearch;
 use crate::tui::timers::Timer;
 use crate::tui::update::tests::*;
 

@@ -7,7 +7,7 @@ use ratatui::widgets::{Block, Clear};
 use unicode_width::UnicodeWidthStr;
 
 use crate::tui::app::App;
-use crate::tui::screens::debugger::DebuggerReport;
+use crate::tui::screens::debugger::requests::DebuggerReport;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::dialog_frame::{KeyHint, boxed, room};
 use crate::tui::widgets::format;

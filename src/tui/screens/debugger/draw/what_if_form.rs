@@ -5,10 +5,11 @@ use ratatui::text::{Line, Span};
 
 use crate::text::escape::escape;
 use crate::tui::app::App;
-use crate::tui::dialogs::question::question;
 use crate::tui::screens::debugger::what_if_form::{WhatIfField, WhatIfForm};
+use crate::tui::screens::debugger::what_if_keys;
 use crate::tui::widgets::dialog_frame::{KeyHint, boxed, input_line, place_cursor, room};
 use crate::tui::widgets::format;
+use crate::tui::widgets::question::question;
 
 const KEYS: &[KeyHint] =
     &[("enter", "run it"), ("↓ ↑", "lines"), ("ctrl-p", "what was tried before"), ("esc", "leave it")];
@@ -22,7 +23,7 @@ const LABEL: usize = 11;
 /// Draws what is typed, or the question whether commands are to be run in truth.
 pub fn draw(app: &App, wish: &WhatIfForm, frame: &mut Frame<'_>) {
     if let Some(typed) = &wish.asks {
-        return question(app, &QUESTION.map(String::from), WhatIfForm::reply(app), typed, frame);
+        return question(app, &QUESTION.map(String::from), what_if_keys::reply(app), typed, frame);
     }
     let theme = &app.settings.theme;
     let (width, height) = room(app.size, WIDTH, KEYS);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::input_file::Accept;
 use crate::lua::StopSignal;
 use crate::tui::request::RequestId;
-use crate::tui::screens::debugger::DebuggerReport;
+use crate::tui::screens::debugger::requests::DebuggerReport;
 use crate::tui::screens::debugger::requests::WhatIfInput;
 use crate::tui::screens::debugger::worker::WorkerContext;
 use crate::workflow::recording::Recording;
