@@ -6,12 +6,13 @@ use tui_input::Input;
 use crate::store::{Entry, Key};
 use crate::tui::bulk::{Bulk, BulkCounts};
 use crate::tui::dialogs::conflict::state::Conflict;
-use crate::tui::dialogs::form::state::{Draft, Form};
+use crate::tui::dialogs::form::state::Form;
 use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::dialogs::run_dialog::state::RunDialog;
 use crate::tui::effect::Effect;
 use crate::tui::list::marks::Marks;
 use crate::tui::request::RequestId;
+use crate::tui::write::Draft;
 
 /// Something that takes the keys until it is closed.
 #[derive(Clone, Debug)]

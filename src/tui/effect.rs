@@ -5,14 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::config::Context;
-use crate::store::{
-    Change, Edit, Entry, ErrorKind, Key, Location, Lock, Moment, Process, Reset, Revision, Seen, StackLock,
-    StoreError, Transaction, UndoOutcome,
-};
-use crate::tui::bulk::{Bulk, BulkReply, BulkRequest, BulkResult};
+use crate::store::{Change, Entry, ErrorKind, Key, Location, Moment, Reset, Revision, Seen, StoreError};
+use crate::tui::bulk::{BulkReply, BulkRequest};
 use crate::tui::connection::saved_session::SavedSession;
-use crate::tui::dialogs::conflict::state::Refusal;
-use crate::tui::dialogs::form::state::Draft;
 use crate::tui::keys::action::View;
 use crate::tui::list::filter::Filter;
 use crate::tui::list::row::{Position, Row, RowId};
@@ -22,10 +17,10 @@ use crate::tui::list::tree::GroupSize;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::requests::{DebuggerReply, DebuggerRequest};
 use crate::tui::screens::overview::state::Overview;
-use crate::tui::screens::past::state::{PastPage, PastRequest, RestoreRequest};
+use crate::tui::screens::past::state::{PastPage, PastRequest};
 use crate::tui::screens::value::detail::{Detail, RecentChanges};
 use crate::tui::terminal::external_editor::Edited;
-use crate::tui::undo::stack::UndoableChange;
+use crate::tui::write::{Write, WriteKind, WriteOutcome};
 
 /// Something to be done elsewhere.
 #[derive(Clone, Debug, PartialEq)]
@@ -208,63 +203,6 @@ pub enum LoadFrom {
     Before(Position),
 }
 
-/// A write, and what to call it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Write {
-    /// What is written.
-    pub what: WriteKind,
-    /// In the words of the status line when it is done.
-    pub done: String,
-}
-
-/// What is written.
-#[derive(Clone, Debug, PartialEq)]
-pub enum WriteKind {
-    /// A transaction under the condition that nothing has changed.
-    Guarded {
-        /// The transaction.
-        transaction: Transaction,
-        /// The entry it is about, as it was seen.
-        seen: Option<Box<Entry>>,
-        /// What was typed for it, if anything was.
-        draft: Option<Box<Draft>>,
-    },
-    /// An edit that depends on nothing that was seen.
-    Edit(Key, Edit),
-    /// Taking a lock away.
-    ClearLock(Box<Lock>),
-    /// Taking away the lock of a stack, which Sloth Runner keeps.
-    ClearStackLock(Box<StackLock>),
-    /// Asking a run to stop, by a signal to its process.
-    StopRun(Box<Process>),
-    /// Taking back a change; with force also where somebody changed something since.
-    Undo {
-        /// The change.
-        change: UndoableChange,
-        /// Where it was chosen.
-        chosen: UndoSource,
-        /// Whether what others did since does not count.
-        force: bool,
-    },
-    /// Changing all that is marked, under this number.
-    Bulk(RequestId, Box<Bulk>),
-    /// Making entries again what they were.
-    Restore(Box<RestoreRequest>),
-}
-
-/// Where a change that is taken back was chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UndoSource {
-    /// It is the last that was made here.
-    Last,
-    /// It is the last taking back, so that what was taken back is done again.
-    LastUndone,
-    /// In the list of what was changed here; it is not the last.
-    FromList,
-    /// In the history, where anybody may have made it.
-    FromHistory,
-}
-
 /// What comes back.
 #[derive(Debug)]
 pub enum Reply {
@@ -391,35 +329,4 @@ pub enum CommitNotice {
     Changes(Vec<Change>),
     /// Anything.
     Anything,
-}
-
-/// What became of a write.
-#[derive(Debug)]
-pub enum WriteOutcome {
-    /// Of a transaction that took place.
-    Committed {
-        /// The last revision that it made.
-        revision: Revision,
-        /// How many entries it changed.
-        changed: u64,
-    },
-    /// Of a transaction that was refused, because something had changed.
-    Refused(Box<Refusal>),
-    /// Of an edit: the revision that it made.
-    Edited(Option<Revision>),
-    /// Of taking something back.
-    UndoOutcome {
-        /// The revisions that did so, the first one first; undoing them does it again.
-        made: Vec<Revision>,
-        /// What became of the transaction that was not taken back.
-        ended: Option<Box<Result<UndoOutcome, StoreError>>>,
-    },
-    /// Of changing all that is marked.
-    Bulk(Box<BulkResult>),
-    /// Of a clearing.
-    ClearOutcome(crate::store::ClearOutcome),
-    /// Of clearing the lock of a stack: whether it still was the one that was seen.
-    StackLockCleared(bool),
-    /// Of asking a run to stop: whether its process was there.
-    Signalled(bool),
 }

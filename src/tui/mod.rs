@@ -42,6 +42,7 @@ mod update;
 mod view;
 mod widgets;
 mod worker;
+mod write;
 
 use std::io::IsTerminal;
 use std::time::Duration;

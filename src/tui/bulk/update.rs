@@ -12,7 +12,7 @@ use crate::tui::bulk::{
     SelectRequest, Selection,
 };
 use crate::tui::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpose};
-use crate::tui::effect::{Effect, Write, WriteKind};
+use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, EntryAction, MarkAction};
 use crate::tui::list::marks::{MARKS_MAX, MarkState, Marks};
@@ -22,6 +22,7 @@ use crate::tui::screens::past;
 use crate::tui::screens::past::restore;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::update::write_results;
+use crate::tui::write::{Write, WriteKind};
 
 /// Does what an action asks for, if it is about marks, or about all that is marked.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {

@@ -9,14 +9,14 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
-use crate::tui::dialogs::form::state::Draft;
-use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
+use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::list::row::RowId;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, WorkflowStart};
 use crate::tui::undo;
 use crate::tui::widgets::format;
 use crate::tui::widgets::question::{ConfirmReply, answer};
+use crate::tui::write::{Draft, UndoSource, Write, WriteKind};
 
 /// How much of a value a question shows, in columns.
 const VALUE: usize = 40;

@@ -8,9 +8,7 @@ use crate::store::{
 };
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::dialogs::conflict::state::Refusal;
-use crate::tui::effect;
-use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom, Reply, Write, WriteOutcome};
+use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom, Reply};
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
 use crate::tui::list::run_tasks::Tasks;
@@ -21,6 +19,7 @@ use crate::tui::terminal::external_editor::Edited;
 use crate::tui::theme::Theme;
 use crate::tui::update::{begin, update};
 use crate::tui::widgets::format::Zone;
+use crate::tui::write::{Refusal, Write, WriteKind, WriteOutcome};
 use crate::workflow::recording::{Record, RecordKind};
 use crate::workflow::{RunEvent, TaskOutcome};
 
@@ -437,7 +436,7 @@ pub fn edited(entry: Entry, text: impl Into<Vec<u8>>) -> Reply {
 
 /// The answer to a write that was refused because the entry is `theirs` by now.
 pub fn refusal(write: Write, theirs: Option<Entry>) -> Reply {
-    let effect::WriteKind::Guarded { transaction, .. } = &write.what else { panic!("{write:?}") };
+    let WriteKind::Guarded { transaction, .. } = &write.what else { panic!("{write:?}") };
     let found = Refusal::of(transaction, theirs);
     Reply::Written(write, Ok(WriteOutcome::Refused(Box::new(found))))
 }

@@ -7,13 +7,14 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
-use crate::tui::effect::{Effect, UndoSource, Write, WriteKind};
+use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::scroll::scrolled;
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::update::replies;
 use crate::tui::widgets::format;
+use crate::tui::write::{UndoSource, Write, WriteKind};
 
 /// Said where there is nothing to take back.
 const NOTHING: &str = "nothing was changed here that can be taken back (a cleared lock cannot); \

@@ -6,15 +6,14 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::dialogs::conflict::state::Conflict;
-use crate::tui::dialogs::form::state::Draft;
-use crate::tui::effect::{Effect, Write, WriteKind, WriteOutcome};
+use crate::tui::effect::Effect;
 use crate::tui::keys::action::Action;
 use crate::tui::list::row::RowId;
-use crate::tui::screens::entries::writes;
 use crate::tui::screens::past::restore;
 use crate::tui::terminal::external_editor::Edited;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::update::replies::follow_awaited;
+use crate::tui::write::{Draft, Write, WriteKind, WriteOutcome};
 use crate::tui::{bulk, undo};
 
 /// A write took place, or was refused because something had changed.
@@ -59,7 +58,9 @@ pub(super) fn done(app: &mut App, write: Write, written: WriteOutcome, now: Mill
             escape(lock.holder.as_bytes()),
             lock.token
         )),
-        WriteOutcome::Refused(found) => app.open(Dialog::Conflict(Box::new(Conflict::new(write, *found)))),
+        WriteOutcome::Refused(found) => {
+            app.open(Dialog::Conflict(Box::new(Conflict { write, found: *found })))
+        }
     }
 }
 
@@ -126,7 +127,7 @@ fn write_edited(app: &mut App, entry: Entry, edited: Edited) -> Vec<Effect> {
             let done = format!("changed {}", entry.key);
             let transaction = Transaction::put(entry.key.clone(), value, Expiry::Keep);
             let draft = Some(Draft::Outside(text));
-            vec![Effect::Write(writes::guarded(entry, transaction, draft, done))]
+            vec![Effect::Write(Write::guarded(entry, transaction, draft, done))]
         }
         Err(error) => {
             let problem = error.to_string();

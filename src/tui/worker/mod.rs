@@ -23,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::store::{Location, Maintenance, Options, Store, open};
-use crate::tui::effect::{Effect, Write};
+use crate::tui::effect::Effect;
 use crate::tui::error::TuiError;
 use crate::tui::list;
 use crate::tui::message::Message;
@@ -34,6 +34,7 @@ use crate::tui::screens::debugger::worker::WorkerContext;
 use crate::tui::worker::attention::Attention;
 use crate::tui::worker::background::Background;
 use crate::tui::worker::thread::{Worker, spawn};
+use crate::tui::write::Write;
 
 /// How long is waited for threads to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);

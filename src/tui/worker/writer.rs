@@ -6,11 +6,11 @@ use crate::store::{
     Condition, ErrorKind, Outcome, Process, Revision, Store, StoreError, Transaction, UndoOutcome, undo,
 };
 use crate::tui::bulk::{BulkProgress, BulkReply};
-use crate::tui::dialogs::conflict::state::Refusal;
-use crate::tui::effect::{Reply, Write, WriteKind, WriteOutcome};
+use crate::tui::effect::Reply;
 use crate::tui::message::Message;
 use crate::tui::request::{CancelToken, RequestId, RequestQueue};
 use crate::tui::screens::past::restore_worker::restore;
+use crate::tui::write::{Refusal, Write, WriteKind, WriteOutcome};
 use crate::tui::{bulk, list};
 
 /// Carries out writes until no more come.

@@ -39,7 +39,7 @@ pub fn draw(app: &App, conflict: &Conflict, now: Millis, frame: &mut Frame<'_>) 
 
 fn answers(app: &App, conflict: &Conflict) -> &'static [KeyHint] {
     let is_bare = is_bare(app.size);
-    match (conflict.mine(), &conflict.theirs, conflict.draft()) {
+    match (conflict.mine(), &conflict.found.theirs, conflict.draft()) {
         (Some(_), Some(_), Some(_)) if is_bare => &[("o", "yours"), ("e", "edit"), ("esc", "theirs")],
         (Some(_), Some(_), Some(_)) => {
             &[("o", "write yours over it"), ("e", "edit again"), ("esc", "keep theirs")]
@@ -60,8 +60,8 @@ fn answers(app: &App, conflict: &Conflict) -> &'static [KeyHint] {
 fn about(app: &App, conflict: &Conflict, now: Millis, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let field = |name: &str, text: String| field(app, name, text, width);
-    if let Some(theirs) = &conflict.theirs {
-        let types = conflict.mine().map(|mine| mine.value_type()).zip(conflict.their_type);
+    if let Some(theirs) = &conflict.found.theirs {
+        let types = conflict.mine().map(|mine| mine.value_type()).zip(conflict.found.their_type);
         if let Some((mine, present)) = types.filter(|(mine, present)| mine != present) {
             lines.extend(field("type", format!("yours a {mine}, now a {present}")));
         }
@@ -127,21 +127,23 @@ fn values(app: &App, conflict: &Conflict, now: Millis, width: usize, room: usize
         let line = Line::styled(text, app.settings.theme.text);
         labelled(app, name, line, width, each)
     };
-    let theirs = match &conflict.theirs {
+    let theirs = match &conflict.found.theirs {
         None => "(it is gone)".into(),
         Some(entry) => app.value_in(entry, (width.saturating_sub(indent(app)) * each).max(1)),
     };
     let is_hidden = conflict.key().is_some_and(|key| app.hides(key));
-    match (conflict.mine(), &conflict.theirs) {
+    match (conflict.mine(), &conflict.found.theirs) {
         (Some(_), Some(_)) if is_hidden => {
-            let same = conflict.difference.places.is_empty();
+            let same = conflict.found.difference.places.is_empty();
             let now = if same { "(the same value)".into() } else { theirs };
             [told("yours", MASK.into()), told("now", now)].concat()
         }
         (Some(_), None) if is_hidden => [told("yours", MASK.into()), told("now", theirs)].concat(),
-        (Some(_), Some(_)) if !conflict.difference.places.is_empty() => differing(app, conflict, width, room),
+        (Some(_), Some(_)) if !conflict.found.difference.places.is_empty() => {
+            differing(app, conflict, width, room)
+        }
         (Some(_), theirs_is) => {
-            let shown = escape_data(&conflict.beginning);
+            let shown = escape_data(&conflict.found.beginning);
             let shown = format::cut(&shown, (width.saturating_sub(indent(app)) * each).max(1));
             let same = if theirs_is.is_some() { "(the same value)".into() } else { theirs };
             [told("yours", shown), told("now", same)].concat()
@@ -159,7 +161,7 @@ fn values(app: &App, conflict: &Conflict, now: Millis, width: usize, room: usize
 /// The lines that differ, of each place yours and what is there now. With less room less of what is
 /// the same around them, then less of each, then fewer of them.
 fn differing(app: &App, conflict: &Conflict, width: usize, room: usize) -> Vec<Line<'static>> {
-    let places = &conflict.difference.places;
+    let places = &conflict.found.difference.places;
     // Where each line takes a row and there is not even room for that, nothing else needs to be tried.
     let count: usize = places.iter().map(|place| place.mine.len().max(1) + place.theirs.len().max(1)).sum();
     if count <= room {

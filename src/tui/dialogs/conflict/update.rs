@@ -18,7 +18,7 @@ pub fn key(app: &mut App, conflict: Box<Conflict>, key: KeyEvent) -> Vec<Effect>
         }
         (KeyCode::Char('e'), Some(draft), Some(key)) => {
             let (draft, key) = (draft.clone(), key.clone());
-            form::update::edit_again(app, conflict.theirs, &key, draft)
+            form::update::edit_again(app, conflict.found.theirs, &key, draft)
         }
         _ => {
             app.focus = Focus::Dialog(Dialog::Conflict(conflict));

@@ -6,6 +6,7 @@ use crate::store::{Entry, Expiry, Key, Type, TypedInput, UNTYPED, Value};
 use crate::tui::bulk::ExpiryChange;
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::widgets::format;
+use crate::tui::write::Draft;
 
 /// The longest value that is edited on one line, in bytes.
 const LINE: usize = 200;
@@ -40,32 +41,6 @@ impl Field {
 pub enum FieldError {
     /// It cannot be written, and why.
     Wrong(String),
-}
-
-/// What was typed for an entry, to be gone on with where it was not written.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Draft {
-    /// In the form, or by a key that changes the value; what is `None` or empty was left as it was.
-    Form {
-        /// The value.
-        text: Option<String>,
-        /// The type.
-        value_type: Option<Type>,
-        /// The expiry.
-        expiry: String,
-    },
-    /// The value, in the user's editor.
-    Outside(Vec<u8>),
-}
-
-impl Draft {
-    /// A value that a key made.
-    pub fn of(value: &Value) -> Draft {
-        match String::from_utf8(value.to_stored()) {
-            Ok(text) => Draft::Form { text: Some(text), value_type: None, expiry: String::new() },
-            Err(error) => Draft::Outside(error.into_bytes()),
-        }
-    }
 }
 
 /// An entry that is edited or added.

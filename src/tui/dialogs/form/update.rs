@@ -3,15 +3,15 @@
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
-use crate::store::{Entry, Expiry, Key, Operation, Transaction, Type, TypedInput, Value};
+use crate::store::{Condition, Entry, Expiry, Key, Operation, Transaction, Type, TypedInput, Value};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
-use crate::tui::dialogs::form::state::{Draft, Field, Form, line_of};
-use crate::tui::effect::{Effect, Write};
+use crate::tui::dialogs::form::state::{Field, Form, line_of};
+use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::screens::entries::writes;
 use crate::tui::widgets::format;
+use crate::tui::write::{Draft, Write, WriteKind};
 
 /// Edits an entry: in the form, or outside where its value is asked for and has no room on a line.
 pub fn edit(app: &mut App, entry: Entry, field: Field) -> Vec<Effect> {
@@ -70,7 +70,7 @@ fn finish(app: &mut App, form: &Form, now: Millis) -> Vec<Effect> {
     };
     let write = match (&form.entry, value) {
         (None, None) => return Vec::new(),
-        (None, Some(value)) => writes::create(form, (key, value), expiry),
+        (None, Some(value)) => create(form, (key, value), expiry),
         (Some(_), None) if expiry == Expiry::Keep => {
             app.show_hint(format!("{key} was left as it is"), now);
             return Vec::new();
@@ -78,6 +78,18 @@ fn finish(app: &mut App, form: &Form, now: Millis) -> Vec<Effect> {
         (Some(entry), value) => change(entry, value, expiry, form.draft(), now),
     };
     vec![Effect::Write(write)]
+}
+
+/// A new entry, if there is none of its key.
+fn create(form: &Form, (key, value): (Key, TypedInput), expiry: Expiry) -> Write {
+    let done = match (form.value_type(), &value) {
+        (Some(_), _) => format!("added {key}"),
+        (None, TypedInput::Untyped(_)) => format!("added {key} as untyped text"),
+        (None, TypedInput::Value(value)) => format!("added {key} as a {}", value.value_type()),
+    };
+    let draft = form.draft();
+    let transaction = Transaction::of(value.put(key.clone(), expiry)).when(Condition::Absent(key));
+    Write { what: WriteKind::Guarded { transaction, seen: None, draft: Some(Box::new(draft)) }, done }
 }
 
 /// One transaction with all that was changed of an entry, and with nothing else.
@@ -107,5 +119,5 @@ fn change(entry: &Entry, value: Option<TypedInput>, expiry: Expiry, draft: Draft
         Some(value) => Transaction::put(key.clone(), value, expiry),
         None => Transaction::of(Operation::SetExpiry { key: key.clone(), expiry }),
     };
-    writes::guarded(entry.clone(), transaction, Some(draft), done)
+    Write::guarded(entry.clone(), transaction, Some(draft), done)
 }

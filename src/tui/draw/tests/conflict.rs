@@ -5,9 +5,9 @@ use ratatui::style::Modifier;
 use crate::store::Actor;
 use crate::testing::rounds;
 use crate::tui::draw::tests::*;
-use crate::tui::effect::Write;
 use crate::tui::testing::fixtures;
 use crate::tui::testing::fixtures::{edited, refusal};
+use crate::tui::write::Write;
 
 /// The screen after `keys` on an entry, which is `theirs` by the time that they are carried out.
 fn refused(name: &str, keys: &str, theirs: Option<Entry>, size: (u16, u16)) -> App {

@@ -10,4 +10,3 @@ pub mod read;
 pub mod read_expiring;
 pub mod read_tree;
 pub mod update;
-pub mod writes;

@@ -7,10 +7,10 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::dialogs::form;
 use crate::tui::dialogs::form::state::Field;
-use crate::tui::effect::{Effect, Write, WriteKind};
+use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::EntryAction;
-use crate::tui::screens::entries::writes::{delete, put};
+use crate::tui::write::{Write, WriteKind};
 
 /// Does what is wanted with the entry under the cursor.
 pub fn act(app: &mut App, action: EntryAction, entry: Entry) -> Vec<Effect> {
@@ -23,7 +23,7 @@ pub fn act(app: &mut App, action: EntryAction, entry: Entry) -> Vec<Effect> {
                     false => escape_data(&value.to_stored()),
                 };
                 let done = format!("set {} to {shown}", entry.key);
-                return vec![Effect::Write(put(entry, value, done))];
+                return vec![Effect::Write(Write::put(entry, value, done))];
             }
             app.show_error(format!("{} is neither on nor off", entry.key));
         }
@@ -39,8 +39,10 @@ pub fn act(app: &mut App, action: EntryAction, entry: Entry) -> Vec<Effect> {
             let lines = vec![format!("Set {} to 0? It is {} now.", entry.key, app.value_in(&entry, 40))];
             let zero = if entry.value_type() == Type::Number { Value::integer(0) } else { Value::text("0") };
             let done = format!("set {} to 0", entry.key);
-            app.focus =
-                Focus::Dialog(Dialog::Confirm(Confirm::new(lines, Effect::Write(put(entry, zero, done)))));
+            app.focus = Focus::Dialog(Dialog::Confirm(Confirm::new(
+                lines,
+                Effect::Write(Write::put(entry, zero, done)),
+            )));
         }
         EntryAction::Edit => return form::update::edit(app, entry, Field::Value),
         EntryAction::ChangeType => return form::update::edit(app, entry, Field::Type),
@@ -54,7 +56,8 @@ pub fn act(app: &mut App, action: EntryAction, entry: Entry) -> Vec<Effect> {
             if kind == Kind::Lock {
                 lines.push("It is used as a lock: whoever holds it may be at work.".into());
             }
-            app.focus = Focus::Dialog(Dialog::Confirm(Confirm::new(lines, Effect::Write(delete(entry)))));
+            app.focus =
+                Focus::Dialog(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write::delete(entry)))));
         }
     }
     Vec::new()

@@ -6,10 +6,10 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Confirm;
-use crate::tui::effect::{Effect, Write, WriteKind};
+use crate::tui::effect::Effect;
 use crate::tui::list::row::LockRow;
-use crate::tui::screens::entries::writes::delete;
 use crate::tui::widgets::format;
+use crate::tui::write::{Write, WriteKind};
 
 /// Asks whether a lock is to be cleared.
 pub fn clear_lock(row: &LockRow, now: Millis) -> Confirm {
@@ -52,5 +52,5 @@ pub fn clear_key(app: &App, entry: &Entry, now: Millis) -> Confirm {
         format!("Delete {}, used as a lock? {holder} has held it{held}.", entry.key),
         "Whether the holder is alive cannot be told from a key.".into(),
     ];
-    Confirm::new(lines, Effect::Write(delete(entry.clone())))
+    Confirm::new(lines, Effect::Write(Write::delete(entry.clone())))
 }

@@ -6,7 +6,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::bulk::{BulkRequest, BulkResult, BulkStop, entries};
 use crate::tui::dialog::{Confirm, Dialog};
-use crate::tui::effect::{Effect, Write, WriteKind};
+use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::request::RequestId;
 use crate::tui::screens::past::state::{
@@ -15,6 +15,7 @@ use crate::tui::screens::past::state::{
 use crate::tui::screens::past::update::news;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::update::write_results;
+use crate::tui::write::{Write, WriteKind};
 
 /// How many of the entries that would be restored are named.
 const EXAMPLES_MAX: usize = 5;

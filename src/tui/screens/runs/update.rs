@@ -3,9 +3,10 @@
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::dialog::Confirm;
-use crate::tui::effect::{Effect, Write, WriteKind};
+use crate::tui::effect::Effect;
 use crate::tui::list::row::RunRow;
 use crate::tui::widgets::format;
+use crate::tui::write::{Write, WriteKind};
 
 /// Asks whether a run is to be stopped.
 pub fn stop_run(row: &RunRow, now: Millis) -> Option<Confirm> {

@@ -7,9 +7,9 @@ use ratatui::backend::TestBackend;
 use crate::testing::rounds;
 use crate::tui::draw;
 use crate::tui::list::tree::GroupSize;
-use crate::tui::screens::entries::writes;
 use crate::tui::testing::fixtures::{pressed, rows_of};
 use crate::tui::update::tests::{timers, *};
+use crate::tui::write::Write;
 
 #[derive(Clone, Debug)]
 enum Happening {
@@ -94,7 +94,7 @@ fn apply(app: &mut App, happening: Happening, now: Millis) -> Vec<Effect> {
         }
         Happening::Refused(gone) => {
             let seen = entry("version", "v1", None);
-            let write = writes::put(seen, Value::text("mine"), "done".into());
+            let write = Write::put(seen, Value::text("mine"), "done".into());
             let found = (!gone).then(|| entry("version", "\x1b]0;x\x07", None));
             update(app, Message::Reply(refusal(write, found)), now)
         }
