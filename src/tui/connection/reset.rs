@@ -127,7 +127,7 @@ pub fn opened(
     effects.extend(check_undo(app));
     if let Some((run, began_at)) = lost.run {
         app.runs.previous = Some((run, began_at));
-        effects.extend(debugger::keys::open(app, run, OpenAt::Begin, None));
+        effects.extend(debugger::navigate::open(app, run, OpenAt::Begin, None));
     }
     if let Some((mut past_view, mark)) = lost.past {
         let goal = PastTarget::When(When::Revision(mark.revision));

@@ -173,7 +173,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         Action::OpenRun => {
             if let Some(Row::Run(row)) = app.list.window.selected() {
                 let run = row.run.number;
-                return debugger::keys::open(app, run, OpenAt::Begin, None);
+                return debugger::navigate::open(app, run, OpenAt::Begin, None);
             }
         }
         // They are about marks.
@@ -192,7 +192,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             let number = row.run.number;
             match app.runs.marked {
                 Some(marked) if marked != number => {
-                    return debugger::keys::open(app, marked, OpenAt::Begin, Some(number));
+                    return debugger::navigate::open(app, marked, OpenAt::Begin, Some(number));
                 }
                 _ => app.show_hint("mark another run first", now),
             }
@@ -202,7 +202,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 && let Some(run) = change.actor.run
             {
                 let at = OpenAt::Revision(change.revision);
-                return debugger::keys::open(app, run, at, None);
+                return debugger::navigate::open(app, run, at, None);
             }
         }
         Action::ChangeOf => {

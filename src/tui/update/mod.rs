@@ -483,7 +483,7 @@ fn go_to(app: &mut App, id: RowId, now: Millis) -> Vec<Effect> {
 
 /// Shows a change in the history, with the cursor on it; the run that is open is left.
 fn go_to_change(app: &mut App, revision: Revision, now: Millis) -> Vec<Effect> {
-    let mut effects = debugger::keys::leave(app);
+    let mut effects = debugger::navigate::leave(app);
     clear(app);
     let from = LoadFrom::At(Position::Newest(Reverse(revision)));
     effects.extend(open(app, View::History, None, from, now));

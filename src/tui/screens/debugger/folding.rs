@@ -4,8 +4,8 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, RunAction};
-use crate::tui::screens::debugger::keys;
-use crate::tui::screens::debugger::requests::{DebuggerRequest, StepFilter, StepSearch};
+use crate::tui::screens::debugger::navigate;
+use crate::tui::screens::debugger::requests::{DebuggerRequest, StepFilter};
 use crate::tui::screens::debugger::state::Debugger;
 use crate::tui::screens::debugger::steps::Nesting;
 
@@ -14,18 +14,18 @@ pub const NO_END: &str = "this has not come to its end";
 
 /// Folds or unfolds the call or the task that begins at the cursor, or the one that the cursor is in.
 pub fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
-    keys::follow_no_longer(app, now);
+    navigate::follow_no_longer(app, now);
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     let number = debugger.steps.number();
     if debugger.folds.open(number) {
-        return read(app, number);
+        return navigate::read(app, number);
     }
     let Some(first) = beginning(debugger) else {
         app.show_hint("this step is in no call and in no task", now);
         return Vec::new();
     };
     if debugger.folds.open(first) {
-        return read(app, first);
+        return navigate::read(app, first);
     }
     let tasks = debugger.tasks.as_ref().map_or(&[][..], |tasks| tasks.all());
     let place = debugger.steps.records().iter().position(|record| record.number == first);
@@ -41,16 +41,10 @@ pub fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
         },
         // It ends further away than is in memory.
         (None, None) => {
-            let seek = StepSearch {
-                run: debugger.sitting.run,
-                from: first,
-                forwards: true,
-                test: StepFilter::Over,
-                last: debugger.last,
-            };
+            let seek = debugger.search_for(first, true, StepFilter::Over);
             let what = "end of this".to_string();
             let question = |number| DebuggerRequest::Search(number, seek);
-            let effects = keys::search(app, Action::Run(RunAction::FoldStep), what, now, question);
+            let effects = navigate::search(app, Action::Run(RunAction::FoldStep), what, now, question);
             if let Some(search) = app.screen.run_mut().and_then(|debugger| debugger.search.as_mut()) {
                 search.from = first;
             }
@@ -79,7 +73,7 @@ fn beginning(debugger: &Debugger) -> Option<u64> {
 pub fn close(app: &mut App, first: u64, last: u64, now: Millis) -> Vec<Effect> {
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     if debugger.folds.close(first, last) {
-        return read(app, first);
+        return navigate::read(app, first);
     }
     app.show_hint("there is nothing inside of it", now);
     Vec::new()
@@ -91,7 +85,7 @@ pub fn fold_tasks(app: &mut App, now: Millis) -> Vec<Effect> {
         app.show_hint("the tasks are still being read", now);
         return Vec::new();
     }
-    keys::follow_no_longer(app, now);
+    navigate::follow_no_longer(app, now);
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     let Some(tasks) = &debugger.tasks else { return Vec::new() };
     for task in tasks.all() {
@@ -100,7 +94,7 @@ pub fn fold_tasks(app: &mut App, now: Millis) -> Vec<Effect> {
         }
     }
     let number = debugger.folds.shown(debugger.steps.number());
-    read(app, number)
+    navigate::read(app, number)
 }
 
 /// Unfolds everything.
@@ -108,12 +102,5 @@ pub fn unfold(app: &mut App) -> Vec<Effect> {
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     debugger.folds.clear();
     let number = debugger.steps.number();
-    read(app, number)
-}
-
-/// Reads the steps around one, and puts the cursor on it.
-pub fn read(app: &mut App, number: u64) -> Vec<Effect> {
-    let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
-    debugger.steps.goes_to(number);
-    vec![Effect::Debugger(DebuggerRequest::Page(debugger.sitting, number, debugger.folds.clone()))]
+    navigate::read(app, number)
 }

@@ -9,6 +9,7 @@ pub mod folded_steps;
 pub mod folding;
 pub mod keys;
 pub mod layout;
+pub mod navigate;
 pub mod replies;
 pub mod requests;
 pub mod source;

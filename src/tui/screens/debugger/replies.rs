@@ -15,7 +15,7 @@ use crate::tui::screens::debugger::requests::{
 use crate::tui::screens::debugger::source::RunSource;
 use crate::tui::screens::debugger::state::{Debugger, PendingSearch};
 use crate::tui::screens::debugger::steps::Steps;
-use crate::tui::screens::debugger::{folding, keys, replies};
+use crate::tui::screens::debugger::{folding, navigate, replies};
 use crate::tui::timing::HOLDER_REFRESH;
 use crate::workflow::recording::RecordingError;
 
@@ -52,7 +52,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
             if is_shortened {
                 app.show_notice(RecordingError::Removed(last + 1).to_string());
             }
-            return keys::look_closer(app);
+            return navigate::look_closer(app);
         }
         DebuggerReply::Details(sitting, about) => {
             if let Some(debugger) = of(app, sitting)
@@ -112,7 +112,7 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
             match started {
                 Ok(run) => {
                     app.show_done(format!("started run {run}"), now);
-                    return keys::open(app, run, OpenAt::Begin, None);
+                    return navigate::open(app, run, OpenAt::Begin, None);
                 }
                 Err(why) => app.show_error(why),
             }
@@ -128,7 +128,7 @@ fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) 
         (Action::Run(RunAction::FoldStep), Some(end)) => return folding::close(app, search.from, end, now),
         (Action::Run(RunAction::FoldStep), None) => app.show_hint(folding::NO_END, now),
         (Action::Run(RunAction::BreakOn), Some(step)) => {
-            let key = keys::key_for(app, Action::Run(RunAction::Continue(true)));
+            let key = navigate::key_for(app, Action::Run(RunAction::Continue(true)));
             app.show_done(format!("{key} stops there, first at step {}", thousands(step)), now);
         }
         (Action::Run(RunAction::BreakOn), None) => {
@@ -137,7 +137,7 @@ fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) 
         // Perhaps none does at all.
         (Action::Run(RunAction::Continue(_)), None) => {
             let effects =
-                keys::try_stops(app, Action::Run(RunAction::Breaks), app.runs.breakpoints.clone(), now);
+                navigate::try_stops(app, Action::Run(RunAction::Breaks), app.runs.breakpoints.clone(), now);
             if let Some(next) = app.screen.run_mut().and_then(|debugger| debugger.search.as_mut()) {
                 next.what = search.what;
             }
@@ -150,7 +150,7 @@ fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) 
         (Action::Run(RunAction::Breaks), Some(_)) | (_, None) => {
             app.show_hint(format!("there is no {}{so_far}", search.what), now);
         }
-        (_, Some(step)) => return keys::go_to(app, step, now),
+        (_, Some(step)) => return navigate::go_to(app, step, now),
     }
     Vec::new()
 }
@@ -184,7 +184,7 @@ fn opened(
     // The line filters what the run covers.
     app.focus.leave_filter_line();
     let is_same = app.screen.run().is_some_and(|before| before.sitting.run == sitting.run);
-    let mut effects = if is_same { Vec::new() } else { keys::leave(app) };
+    let mut effects = if is_same { Vec::new() } else { navigate::leave(app) };
     let (text, folds, prompt, wish, search, known) = match app.screen.close_run() {
         Some(before) => (before.text, before.folds, before.prompt, before.wish, before.search, before.last),
         None => Default::default(),
@@ -209,13 +209,13 @@ fn opened(
         scroll: 0,
         looked: now,
     }));
-    effects.extend(keys::look_closer(app));
+    effects.extend(navigate::look_closer(app));
     effects.push(Effect::Debugger(DebuggerRequest::Tasks(sitting)));
     if app.screen.run().is_some_and(|debugger| !debugger.folds.is_empty()) {
-        effects.extend(folding::read(app, opened.at));
+        effects.extend(navigate::read(app, opened.at));
     }
     if let Some(other) = compare_with {
-        effects.extend(keys::compare(app, other, now));
+        effects.extend(navigate::compare(app, other, now));
     }
     effects
 }

@@ -13,7 +13,9 @@ use crate::tui::list::row::RunRow;
 use crate::tui::list::run_tasks::Tasks;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::folded_steps::Folds;
-use crate::tui::screens::debugger::requests::{DebugSessionId, DebuggerReport, StepDetails};
+use crate::tui::screens::debugger::requests::{
+    DebugSessionId, DebuggerReport, StepDetails, StepFilter, StepSearch,
+};
 use crate::tui::screens::debugger::source::RunSource;
 use crate::tui::screens::debugger::steps::{Steps, key_of};
 use crate::tui::screens::debugger::what_if_form::WhatIfForm;
@@ -173,6 +175,11 @@ impl Debugger {
     /// Whether something is open that takes every key: a line, the list of where it stops, a report.
     pub fn takes_all_keys(&self) -> bool {
         self.is_typed_into() || self.stops.is_some() || self.report.is_some()
+    }
+
+    /// A search for a step of the run.
+    pub fn search_for(&self, from: u64, forwards: bool, test: StepFilter) -> StepSearch {
+        StepSearch { run: self.sitting.run, from, forwards, test, last: self.last }
     }
 
     /// What commands ask of the run.

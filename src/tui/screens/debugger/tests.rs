@@ -24,12 +24,12 @@ use crate::tui::message::Message;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::{Breakpoint, Keys};
 use crate::tui::screens::debugger::folded_steps::Folds;
-use crate::tui::screens::debugger::keys;
 use crate::tui::screens::debugger::requests::{
     DebugSessionId, DebuggerReply, DebuggerReport, DebuggerRequest, OpenAt, OpenedRun, StateBefore,
     StepChanges, StepDetails, StepPage, WhatIfInput,
 };
 use crate::tui::screens::debugger::state::Debugger;
+use crate::tui::screens::debugger::{keys, navigate};
 use crate::tui::testing::contrast;
 use crate::tui::testing::fixtures::{NOW, arrival, changes, press, runs, sample, type_text};
 use crate::tui::testing::letters::looks;
@@ -136,7 +136,7 @@ fn run() -> Box<OpenedRun> {
 
 /// Asks for the run; under what that is.
 fn asked(app: &mut App) -> DebugSessionId {
-    let effects = keys::open(app, 12, OpenAt::Begin, None);
+    let effects = navigate::open(app, 12, OpenAt::Begin, None);
     let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
     sitting
 }
@@ -237,7 +237,7 @@ fn failed(size: (u16, u16)) -> App {
     all.push(record(7, None, finished("tidy", TaskOutcome::Failed, Some("deploy.lua:4: no such thing"), 70)));
     let sitting = debugger(&app).sitting;
     told(&mut app, DebuggerReply::Page(sitting, Box::new(runs().remove(2)), window(all)));
-    keys::go_to(&mut app, 7, NOW);
+    navigate::go_to(&mut app, 7, NOW);
     app
 }
 
@@ -553,7 +553,7 @@ fn a_task_is_folded_and_what_is_looked_for_in_it_unfolds_it() {
     let all = records();
     // From within, and from its end, it is the same.
     for at in [2, 3, 5, 6] {
-        keys::go_to(&mut app, at, NOW);
+        navigate::go_to(&mut app, at, NOW);
         let effects = press(&mut app, KeyCode::Enter);
         if at == 5 {
             // The end of a call with nothing inside of it.
@@ -592,7 +592,7 @@ fn the_end_of_a_long_call_is_looked_for_before_it_is_folded() {
     let sitting = debugger(&app).sitting;
     let here = StepPage { at_end: false, ..window(all) };
     told(&mut app, DebuggerReply::Page(sitting, Box::new(runs().remove(2)), here));
-    keys::go_to(&mut app, 3, NOW);
+    navigate::go_to(&mut app, 3, NOW);
     let number = searched(&mut app, 'z');
     assert_eq!(press(&mut app, KeyCode::Char('z')), [], "it is looked for already");
     let effects = told(&mut app, DebuggerReply::Found(number, Ok(Some(90_000))));
@@ -623,12 +623,12 @@ fn steps_that_were_asked_for_before_a_jump_do_not_end_it() {
         |app: &mut App, window| told(app, DebuggerReply::Page(sitting, Box::new(runs().remove(2)), window));
     tell(&mut app, here(1));
     // Near the end more is asked for, and then something else.
-    let effects = keys::go_to(&mut app, 250, NOW);
+    let effects = navigate::go_to(&mut app, 250, NOW);
     assert!(
         matches!(effects.last(), Some(Effect::Debugger(DebuggerRequest::Page(_, 250, _)))),
         "{effects:?}"
     );
-    let effects = keys::go_to(&mut app, 70_000, NOW);
+    let effects = navigate::go_to(&mut app, 70_000, NOW);
     assert_eq!(read_again(&effects).0, 70_000);
     tell(&mut app, here(150));
     assert_eq!(debugger(&app).steps.number(), 250);
@@ -637,7 +637,7 @@ fn steps_that_were_asked_for_before_a_jump_do_not_end_it() {
     tell(&mut app, here(69_800));
     assert_eq!(debugger(&app).steps.number(), 70_000);
     // What fails does not move the cursor later on.
-    keys::go_to(&mut app, 90_000, NOW);
+    navigate::go_to(&mut app, 90_000, NOW);
     told(&mut app, DebuggerReply::Failed(Some(sitting), "the disk is gone".into()));
     tell(&mut app, here(69_900));
     assert_eq!(debugger(&app).steps.number(), 70_000);
@@ -666,7 +666,7 @@ fn what_is_typed_is_still_there_when_the_run_was_read_again() {
     assert_eq!(debugger(&app).prompt.as_ref().map(|prompt| prompt.input.value()), Some("log"));
     press(&mut app, KeyCode::Esc);
     type_text(&mut app, "wx=1");
-    let effects = keys::open(&mut app, 12, OpenAt::Begin, None);
+    let effects = navigate::open(&mut app, 12, OpenAt::Begin, None);
     let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
     told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(debugger(&app).wish.is_some());
@@ -682,7 +682,7 @@ fn a_trial_goes_on_while_its_run_is_read_again_and_ends_with_another_run() {
     let effects = told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(!effects.iter().any(is_cancel), "{effects:?}");
     assert_eq!(debugger(&app).search.as_ref().map(|search| search.number), Some(number));
-    let effects = keys::open(&mut app, 13, OpenAt::Begin, None);
+    let effects = navigate::open(&mut app, 13, OpenAt::Begin, None);
     let [Effect::Debugger(DebuggerRequest::Open(sitting, _))] = effects[..] else { panic!("{effects:?}") };
     let effects = told(&mut app, DebuggerReply::Opened(sitting, Ok(run())));
     assert!(effects.iter().any(is_cancel), "{effects:?}");
