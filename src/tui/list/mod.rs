@@ -8,6 +8,7 @@ pub mod columns;
 pub mod draw;
 pub mod filter;
 pub mod filter_line;
+pub mod lock_keys;
 pub mod lookalikes;
 pub mod marks;
 pub mod read;

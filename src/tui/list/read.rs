@@ -8,7 +8,7 @@ use crate::tui::effect::{Effect, Load, LoadFrom, Reply};
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::message::Message;
 use crate::tui::request::{CancelToken, RequestId, RequestQueue};
-use crate::tui::screens::locks::lock_keys::LockKeys;
+use crate::tui::list::lock_keys::LockKeys;
 use crate::tui::screens::overview::read::Board;
 use crate::tui::screens::value::detail::{DETAIL_VALUE, Detail, cut, is_inside};
 use crate::tui::screens::{self, runs};

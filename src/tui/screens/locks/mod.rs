@@ -2,6 +2,5 @@
 
 pub mod columns;
 pub mod details;
-pub mod lock_keys;
 pub mod read;
 pub mod update;
