@@ -35,7 +35,7 @@ use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::requests::DebugSessionId;
 use crate::tui::screens::debugger::what_if_form::WhatIfForm;
-use crate::tui::screens::overview::state::Section;
+use crate::tui::screens::overview::state::{Overview, Section};
 use crate::tui::screens::screen::Screen;
 use crate::tui::screens::value::detail::{Detail, Format, RecentChanges};
 use crate::tui::theme::{Rgb, Suiting, Theme, Themes};
@@ -58,6 +58,8 @@ pub struct App {
     pub settings: Settings,
     /// The list, and what follows its rows.
     pub list: ListState,
+    /// Figures of the overview, beside its rows.
+    pub overview: Option<Overview>,
     /// The details of the row under the cursor.
     pub details: DetailsPane,
     /// What is kept of runs beyond the one that is open.
@@ -284,7 +286,6 @@ impl App {
                 filter_line: FilterLine::default(),
                 scope: None,
                 tree: KeyTree::default(),
-                overview: None,
                 sorts: HashMap::new(),
                 flashes: HashMap::new(),
                 clicked: None,
@@ -295,6 +296,7 @@ impl App {
                 told: 0,
                 trends: Trends::default(),
             },
+            overview: None,
             details: DetailsPane {
                 row: None,
                 pending_chunk: None,

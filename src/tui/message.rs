@@ -1,5 +1,7 @@
 //! Everything that can happen to the interface.
 
+use std::sync::mpsc::Sender;
+
 use crossterm::event::Event;
 
 use crate::tui::effect::Reply;
@@ -22,4 +24,9 @@ pub enum Message {
     Fault,
     /// The terminal is gone, or a signal asks to end.
     End,
+}
+
+/// Sends a reply. Where nobody is left to hear it, the program is ending.
+pub fn send(answers: &Sender<Message>, answer: Reply) {
+    let _ = answers.send(Message::Reply(answer));
 }

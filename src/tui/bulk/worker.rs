@@ -16,8 +16,8 @@ use crate::tui::bulk::{
 };
 use crate::tui::effect::Reply;
 use crate::tui::list::marks::{MARKS_MAX, Marks};
-use crate::tui::list::read::{LIST_VALUE, send};
-use crate::tui::message::Message;
+use crate::tui::list::read::LIST_VALUE;
+use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::screens::past;
 

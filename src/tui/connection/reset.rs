@@ -52,7 +52,7 @@ fn forget(app: &mut App) {
     app.list.reading = ListReading { generation, ..Default::default() };
     app.details.row = None;
     app.details.changes = None;
-    app.list.overview = None;
+    app.overview = None;
     app.database.count = None;
     app.list.trends = Trends::default();
     app.list.recent.clear();

@@ -329,7 +329,7 @@ fn an_empty_database() {
         let mut app = empty(SMALL);
         app.list.view = view;
         app.database.count = Some(0);
-        app.list.overview = Some(Overview::default());
+        app.overview = Some(Overview::default());
         answer_rows(&mut app, Vec::new());
         check(&format!("empty_{}", view.title().to_lowercase()), &app);
     }

@@ -1,17 +1,15 @@
 //! Reads lists in pieces, so that a newer question is never kept waiting by an older one.
 
+use std::any::Any;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use crate::store::{Entry, Key, Process, Store, StoreError};
-use crate::tui::effect::{Effect, Load, LoadFrom, Reply};
-use crate::tui::list::row::{Row, RowId};
-use crate::tui::message::Message;
-use crate::tui::request::{CancelToken, RequestId, RequestQueue};
+use crate::store::{Entry, Process, Store};
+use crate::tui::effect::{Load, LoadFrom, Reply};
 use crate::tui::list::lock_keys::LockKeys;
-use crate::tui::screens::overview::read::Board;
-use crate::tui::screens::value::detail::{DETAIL_VALUE, Detail, cut, is_inside};
-use crate::tui::screens::{self, runs};
+use crate::tui::list::row::Row;
+use crate::tui::message::{Message, send};
+use crate::tui::request::CancelToken;
 
 /// How much of a value a list row has, in bytes.
 pub const LIST_VALUE: u64 = 256;
@@ -24,80 +22,12 @@ pub const KEYS: usize = 20_000;
 /// How often rows that were found are handed over while the search goes on.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(30);
 
-/// Answers questions until nobody asks any more.
-pub fn run(
-    store: &dyn Store,
-    here: &Process,
-    requests: &RequestQueue<Effect>,
-    answers: &Sender<Message>,
-    lists: &CancelToken,
-) {
-    let mut kept = ReaderCache::default();
-    while let Some(request) = requests.next() {
-        let answered = match request {
-            // Somebody typed on: there is a newer question behind it.
-            Effect::Load(load) if lists.is_cancelled(load.generation) => Ok(()),
-            Effect::Load(load) => ListReader::new(store, here, answers, lists, &mut kept, load).run(),
-            Effect::Refresh(refresh) => runs::read::refresh(store, here, &refresh, answers, lists),
-            Effect::Refetch(id, keys) => refetch(store, id, keys, answers, lists),
-            Effect::Detail(id, offset) => detail(store, here, &id, offset)
-                .map(|detail| send(answers, Reply::Detail(id, detail.map(Box::new)))),
-            _ => Ok(()),
-        };
-        if let Err(error) = answered {
-            send(answers, Reply::failed(error));
-        }
-    }
-}
-
-/// Nobody is left to hear it: the program is ending.
-pub fn send(answers: &Sender<Message>, answer: Reply) {
-    let _ = answers.send(Message::Reply(answer));
-}
-
-fn refetch(
-    store: &dyn Store,
-    id: RequestId,
-    keys: Vec<Key>,
-    answers: &Sender<Message>,
-    lists: &CancelToken,
-) -> Result<(), StoreError> {
-    if lists.is_cancelled(id) {
-        return Ok(());
-    }
-    let entries = keys
-        .into_iter()
-        .map(|key| store.get_prefix(&key, LIST_VALUE).map(|entry| (key, entry)))
-        .collect::<Result<Vec<_>, _>>()?;
-    send(answers, Reply::Entries(id, entries));
-    Ok(())
-}
-
-/// A row with a piece of its value from `offset` on; a lock has no more than its row.
-fn detail(store: &dyn Store, here: &Process, id: &RowId, offset: u64) -> Result<Option<Detail>, StoreError> {
-    let row = match id {
-        RowId::Entry(key) if offset == 0 => {
-            return Ok(store.get_prefix(key, TREE_VALUE)?.map(Detail::of_entry));
-        }
-        // A few bytes more, so that no character is torn where one piece ends.
-        RowId::Entry(key) => store.get_slice(key, offset, DETAIL_VALUE + 3)?.map(|mut entry| {
-            let start = entry.stored.iter().take(3).take_while(|byte| is_inside(**byte)).count();
-            cut(&mut entry);
-            entry.stored.drain(..start.min(entry.stored.len()));
-            Row::Entry(entry)
-        }),
-        RowId::Change(revision) => store.change(*revision, DETAIL_VALUE)?.map(Row::Change),
-        RowId::Run(number) => runs::read::detail(store, here, *number)?,
-        RowId::Lock(_) | RowId::Group(_) => None,
-    };
-    Ok(row.map(|row| Detail::new(row, offset)))
-}
-
 /// What is kept from one reading to the next, and followed.
 #[derive(Default)]
 pub struct ReaderCache {
-    pub board: Board,
     pub lock_keys: LockKeys,
+    /// What the overview keeps, as only it knows it.
+    pub overview: Option<Box<dyn Any>>,
 }
 
 /// The answering of one question for rows.
@@ -136,16 +66,6 @@ impl<'a> ListReader<'a> {
             any_sent: false,
             scanned: 0,
             last_sent: Instant::now(),
-        }
-    }
-
-    pub fn run(mut self) -> Result<(), StoreError> {
-        if let Some(open) = self.load.tree.take() {
-            return self.read_tree(open);
-        }
-        match self.load.sort.filter(|_| self.load.view.has_entries()) {
-            Some(sort) => self.read_sorted(sort),
-            None => (screens::listing(self.load.view).read)(&mut self),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use crate::store::{KeyRange, Scan, StoreError, entry_pages};
 use crate::tui::effect::{LoadFrom, Reply};
-use crate::tui::list::read::{LIST_VALUE, ListReader, PIECE, send, shortened};
+use crate::tui::list::read::{LIST_VALUE, ListReader, PIECE, shortened};
 use crate::tui::list::row::{Row, RowOrder};
 use crate::tui::list::sort::Sort;
+use crate::tui::message::send;
 
 /// The most rows that are sorted.
 pub const MOST: usize = 20_000;

@@ -15,7 +15,6 @@ use crate::tui::list::tree::KeyTree;
 use crate::tui::list::trends::Trends;
 use crate::tui::list::window::{ListEnd, Window};
 use crate::tui::request::RequestId;
-use crate::tui::screens::overview::state::Overview;
 use crate::tui::throttle::Throttle;
 
 /// How often what may have changed of a list of runs is read.
@@ -36,8 +35,6 @@ pub struct ListState {
     pub scope: Option<HistoryScope>,
     /// Keys as a tree.
     pub tree: KeyTree,
-    /// Figures of the overview.
-    pub overview: Option<Overview>,
     /// By what the lists of views are sorted, where not by their own order.
     pub sorts: HashMap<View, Sort>,
     /// Rows that stand out, and until when.

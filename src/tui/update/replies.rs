@@ -83,7 +83,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
         }
         Reply::Overview(generation, overview) => {
             if generation == app.list.reading.generation {
-                app.list.overview = Some(overview);
+                app.overview = Some(overview);
             }
             Vec::new()
         }

@@ -1,6 +1,6 @@
 //! The threads that touch the database, so that the one that draws never waits for it.
 //!
-//! `watcher` reads changes, the list reader the rows of the views and their details, `screens` what fills the screen
+//! `watcher` reads changes, `lists` the rows of the views and their details, `screens` what fills the screen
 //! in their place, `background` what takes its time, `writer` makes changes; `connector` opens a database with its
 //! threads. [`Workers::carry_out`] says which of them does what. A list and a state of the past may each take long to be read, so neither waits for the other.
 
@@ -8,6 +8,7 @@ pub mod attention;
 mod background;
 pub mod connector;
 pub mod counters;
+mod lists;
 mod screens;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,6 @@ use std::time::{Duration, Instant};
 use crate::store::{Location, Maintenance, Options, Store, open};
 use crate::tui::effect::Effect;
 use crate::tui::error::TuiError;
-use crate::tui::list;
 use crate::tui::message::Message;
 use crate::tui::request::CancelToken;
 use crate::tui::screens::debugger;
@@ -87,7 +87,7 @@ impl Workers {
         let mut handles = Vec::new();
         let lists = Worker::start(&mut handles, answers, {
             let (process, tokens) = (process.clone(), tokens.clone());
-            move |requests, answers| list::read::run(&*reading, &process, requests, answers, &tokens.lists)
+            move |requests, answers| lists::run(&*reading, &process, requests, answers, &tokens.lists)
         });
         handles.push(spawn(answers, {
             let (mark, own, tokens) = (watcher::mark(&*watching), own.clone(), tokens.clone());

@@ -5,8 +5,7 @@ use std::sync::mpsc::Sender;
 
 use crate::store::Store;
 use crate::tui::effect::{Effect, Reply};
-use crate::tui::list::read::send;
-use crate::tui::message::Message;
+use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestQueue};
 use crate::tui::screens::debugger::worker::WorkerContext;
 use crate::tui::screens::{debugger, past};

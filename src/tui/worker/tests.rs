@@ -96,8 +96,7 @@ fn a_newer_request_cancels_the_older_one() {
         load(2),
         Effect::Refetch(RequestId(3), keys()),
     ]);
-    let replies =
-        replies(|answers| list::read::run(&*store, &Process::current(), &requests, answers, &token));
+    let replies = replies(|answers| lists::run(&*store, &Process::current(), &requests, answers, &token));
     let [Reply::Rows { generation, rows, .. }, Reply::Entries(id, _)] = &replies[..] else {
         panic!("{replies:?}")
     };

@@ -5,13 +5,13 @@ use std::sync::mpsc::Sender;
 use crate::store::{
     Condition, ErrorKind, Outcome, Process, Revision, Store, StoreError, Transaction, UndoOutcome, undo,
 };
+use crate::tui::bulk;
 use crate::tui::bulk::{BulkProgress, BulkReply};
 use crate::tui::effect::Reply;
-use crate::tui::message::Message;
+use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestId, RequestQueue};
 use crate::tui::screens::past::restore_worker::restore;
 use crate::tui::write::{Refusal, Write, WriteKind, WriteOutcome};
-use crate::tui::{bulk, list};
 
 /// Carries out writes until no more come.
 pub fn run(
@@ -22,7 +22,7 @@ pub fn run(
     cancelled: &CancelToken,
 ) {
     while let Some(write) = writes.next() {
-        let tell = |number| move |told| list::read::send(answers, Reply::Bulk(number, Box::new(told)));
+        let tell = |number| move |told| send(answers, Reply::Bulk(number, Box::new(told)));
         let written = carry_out(store, here, &write.what, &tell, cancelled);
         let notices = store.take_notices();
         // A write that adopted the file says so. The watcher may see that only after the next key.

@@ -211,12 +211,12 @@ mod tests {
         let (answers, inbox) = channel();
         let lists = CancelToken::default();
         let here = Process::current();
-        let tree = Some(open.clone());
         let (view, filter) = (View::Keys, Filter::default());
         let load =
-            Load { generation: RequestId(0), view, filter, scope: None, tree, sort: None, from, limit };
+            Load { generation: RequestId(0), view, filter, scope: None, tree: None, sort: None, from, limit };
         let mut kept = crate::tui::list::read::ReaderCache::default();
-        ListReader::new(&place.store, &here, &answers, &lists, &mut kept, load).run().unwrap();
+        let mut reader = ListReader::new(&place.store, &here, &answers, &lists, &mut kept, load);
+        reader.read_tree(open.clone()).unwrap();
         drop(answers);
         let mut all = (Vec::new(), false);
         for message in inbox {

@@ -59,7 +59,7 @@ pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
 /// The name of a part, and what there is to say of all of it.
 fn heading(app: &App, section: Section, now: Millis, area: Rect) -> Line<'static> {
     let theme = &app.settings.theme;
-    let Some(overview) = &app.list.overview else { return Line::styled(" reading…", theme.faint) };
+    let Some(overview) = &app.overview else { return Line::styled(" reading…", theme.faint) };
     let is_filtered = !app.list.filter_line.filter().is_empty();
     let (name, about, tone) = match section {
         Section::Locks => {
@@ -179,8 +179,7 @@ fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
         }
         Row::Run(row) => cell.text(escape(row.status.as_bytes()), runs::columns::tone(&row.status, theme)),
         Row::Change(change) => {
-            let times =
-                cell.app.list.overview.as_ref().and_then(|overview| overview.times.get(&change.revision));
+            let times = cell.app.overview.as_ref().and_then(|overview| overview.times.get(&change.revision));
             cell.text(
                 times.map_or_else(|| "-".into(), |times| format!("{}×", thousands(*times))),
                 theme.number,

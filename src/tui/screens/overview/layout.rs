@@ -11,7 +11,7 @@ pub enum Shown {
 
 /// The lines, from the first heading on.
 pub fn lines(app: &App) -> Vec<Shown> {
-    let rows = app.list.overview.as_ref().map_or([0; 4], |overview| overview.rows);
+    let rows = app.overview.as_ref().map_or([0; 4], |overview| overview.rows);
     let mut place = 0;
     let mut lines = Vec::new();
     for (section, count) in Section::ALL.into_iter().zip(rows) {

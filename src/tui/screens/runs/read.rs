@@ -8,10 +8,10 @@ use crate::lua::log::level_of_function;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, Run, Store, StoreError};
 use crate::tui::effect::{LoadFrom, Refresh, Reply};
-use crate::tui::list::read::{ListReader, PIECE, send};
+use crate::tui::list::read::{ListReader, PIECE};
 use crate::tui::list::row::{Position, Row, RowId, RunRow, RunSummary};
 use crate::tui::list::window;
-use crate::tui::message::Message;
+use crate::tui::message::{Message, send};
 use crate::tui::request::CancelToken;
 use crate::workflow::recording::{Record, RecordKind, decode};
 

@@ -13,8 +13,9 @@ use crate::time::Millis;
 use crate::tui::effect::{LoadFrom, Reply};
 use crate::tui::keys::action::View;
 use crate::tui::list;
-use crate::tui::list::read::{LIST_VALUE, ListReader, send};
+use crate::tui::list::read::{LIST_VALUE, ListReader};
 use crate::tui::list::row::{LockRow, Row};
+use crate::tui::message::send;
 use crate::tui::screens::overview::read::activity::{Activity, Followed};
 use crate::tui::screens::overview::read::failures::FailedRuns;
 use crate::tui::screens::overview::state::{Counted, Expiring, Overview, Section};
@@ -35,9 +36,10 @@ pub struct Board {
 impl ListReader<'_> {
     /// Of each section as many rows as have room: what one does not need, the others have.
     pub fn read_overview(&mut self) -> Result<(), StoreError> {
-        let mut board = std::mem::take(&mut self.kept.board);
+        let kept = self.kept.overview.take().and_then(|kept| kept.downcast::<Board>().ok());
+        let mut board = kept.unwrap_or_default();
         let read = self.read_board(&mut board);
-        self.kept.board = board;
+        self.kept.overview = Some(board);
         read
     }
 
