@@ -20,8 +20,8 @@ use crate::tui::list::row::Row;
 use crate::tui::request::RequestId;
 use crate::tui::screens::past;
 use crate::tui::screens::past::restore;
+use crate::tui::undo;
 use crate::tui::undo::stack::UndoableChange;
-use crate::tui::update::write_results;
 use crate::tui::write::{Write, WriteKind};
 
 /// Does what an action asks for, if it is about marks, or about all that is marked.
@@ -250,7 +250,7 @@ pub fn done(app: &mut App, bulk: &Bulk, done: BulkResult, now: Millis) {
         false => {
             let deleted = if bulk.deed == BulkOperation::Delete { tally.first().cloned() } else { None };
             app.undo.stack.changed(UndoableChange { deleted, ..UndoableChange::of(revisions, &words, now) });
-            write_results::undo_hint(app)
+            undo::update::hint(app)
         }
     };
     if app.list.marks == bulk.marks && ended.is_none() {

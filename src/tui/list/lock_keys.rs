@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::store::{Changes, Key, KeyRange, Revision, Scan, Store, StoreError, Subject, key_pages};
-use crate::tui::list::read::PIECE;
+
+/// How many changes, or keys, are looked at together.
+const PIECE: usize = 2000;
 
 /// The keys that look like locks.
 #[derive(Default)]

@@ -57,6 +57,24 @@ pub struct ListState {
     pub trends: Trends,
 }
 
+impl ListState {
+    /// Puts the cursor on the row that is awaited, if it is in the list by now.
+    pub fn follow_pending_cursor(&mut self) {
+        let Some(pending_cursor) = &self.pending_cursor else { return };
+        let hides_it = |row: &Row| match (row, pending_cursor) {
+            (Row::Group(group), RowId::Entry(key)) => group.has(key),
+            _ => false,
+        };
+        let rows = self.window.rows();
+        // In a tree the group that it is in is as near as can be.
+        let place = rows.iter().position(|row| row.matches(pending_cursor));
+        if let Some(place) = place.or_else(|| rows.iter().rposition(hides_it)) {
+            self.window.select(place);
+            self.pending_cursor = None;
+        }
+    }
+}
+
 /// What a history is of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryScope {

@@ -9,10 +9,10 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
+use crate::tui::keys::action::Action;
 use crate::tui::keys::scroll::scrolled;
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::undo::stack::UndoableChange;
-use crate::tui::update::replies;
 use crate::tui::widgets::format;
 use crate::tui::write::{UndoSource, Write, WriteKind};
 
@@ -123,6 +123,12 @@ pub fn ask(app: &mut App, change: &Change, now: Millis) {
     app.focus = Focus::Dialog(Dialog::Confirm(Confirm::new(lines, Effect::Write(Write { what, done }))));
 }
 
+/// Which key takes back what was just done.
+pub fn hint(app: &App) -> String {
+    let key = app.settings.keymap.keys_for(Action::Undo).first();
+    key.map_or(String::new(), |key| format!("  ({key} takes it back)"))
+}
+
 /// The revision that took a change back, if the list shows that it counts. One that was itself taken
 /// back may count again: where the list does not show all of it, the store tells.
 fn taken_back_by(app: &App, change: &Change) -> Option<Revision> {
@@ -179,7 +185,7 @@ pub fn answer(
         None => {
             if let (UndoSource::Last | UndoSource::FromList, Some(key)) = (chosen, change.deleted) {
                 app.list.pending_cursor = Some(RowId::Entry(key));
-                replies::follow_awaited(app);
+                app.list.follow_pending_cursor();
             }
             app.show_done(write.done, now);
         }

@@ -326,7 +326,7 @@ fn add_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
 
 fn finish_rows(app: &mut App, now: Millis) {
     commits::add_recent(app, now);
-    follow_awaited(app);
+    app.list.follow_pending_cursor();
     outdate_detail(app);
     let from = app.list.reading.from.take();
     if let (Some(LoadFrom::At(Position::Name(from))), Some(pending_cursor)) = (from, &app.list.pending_cursor)
@@ -372,7 +372,7 @@ fn refreshed(app: &mut App, rows: Vec<Row>, gone: &[RowId], now: Millis) {
             app.list.flashes.insert(id, now.plus(FLASH));
         }
     }
-    follow_awaited(app);
+    app.list.follow_pending_cursor();
     outdate_detail(app);
     let is_running = |row: &Row| matches!(row, Row::Run(row) if row.is_alive || row.stack.is_some());
     let again = app.list.window.rows().iter().any(is_running);
@@ -413,27 +413,10 @@ pub(super) fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis)
             if app.list.window.put(row, order) && differs {
                 app.list.flashes.insert(id, now.plus(FLASH));
             }
-            follow_awaited(app);
+            app.list.follow_pending_cursor();
         }
         None => {
             app.list.window.remove(&id);
         }
-    }
-}
-
-/// Puts the cursor on the row that is awaited, if it is in the list by now.
-pub fn follow_awaited(app: &mut App) {
-    let Some(pending_cursor) = &app.list.pending_cursor else { return };
-    let is_it = |row: &Row| row.matches(pending_cursor);
-    let hides_it = |row: &Row| match (row, pending_cursor) {
-        (Row::Group(group), RowId::Entry(key)) => group.has(key),
-        _ => false,
-    };
-    let rows = app.list.window.rows();
-    // In a tree the group that it is in is as near as can be.
-    let place = rows.iter().position(is_it).or_else(|| rows.iter().rposition(hides_it));
-    if let Some(place) = place {
-        app.list.window.select(place);
-        app.list.pending_cursor = None;
     }
 }

@@ -7,12 +7,10 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::dialogs::conflict::state::Conflict;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::Action;
 use crate::tui::list::row::RowId;
 use crate::tui::screens::past::restore;
 use crate::tui::terminal::external_editor::Edited;
 use crate::tui::undo::stack::UndoableChange;
-use crate::tui::update::replies::follow_awaited;
 use crate::tui::write::{Draft, Write, WriteKind, WriteOutcome};
 use crate::tui::{bulk, undo};
 
@@ -39,7 +37,7 @@ pub(super) fn done(app: &mut App, write: Write, written: WriteOutcome, now: Mill
                     transaction.operations.first()
             {
                 app.list.pending_cursor = Some(RowId::Entry(key.clone()));
-                follow_awaited(app);
+                app.list.follow_pending_cursor();
             }
             changed_here(app, revision, &write, now);
         }
@@ -76,13 +74,7 @@ fn changed_here(app: &mut App, revision: Revision, write: &Write, now: Millis) {
     app.undo
         .stack
         .changed(UndoableChange { deleted, ..UndoableChange::of(vec![revision], &write.done, now) });
-    app.show_done(format!("{}{}", write.done, undo_hint(app)), now);
-}
-
-/// Which key takes back what was just done.
-pub fn undo_hint(app: &App) -> String {
-    let key = app.settings.keymap.keys_for(Action::Undo).first();
-    key.map_or(String::new(), |key| format!("  ({key} takes it back)"))
+    app.show_done(format!("{}{}", write.done, undo::update::hint(app)), now);
 }
 
 /// A write failed. What was typed is not lost: it is offered again.

@@ -13,8 +13,8 @@ use crate::tui::screens::past::state::{
     DiffKeys, DiffKind, DiffRequest, DiffRow, PastTarget, RestoreRequest,
 };
 use crate::tui::screens::past::update::news;
+use crate::tui::undo;
 use crate::tui::undo::stack::UndoableChange;
-use crate::tui::update::write_results;
 use crate::tui::write::{Write, WriteKind};
 
 /// How many of the entries that would be restored are named.
@@ -136,7 +136,7 @@ pub fn restored(app: &mut App, restore: &RestoreRequest, done: BulkResult, now: 
     let mut hint = String::new();
     if !revisions.is_empty() {
         app.undo.stack.changed(UndoableChange::of(revisions, &words, now));
-        hint = write_results::undo_hint(app);
+        hint = undo::update::hint(app);
     }
     if let Some(past_view) = app.screen.past_mut().filter(|_| ended.is_none()) {
         past_view.marks.clear();
