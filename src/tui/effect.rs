@@ -8,7 +8,7 @@ use crate::config::Context;
 use crate::store::{Change, Entry, ErrorKind, Key, Location, Moment, Reset, Revision, Seen, StoreError};
 use crate::tui::bulk::{BulkReply, BulkRequest};
 use crate::tui::connection::saved_session::SavedSession;
-use crate::tui::keys::action::View;
+use crate::tui::keys::action::{Action, View};
 use crate::tui::list::filter::Filter;
 use crate::tui::list::row::{Position, Row, RowId};
 use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};
@@ -76,8 +76,10 @@ pub enum Effect {
     Known(Vec<Revision>),
     /// Take the database of that number, which is open, in place of the one before.
     Enter(RequestId),
-    /// The same after a question, or where none is needed. Only [`crate::tui::update`] sees it.
+    /// An effect after a question, or where none is needed. Only [`crate::tui::update`] sees it.
     Approved(Box<Effect>),
+    /// Call a command, with what was written after its name. Only [`crate::tui::update`] sees it.
+    Call(Action, Option<String>),
     /// Leave the program.
     Quit,
     /// Leave the program because a part of it is gone.
@@ -144,6 +146,7 @@ impl Effect {
             | Effect::Reopen(..)
             | Effect::Known(_)
             | Effect::Enter(_)
+            | Effect::Call(..)
             | Effect::Suspend
             | Effect::Repair
             | Effect::Mouse(_)

@@ -3,6 +3,7 @@
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
+use crate::store::time_point::TimePoint;
 use crate::store::{Entry, StoreError};
 use crate::text::thousands;
 use crate::time::Millis;
@@ -18,7 +19,6 @@ use crate::tui::keys::action::{Action, EntryAction, MarkAction};
 use crate::tui::list::marks::{MARKS_MAX, MarkState, Marks};
 use crate::tui::list::row::Row;
 use crate::tui::request::RequestId;
-use crate::tui::screens::past;
 use crate::tui::screens::past::restore;
 use crate::tui::undo;
 use crate::tui::undo::stack::UndoableChange;
@@ -159,9 +159,9 @@ pub fn while_counting(app: &mut App, counting: BulkCounting, key: KeyEvent) -> V
 }
 
 /// A key while something is typed that is needed for all that is marked.
-pub fn in_ask(app: &mut App, mut ask: InputDialog, key: KeyEvent, now: Millis) -> Vec<Effect> {
+pub fn in_ask(app: &mut App, mut ask: InputDialog, key: KeyEvent) -> Vec<Effect> {
     if ask.wanted == InputPurpose::Moment && key.code == KeyCode::Enter && deed(&ask).is_ok() {
-        return past::update::begin_at(app, ask.input.value(), now);
+        return vec![Effect::Call(Action::OpenPast, Some(ask.input.value().into()))];
     }
     if key.code != KeyCode::Enter {
         ask.input.handle_event(&Event::Key(key));
@@ -189,7 +189,7 @@ fn deed(ask: &InputDialog) -> Result<BulkOperation, String> {
     match ask.wanted {
         InputPurpose::Expiry => ExpiryChange::parse(text).map(BulkOperation::Expire),
         // It is no deed, and read where it is gone to.
-        InputPurpose::Moment => past::update::point(text).map(|_| BulkOperation::Export(text.into())),
+        InputPurpose::Moment => TimePoint::parse(text).map(|_| BulkOperation::Export(text.into())),
         InputPurpose::File if text.is_empty() => Err("a file, please".into()),
         InputPurpose::File => Ok(BulkOperation::Export(text.into())),
     }

@@ -29,7 +29,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
     }
     match dialog {
         Dialog::Counting(_) => Vec::new(),
-        Dialog::Ask(ask) => bulk::update::in_ask(app, ask, key, now),
+        Dialog::Ask(ask) => bulk::update::in_ask(app, ask, key),
         Dialog::Start(start) => run_dialog::update::key(app, start, key),
         Dialog::Help(top) => {
             app.focus = Focus::from(help(app, top, key));
@@ -37,7 +37,7 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
         }
         Dialog::Undos(chosen) => undo::update::key(app, chosen, key, now),
         Dialog::Messages(chosen) => messages::update::key(app, chosen, key, now),
-        Dialog::Palette(palette) => palette::update::key(app, palette, key, now),
+        Dialog::Palette(palette) => palette::update::key(app, palette, key),
         Dialog::Form(form) => form::update::key(app, form, key, now),
         Dialog::Confirm(confirm) => confirm_changes::key(app, confirm, key),
         Dialog::Conflict(conflict) => conflict::update::key(app, conflict, key),

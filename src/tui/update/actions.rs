@@ -2,21 +2,24 @@
 
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::connection::switch;
 use crate::tui::dialog::Dialog;
-use crate::tui::dialogs::form::state::Form;
+use crate::tui::dialogs::form;
+use crate::tui::dialogs::form::state::{Field, Form};
 use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::dialogs::run_dialog::state::RunDialog;
 use crate::tui::effect::{Effect, LoadFrom};
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::action::{Action, EntryAction};
 use crate::tui::keys::command;
-use crate::tui::keys::command::ScreenKind;
+use crate::tui::keys::command::{Argument, ScreenKind};
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::list::sort::{Sort, SortBy};
 use crate::tui::list::window::ListEnd;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, OpenAt};
 use crate::tui::screens::{debugger, entries, locks, past, runs, value};
-use crate::tui::update::{mouse, saved_filters, tree};
+use crate::tui::theme::AUTO;
+use crate::tui::update::{saved_filters, tree};
 use crate::tui::{bulk, copy, undo, update};
 
 /// Does what an action asks for; it applies to the row under the cursor.
@@ -123,7 +126,15 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             app.database.counting.outdate();
             return vec![app.reload(now)];
         }
-        Action::Mouse => return mouse::toggle(app, now),
+        Action::Mouse => {
+            app.settings.mouse = !app.settings.mouse;
+            let text = match app.settings.mouse {
+                true => "the mouse selects rows here",
+                false => "the mouse selects text in the terminal; mouse = false in config.toml keeps it so",
+            };
+            app.show_done(text, now);
+            return vec![Effect::Mouse(app.settings.mouse)];
+        }
         Action::Secrets if app.settings.secrets.is_empty() => {
             app.show_hint("no keys are hidden: [hide] in config.toml names none", now);
         }
@@ -222,10 +233,45 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         // They belong to another screen.
         Action::Past(_) | Action::Run(_) | Action::Value(_) => {}
         Action::Entry(action) => {
-            if let Some(entry) = app.list.window.selected().and_then(Row::entry).cloned() {
-                return entries::update::act(app, action, entry);
-            }
+            let Some(entry) = app.list.window.selected().and_then(Row::entry).cloned() else {
+                return Vec::new();
+            };
+            return match action {
+                EntryAction::Edit => form::update::edit(app, entry, Field::Value),
+                EntryAction::ChangeType => form::update::edit(app, entry, Field::Type),
+                EntryAction::TimeToLive => form::update::edit(app, entry, Field::Expiry),
+                action => entries::update::act(app, action, entry),
+            };
         }
     }
     Vec::new()
+}
+
+/// Calls a command, with what was written after its name.
+pub fn call(app: &mut App, action: Action, argument: Option<&str>, now: Millis) -> Vec<Effect> {
+    let Some(argument) = argument else { return act(app, action, now) };
+    match command::of(action).map_or(Argument::None, |command| command.argument) {
+        Argument::None => act(app, action, now),
+        Argument::Filter => {
+            let mut effects = act(app, action, now);
+            effects.extend(update::filter_with(app, |line| line.set(argument), now));
+            effects
+        }
+        Argument::Sort => match SortBy::ALL.into_iter().find(|by| by.name() == argument) {
+            Some(by) => update::sort(app, Some(by.usual()), now),
+            None => Vec::new(),
+        },
+        Argument::SavedFilter | Argument::FilterName => saved_filters::named(app, action, argument, now),
+        Argument::Moment => past::update::begin_at(app, argument, now),
+        Argument::Context => switch::to(app, argument, now),
+        Argument::Theme => {
+            app.settings.suiting.is_wanted = argument == AUTO;
+            app.suit(None);
+            if let Some(theme) = app.settings.themes.named(argument) {
+                app.settings.theme = theme;
+            }
+            app.show_done(format!("theme = \"{argument}\" in config.toml keeps it"), now);
+            if app.settings.suiting.asks() { vec![Effect::AskBackground] } else { Vec::new() }
+        }
+    }
 }

@@ -8,16 +8,14 @@ use crate::store::{Actor, Change, Entry, Key, Subject};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::{CommitNotice, Effect};
-use crate::tui::keys::action::View;
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::read::LIST_VALUE;
 use crate::tui::list::row::{Row, RowId, RowOrder};
 use crate::tui::screens::{debugger, past};
 use crate::tui::throttle::rest_after;
 use crate::tui::timers::Timer;
-use crate::tui::timing::FLASH;
 use crate::tui::update;
-use crate::tui::update::{replies, tree};
+use crate::tui::update::{rows, tree};
 use crate::tui::view::ViewRows;
 
 /// How many of the last changes are kept.
@@ -144,7 +142,7 @@ fn follow(app: &mut App, changes: &[Change], now: Millis) -> Option<Effect> {
             None
         }
         ViewRows::Changes => {
-            changes.iter().for_each(|change| put_change(app, change, now));
+            changes.iter().for_each(|change| rows::put_change(app, change, now));
             // The change that was undone says so too.
             app.list.reading.is_stale |= changes.iter().any(|change| change.operation == "undo");
             None
@@ -193,13 +191,13 @@ fn follow_entries(
     for (key, (change, was_created)) in last {
         match entry_after(app, change, was_created, now).filter(|_| !is_reading) {
             Some(entry) => {
-                replies::patch(app, key, entry, now);
+                rows::patch(app, key, entry, now);
                 app.needs_drawing = true;
             }
             None => unknown.push(key.clone()),
         }
     }
-    replies::outdate_detail(app);
+    rows::outdate_detail(app);
     (!unknown.is_empty()).then(|| refetch(app, unknown))
 }
 
@@ -236,32 +234,4 @@ fn entry_after(app: &App, change: &Change, was_created: bool, now: Millis) -> Op
 fn refetch(app: &mut App, keys: Vec<Key>) -> Effect {
     app.list.reading.refetching = app.next_request();
     Effect::Refetch(app.list.reading.refetching, keys)
-}
-
-/// A change that belongs into the history that is shown.
-fn put_change(app: &mut App, change: &Change, now: Millis) {
-    let matches = app.list.scope.as_ref().is_none_or(|scope| scope.of == RowId::subject_of(change));
-    if matches && app.list.filter_line.filter().passes_change(change, now) {
-        let row = Row::Change(change.clone());
-        let id = row.id();
-        if app.list.window.put(row, app.order()) {
-            app.list.flashes.insert(id, now.plus(FLASH));
-        }
-    }
-}
-
-/// What was committed while the history was being read may not be in what was read.
-pub(super) fn add_recent(app: &mut App, now: Millis) {
-    if app.list.view != View::History || !app.list.window.at_start {
-        return;
-    }
-    let newest = match app.list.window.rows().first() {
-        Some(Row::Change(change)) => change.revision,
-        _ => Default::default(),
-    };
-    // Where there were more than are kept the list would have a hole.
-    app.list.reading.is_stale |= app.list.told.saturating_sub(app.list.reading.told) > app.list.recent.len();
-    let missing: Vec<Change> =
-        app.list.recent.iter().filter(|change| change.revision > newest).cloned().collect();
-    missing.iter().for_each(|change| put_change(app, change, now));
 }

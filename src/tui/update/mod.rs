@@ -5,6 +5,7 @@ pub mod actions;
 pub mod commits;
 pub mod mouse;
 pub mod replies;
+pub mod rows;
 pub mod saved_filters;
 #[cfg(test)]
 mod tests;
@@ -62,7 +63,10 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
             app.suit(background);
             Vec::new()
         }
-        Message::Input(event) => input(app, event, now),
+        Message::Input(event) => {
+            let effects = input(app, event, now);
+            called(app, effects, now)
+        }
         Message::Reply(answer) => replies::take(app, answer, now),
     };
     effects = confirm_changes::gate(app, effects, now);
@@ -71,6 +75,15 @@ pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
     app.needs_drawing |= app.messages.has_new();
     app.messages.stamp(now);
     effects
+}
+
+/// Calls the commands that a dialog leads to.
+fn called(app: &mut App, effects: Vec<Effect>, now: Millis) -> Vec<Effect> {
+    let call = |effect| match effect {
+        Effect::Call(action, argument) => actions::call(app, action, argument.as_deref(), now),
+        effect => vec![effect],
+    };
+    effects.into_iter().flat_map(call).collect()
 }
 
 /// Lets time pass: what is over goes away, what is due is done. Nothing that was due is due afterwards:

@@ -21,17 +21,6 @@ const WHEEL: isize = 3;
 /// How soon a second click must follow the first.
 const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 
-/// Uses the mouse, or leaves it to the terminal.
-pub(super) fn toggle(app: &mut App, now: Millis) -> Vec<Effect> {
-    app.settings.mouse = !app.settings.mouse;
-    let text = match app.settings.mouse {
-        true => "the mouse selects rows here",
-        false => "the mouse selects text in the terminal; mouse = false in config.toml keeps it so",
-    };
-    app.show_done(text, now);
-    vec![Effect::Mouse(app.settings.mouse)]
-}
-
 /// Takes in what the mouse did.
 pub(super) fn take(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     if app.focus.dialog().is_some() {

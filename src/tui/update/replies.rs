@@ -10,17 +10,13 @@ use crate::tui::app::App;
 use crate::tui::connection::{reset, switch};
 use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::messages::log::MessageLevel;
-use crate::tui::effect::{Effect, LoadFrom, Reply};
+use crate::tui::effect::{Effect, Reply};
 use crate::tui::list::read_sorted::MOST;
-use crate::tui::list::row::{Position, Row, RowId, RowOrder};
-use crate::tui::list::window::ListEnd;
+use crate::tui::list::row::{Row, RowId};
 use crate::tui::request::RequestId;
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::screens::{debugger, details, past};
-use crate::tui::throttle::rest_after;
-use crate::tui::timing::{FLASH, HOLDER_REFRESH};
-use crate::tui::update::{commits, saved_filters, tree, write_results};
-use crate::tui::view::ViewRows;
+use crate::tui::update::{commits, rows, saved_filters, tree, write_results};
 use crate::tui::{bulk, undo, update};
 
 /// How long after a failure the rows are read again.
@@ -28,13 +24,6 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// After a silence of such a length it is said that it is over.
 const LONG: Duration = Duration::from_secs(2);
-
-/// How long a list rests that was read: so many times as long as it took, and at least so long if any
-/// commit may change it.
-const RESTS: Duration = Duration::from_millis(30);
-const SHARE: u32 = 40;
-/// How often the overview is read where nothing is committed.
-const OVERVIEW_AGAIN: Duration = Duration::from_secs(1);
 
 /// Takes in an answer.
 pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
@@ -51,21 +40,21 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
                         }
                         replacement_rows.extend(rows);
                         if complete {
-                            if app.list.reading.is_comparing && differ(app, &replacement_rows) {
+                            if app.list.reading.is_comparing && rows::differ(app, &replacement_rows) {
                                 app.database.counting.outdate();
                                 app.list.tree.outdate(now);
                             }
-                            flash_differences(app, &replacement_rows, now);
-                            begin_rows(app, &from, replacement_rows, exhausted);
+                            rows::flash_differences(app, &replacement_rows, now);
+                            rows::begin_rows(app, &from, replacement_rows, exhausted);
                         } else {
                             app.list.reading.replacement_rows = Some(replacement_rows);
                         }
                     }
-                    None if first => begin_rows(app, &from, rows, exhausted),
-                    None => add_rows(app, &from, rows, exhausted),
+                    None if first => rows::begin_rows(app, &from, rows, exhausted),
+                    None => rows::add_rows(app, &from, rows, exhausted),
                 }
                 if complete {
-                    finish_rows(app, now);
+                    rows::finish_rows(app, now);
                     return tree::count_new(app, now).into_iter().collect();
                 }
             }
@@ -75,7 +64,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             if generation == app.list.reading.generation {
                 answered(app, now);
                 app.list.reading.refreshing.end(now);
-                refreshed(app, rows, &gone, now);
+                rows::refreshed(app, rows, &gone, now);
                 app.list.reading.is_stale |= has_more;
                 app.list.reading.newest_run = app.list.reading.newest_run.max(newest);
             }
@@ -109,8 +98,8 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
                     };
                     app.list.reading.is_stale |= !entries.iter().all(is_as_shown);
                 }
-                entries.into_iter().for_each(|(key, entry)| patch(app, &key, entry, now));
-                outdate_detail(app);
+                entries.into_iter().for_each(|(key, entry)| rows::patch(app, &key, entry, now));
+                rows::outdate_detail(app);
             }
             Vec::new()
         }
@@ -274,149 +263,5 @@ fn answered(app: &mut App, now: Millis) {
     app.list.reading.waiting_since = None;
     if app.list.reading.failed || unresponsive_for.is_some_and(|unresponsive_for| unresponsive_for > LONG) {
         app.show_done("the database answers again", now);
-    }
-}
-
-/// Whether rows that were read again are not those that are shown.
-fn differ(app: &App, rows: &[Row]) -> bool {
-    let shown = app.list.window.rows();
-    let is_same = |(row, shown): (&Row, &Row)| row.id() == shown.id() && !shown.differs(row);
-    rows.len() != shown.len() || !rows.iter().zip(shown).all(is_same)
-}
-
-/// The same rows were read again: those that changed or came catch the eye.
-fn flash_differences(app: &mut App, rows: &[Row], now: Millis) {
-    let order = app.order();
-    let last = app.list.window.rows().last().map(|row| row.position(order));
-    let changed = rows.iter().filter(|row| match app.list.window.get(&row.id()) {
-        Some(old) => old.differs(row),
-        // What follows the last row may just not have been read before.
-        None => Some(row.position(order)) < last,
-    });
-    app.list.flashes.extend(changed.map(|row| (row.id(), now.plus(FLASH))));
-}
-
-/// The first rows of an answer: they take the place of what is there, or join it.
-fn begin_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
-    match from {
-        LoadFrom::After(_) | LoadFrom::Before(_) => add_rows(app, from, rows, exhausted),
-        LoadFrom::Start | LoadFrom::At(_) | LoadFrom::End => {
-            let (at_start, at_end) = match from {
-                LoadFrom::End => (exhausted, true),
-                LoadFrom::Start => (true, exhausted),
-                _ => (false, exhausted),
-            };
-            let order = app.order();
-            app.list.window.replace(rows, at_start, at_end, order);
-            match app.list.reading.cursor_to.take() {
-                Some(ListEnd::First) => app.list.window.select_first(),
-                Some(ListEnd::Last) => app.list.window.select(usize::MAX),
-                None => {}
-            }
-        }
-    }
-}
-
-fn add_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
-    match from {
-        LoadFrom::Before(_) => app.list.window.prepend(rows, exhausted),
-        _ => app.list.window.append(rows, exhausted),
-    }
-}
-
-fn finish_rows(app: &mut App, now: Millis) {
-    commits::add_recent(app, now);
-    app.list.follow_pending_cursor();
-    outdate_detail(app);
-    let from = app.list.reading.from.take();
-    if let (Some(LoadFrom::At(Position::Name(from))), Some(pending_cursor)) = (from, &app.list.pending_cursor)
-        && from == *pending_cursor
-    {
-        app.show_hint("it is gone; the cursor is where it would be", now);
-        app.list.pending_cursor = None;
-    }
-    // A list that took long to read is not read again at once.
-    let took = now.since(app.list.reading.since);
-    app.list.reading.took = took;
-    let rest = if matches!(app.list.view.rows(), ViewRows::Locks | ViewRows::Sections) {
-        RESTS
-    } else {
-        Duration::ZERO
-    };
-    app.list.reading.not_before = now.plus(rest_after(took, rest, SHARE));
-    let ends_unsaid = |row: &Row| match row {
-        Row::Lock(_) => true,
-        // Changes of Sloth Runner's file are not heard of.
-        Row::Run(row) => row.is_alive || row.stack.is_some(),
-        _ => false,
-    };
-    let again = match app.list.view.rows() {
-        // What counts the last minutes changes without anything being changed.
-        ViewRows::Sections => Some(rest_after(took, OVERVIEW_AGAIN, SHARE)),
-        _ if app.list.window.rows().iter().any(ends_unsaid) => Some(rest_after(took, HOLDER_REFRESH, SHARE)),
-        _ => None,
-    };
-    app.list.reading.again = again.map(|rest| now.plus(rest));
-}
-
-/// What may have changed of the list of runs was read again.
-fn refreshed(app: &mut App, rows: Vec<Row>, gone: &[RowId], now: Millis) {
-    let order = app.order();
-    gone.iter().for_each(|id| {
-        app.list.window.remove(id);
-    });
-    for row in rows {
-        let id = row.id();
-        let differs = app.list.window.get(&id).is_none_or(|old| old.differs(&row));
-        if app.list.window.put(row, order) && differs {
-            app.list.flashes.insert(id, now.plus(FLASH));
-        }
-    }
-    app.list.follow_pending_cursor();
-    outdate_detail(app);
-    let is_running = |row: &Row| matches!(row, Row::Run(row) if row.is_alive || row.stack.is_some());
-    let again = app.list.window.rows().iter().any(is_running);
-    app.list.reading.again = again.then(|| now.plus(HOLDER_REFRESH));
-}
-
-/// The row under the cursor was read again: where it is not as its details say, those are read again too.
-pub(super) fn outdate_detail(app: &mut App) {
-    let is_other = match (app.list.window.selected(), app.details.row.as_ref().map(|detail| &detail.row)) {
-        (Some(Row::Run(row)), Some(Row::Run(detail))) => {
-            (row.is_alive, &row.status, &row.run.ended)
-                != (detail.is_alive, &detail.status, &detail.run.ended)
-        }
-        (Some(Row::Entry(row)), Some(Row::Entry(detail))) if row.key == detail.key => {
-            let common = row.stored.len().min(detail.stored.len());
-            let is_first = app.details.row.as_ref().is_some_and(|detail| detail.offset == 0);
-            row.size != detail.size || is_first && row.stored[..common] != detail.stored[..common]
-        }
-        _ => false,
-    };
-    if is_other {
-        app.details.refresh.outdate();
-    }
-}
-
-/// One entry as it is now.
-pub(super) fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
-    let id = RowId::Entry(key.clone());
-    let (view, order) = (app.list.view, app.order());
-    // What is in a closed group, or comes into the tree, is told by its group.
-    if order == RowOrder::Tree && app.list.window.get(&id).is_none() {
-        return;
-    }
-    match entry.filter(|entry| view.takes(entry, app.list.filter_line.filter(), now)) {
-        Some(entry) => {
-            let row = Row::Entry(entry);
-            let differs = app.list.window.get(&id).is_none_or(|old| old.differs(&row));
-            if app.list.window.put(row, order) && differs {
-                app.list.flashes.insert(id, now.plus(FLASH));
-            }
-            app.list.follow_pending_cursor();
-        }
-        None => {
-            app.list.window.remove(&id);
-        }
     }
 }

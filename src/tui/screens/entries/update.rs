@@ -5,8 +5,6 @@ use crate::store::{Edit, Entry, Kind, Number, Type, Value, kind_inference};
 use crate::text::escape::escape_data;
 use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
-use crate::tui::dialogs::form;
-use crate::tui::dialogs::form::state::Field;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::EntryAction;
@@ -44,9 +42,8 @@ pub fn act(app: &mut App, action: EntryAction, entry: Entry) -> Vec<Effect> {
                 Effect::Write(Write::put(entry, zero, done)),
             )));
         }
-        EntryAction::Edit => return form::update::edit(app, entry, Field::Value),
-        EntryAction::ChangeType => return form::update::edit(app, entry, Field::Type),
-        EntryAction::TimeToLive => return form::update::edit(app, entry, Field::Expiry),
+        // They open the form.
+        EntryAction::Edit | EntryAction::ChangeType | EntryAction::TimeToLive => {}
         EntryAction::EditOutside => return vec![Effect::EditOutside(entry, None)],
         EntryAction::Delete => {
             let (kind, _) = kind_inference::infer(&entry);

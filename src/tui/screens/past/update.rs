@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::store::time_point::TimePoint;
 use crate::store::{ErrorKind, Revision, StoreError, Subject, When};
-use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -28,7 +27,7 @@ use crate::tui::screens::past::state::{
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::screens::value::state::{PastEntry, Viewer};
 use crate::tui::throttle::rest_after;
-use crate::tui::{bulk, undo, update};
+use crate::tui::{bulk, undo};
 
 /// When a past that was locked is read again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -336,7 +335,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
         Action::Back if past_view.marking.is_some() => return Some(restore::stop_marking(app)),
         Action::Back if !past_view.marks.is_empty() => past_view.marks.clear(),
         Action::Back if !past_view.filter_line.text().is_empty() => {
-            return Some(update::filter_with(app, |line| line.set(""), now));
+            return Some(if past_view.filter_line.set("") { filtered(app) } else { Vec::new() });
         }
         Action::Back | Action::Past(PastAction::Close) => {
             let effects = restore::stop_marking(app);
@@ -437,9 +436,4 @@ fn jump(app: &mut App, goal: PastTarget) -> Vec<Effect> {
         past_view.marks_on_arrival = false;
     }
     go(app, goal)
-}
-
-/// Where a typed moment is.
-pub fn point(text: &str) -> Result<TimePoint, String> {
-    TimePoint::parse(text.trim()).map_err(|problem| escape(problem.as_bytes()))
 }
