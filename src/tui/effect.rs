@@ -121,8 +121,7 @@ impl Effect {
                 // On a copy of the state.
                 | DebuggerRequest::WhatIf(..)
                 | DebuggerRequest::Suggestions
-                | DebuggerRequest::Complete(..)
-                | DebuggerRequest::Cancel(..) => None,
+                | DebuggerRequest::Complete(..) => None,
             },
             Effect::Approved(effect) => effect.change(),
             Effect::Load(_)

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// How many single requests are known to be cancelled.
+const SINGLE_MAX: usize = 64;
+
 /// The number of a request: a reply to an earlier one is dropped. Each request has a greater number than all
 /// before it, whichever databases they are for. 0 is given to what cannot be cancelled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,14 +36,18 @@ pub struct CancelToken(Arc<Cancelled>);
 struct Cancelled {
     /// All requests before this one.
     before: AtomicU64,
-    /// Others.
+    /// Others: the last ones, because no more are under way at the same time.
     single: Mutex<BTreeSet<RequestId>>,
 }
 
 impl CancelToken {
     /// Cancels this request only.
     pub fn cancel(&self, id: RequestId) {
-        self.0.single.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        let mut single = self.0.single.lock().unwrap_or_else(PoisonError::into_inner);
+        single.insert(id);
+        if single.len() > SINGLE_MAX {
+            single.pop_first();
+        }
     }
 
     /// Cancels all that are older than this request, which replaces them.

@@ -1,8 +1,7 @@
 //! Does what takes its time and is not waited for. The most urgent comes first, also between the pieces of the rest:
-//! figures, then searches in recordings, then what is done with marked entries, then the sizes of groups.
+//! figures, then what is done with marked entries, then the sizes of groups.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::mpsc::Sender;
 
 use crate::store::Store;
@@ -10,16 +9,12 @@ use crate::tui::bulk;
 use crate::tui::effect::Effect;
 use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestQueue};
-use crate::tui::screens::debugger;
-use crate::tui::screens::debugger::worker::WorkerContext;
 use crate::tui::worker::counters::PendingFigures;
 
 /// What the thread works with.
 pub struct Background<'a> {
     /// The database.
-    pub store: &'a Rc<dyn Store>,
-    /// What the debugger needs.
-    pub desk: &'a WorkerContext,
+    pub store: &'a dyn Store,
     /// What is to be done.
     pub requests: &'a RequestQueue<Effect>,
     /// Where replies go.
@@ -35,18 +30,18 @@ impl Background<'_> {
     pub fn run(&self) {
         let figures = RefCell::new(PendingFigures::default());
         loop {
-            self.search(&figures);
+            self.count(&figures);
             if let Some(Effect::Bulk(number, request)) =
                 self.requests.take(|effect| matches!(effect, Effect::Bulk(..)))
             {
                 let stopped = || {
-                    self.search(&figures);
+                    self.count(&figures);
                     self.bulks.is_cancelled(number)
                 };
-                bulk::worker::answer(&**self.store, number, request, self.answers, &stopped);
+                bulk::worker::answer(self.store, number, request, self.answers, &stopped);
                 continue;
             }
-            let weighed = figures.borrow_mut().weigh(&**self.store);
+            let weighed = figures.borrow_mut().weigh(self.store);
             match weighed {
                 Some(reply) => send(self.answers, reply),
                 None if self.requests.wait() => {}
@@ -63,21 +58,10 @@ impl Background<'_> {
             while let Some(request) = self.requests.take(PendingFigures::takes) {
                 figures.add(request);
             }
-            match figures.answer(&**self.store, self.own) {
+            match figures.answer(self.store, self.own) {
                 Some(reply) => send(self.answers, reply),
                 None => return,
             }
-        }
-    }
-
-    /// Answers all that looks for something in a recording, and what is more urgent.
-    fn search(&self, figures: &RefCell<PendingFigures>) {
-        self.count(figures);
-        while let Some(Effect::Debugger(request)) =
-            self.requests.take(|effect| matches!(effect, Effect::Debugger(_)))
-        {
-            debugger::worker::search(self.desk, self.store, request, &|| self.count(figures));
-            self.count(figures);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The threads that touch the database, so that the one that draws never waits for it.
 //!
-//! `watcher` reads changes, `lists` the rows of the views and their details, `screens` what fills the screen
-//! in their place, `background` what takes its time, `writer` makes changes; `connector` opens a database with its
-//! threads. [`Workers::carry_out`] says which of them does what. A list and a state of the past may each take long to be read, so neither waits for the other.
+//! `watcher` reads changes, `lists` the rows of the views and their details, `screens` what fills the screen in their
+//! place, `background` what takes its time, the worker of the debugger looks through recordings, `writer` makes
+//! changes; `connector` opens a database with its threads. [`Workers::carry_out`] says which of them does what. A list
+//! and a state of the past may each take long to be read, so neither waits for the other.
 
 pub mod attention;
 mod background;
@@ -45,10 +46,10 @@ pub struct Workers {
     lists: Worker<Effect>,
     screens: Worker<Effect>,
     background: Worker<Effect>,
+    searches: Worker<DebuggerRequest>,
     writer: Worker<Write>,
     /// What the debugger works with; each workflow that it runs has a thread of its own.
     desk: WorkerContext,
-    answers: Sender<Message>,
     tokens: Tokens,
     maintenance: Option<Maintenance>,
 }
@@ -108,20 +109,21 @@ impl Workers {
             }
         });
         let background = Worker::start(&mut handles, answers, {
-            let (desk, tokens) = (desk.clone(), tokens.clone());
+            let tokens = tokens.clone();
             move |requests, answers| {
-                let store: Rc<dyn Store> = Rc::from(aside as Box<dyn Store>);
-                let bulks = &tokens.bulks;
-                Background { store: &store, desk: &desk, requests, answers, bulks, own: &own }.run();
+                Background { store: &*aside, requests, answers, bulks: &tokens.bulks, own: &own }.run();
             }
+        });
+        let searches = Worker::start(&mut handles, answers, {
+            let desk = desk.clone();
+            move |requests, _| debugger::worker::search(&desk, requests)
         });
         let writer = Worker::start(&mut handles, answers, {
             let tokens = tokens.clone();
             move |writes, answers| writer::run(&*writing, &process, writes, answers, &tokens.bulks)
         });
         let maintenance = Maintenance::start(location, settings);
-        let answers = answers.clone();
-        Ok(Workers { handles, lists, screens, background, writer, desk, answers, tokens, maintenance })
+        Ok(Workers { handles, lists, screens, background, searches, writer, desk, tokens, maintenance })
     }
 
     /// Has commits watched closely, or only now and then.
@@ -132,7 +134,7 @@ impl Workers {
     /// Passes an effect on to the thread that does it; what is none of theirs comes back.
     pub fn carry_out(&self, effect: Effect) -> Option<Effect> {
         self.cancel_earlier(&effect);
-        let Workers { lists, screens, background, writer, .. } = self;
+        let Workers { lists, screens, background, searches, writer, .. } = self;
         match effect {
             Effect::Load(_) | Effect::Refresh(_) | Effect::Refetch(..) | Effect::Detail(..) => {
                 lists.send(effect);
@@ -151,13 +153,12 @@ impl Workers {
                 | DebuggerRequest::Suggestions
                 | DebuggerRequest::Complete(_) => screens.send(Effect::Debugger(request)),
                 DebuggerRequest::Tasks(_) | DebuggerRequest::Search(..) | DebuggerRequest::Compare(..) => {
-                    background.send(Effect::Debugger(request));
+                    searches.send(request);
                 }
                 DebuggerRequest::WhatIf(..) | DebuggerRequest::Start(..) => {
                     let desk = self.desk.clone();
-                    spawn(&self.answers, move |_| debugger::worker::alone(&desk, request));
+                    spawn(&self.desk.answers, move |_| debugger::worker::alone(&desk, request));
                 }
-                DebuggerRequest::Cancel(_) => {}
             },
             Effect::Write(write) => writer.send(write),
             Effect::Stop(_) => {}
@@ -171,13 +172,18 @@ impl Workers {
         match effect {
             Effect::Load(load) => self.tokens.lists.cancel_before(load.generation),
             Effect::ReadPast(number, _) => self.tokens.visits.cancel_before(*number),
+            Effect::Debugger(DebuggerRequest::Tasks(sitting)) => {
+                self.desk.tasks.cancel_before(sitting.number);
+            }
             Effect::Debugger(
                 DebuggerRequest::Search(number, _)
                 | DebuggerRequest::Compare(number, ..)
-                | DebuggerRequest::WhatIf(number, ..)
-                | DebuggerRequest::Cancel(number),
+                | DebuggerRequest::WhatIf(number, ..),
             ) => self.desk.searches.cancel_before(*number),
-            Effect::Stop(number) => self.tokens.bulks.cancel(*number),
+            Effect::Stop(number) => {
+                self.tokens.bulks.cancel(*number);
+                self.desk.searches.cancel(*number);
+            }
             _ => {}
         }
     }
@@ -198,7 +204,8 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         let Tokens { lists, visits, bulks, stop, attention } = &self.tokens;
-        [lists, visits, bulks, &self.desk.searches].into_iter().for_each(CancelToken::cancel_all);
+        let WorkerContext { tasks, searches, .. } = &self.desk;
+        [lists, visits, bulks, tasks, searches].into_iter().for_each(CancelToken::cancel_all);
         stop.store(true, Ordering::SeqCst);
         attention.set(true);
         // Whoever draws does not wait for it.

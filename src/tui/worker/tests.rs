@@ -1,6 +1,5 @@
 //! What is urgent is done first, and what nobody waits for is not done.
 
-use std::rc::Rc;
 use std::sync::mpsc::{Sender, channel};
 
 use super::*;
@@ -63,11 +62,10 @@ fn replies(answer: impl FnOnce(&Sender<Message>)) -> Vec<Reply> {
 /// What the background thread answers, in a few letters.
 fn in_background(requests: impl IntoIterator<Item = Effect>, bulks: &CancelToken) -> Vec<String> {
     let (_folder, location, settings) = database(3);
-    let store: Rc<dyn Store> = Rc::from(open(&location, &settings).unwrap() as Box<dyn Store>);
+    let store = open(&location, &settings).unwrap();
     let requests = queue(requests);
     let replies = replies(|answers| {
-        let desk = WorkerContext::new(&location, &settings, answers);
-        Background { store: &store, desk: &desk, requests: &requests, answers, bulks, own: "" }.run();
+        Background { store: &*store, requests: &requests, answers, bulks, own: "" }.run();
     });
     let name = |reply: &Reply| match reply {
         Reply::Count(count) => format!("count {count}"),

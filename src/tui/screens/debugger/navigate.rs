@@ -31,8 +31,8 @@ pub fn leave(app: &mut App) -> Vec<Effect> {
 
 /// Looks no further.
 pub fn give_up(app: &mut App) -> Vec<Effect> {
-    let searching = app.screen.run_mut().and_then(|debugger| debugger.search.take());
-    searching.map(|_| Effect::Debugger(DebuggerRequest::Cancel(app.next_request()))).into_iter().collect()
+    let search = app.screen.run_mut().and_then(|debugger| debugger.search.take());
+    search.map(|search| Effect::Stop(search.number)).into_iter().collect()
 }
 
 pub fn key_for(app: &App, action: Action) -> String {

@@ -39,8 +39,6 @@ pub enum DebuggerRequest {
     Compare(RequestId, i64, i64),
     /// Run it once more with something other than it was.
     WhatIf(RequestId, i64, WhatIfInput),
-    /// What is being looked for is not wanted any more.
-    Cancel(RequestId),
     /// Which files were run before, and with what.
     Suggestions,
     /// Which files a path may go on to.

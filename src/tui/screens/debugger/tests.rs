@@ -309,10 +309,7 @@ fn whoever_moves_on_does_not_wait_for_what_was_looked_for() {
     let mut app = opened((80, 24));
     let number = searched(&mut app, 'c');
     let effects = press(&mut app, KeyCode::Char('j'));
-    assert!(
-        matches!(effects[0], Effect::Debugger(DebuggerRequest::Cancel(later)) if later > number),
-        "{effects:?}"
-    );
+    assert_eq!(effects[0], Effect::Stop(number));
     told(&mut app, DebuggerReply::Found(number, Ok(Some(6))));
     assert_eq!(debugger(&app).steps.number(), 2);
     let number = searched(&mut app, 'c');
@@ -337,7 +334,7 @@ fn the_same_key_once_more_lets_a_search_go_on() {
     let back = searched(&mut app, 'R');
     assert!(back > number);
     let effects = press(&mut app, KeyCode::Esc);
-    assert!(matches!(effects[..], [Effect::Debugger(DebuggerRequest::Cancel(_))]), "{effects:?}");
+    assert_eq!(effects, [Effect::Stop(back)]);
     told(&mut app, DebuggerReply::Found(back, Ok(Some(1))));
     assert_eq!(debugger(&app).steps.number(), 4);
 }
@@ -502,11 +499,7 @@ fn what_was_tried_before_is_tried_again_and_mistakes_are_told() {
     type_text(&mut app, "wa=1");
     let (_, first) = tried(&press(&mut app, KeyCode::Enter));
     // The trial goes on while one looks around; escape stops it.
-    assert!(
-        !press(&mut app, KeyCode::Char('j'))
-            .iter()
-            .any(|effect| { matches!(effect, Effect::Debugger(DebuggerRequest::Cancel(_))) })
-    );
+    assert!(!press(&mut app, KeyCode::Char('j')).iter().any(is_cancel));
     assert!(debugger(&app).search.as_ref().is_some_and(|search| search.number == first));
     type_text(&mut app, "wb=2");
     press(&mut app, KeyCode::Enter);
@@ -690,5 +683,5 @@ fn a_trial_goes_on_while_its_run_is_read_again_and_ends_with_another_run() {
 }
 
 fn is_cancel(effect: &Effect) -> bool {
-    matches!(effect, Effect::Debugger(DebuggerRequest::Cancel(_)))
+    matches!(effect, Effect::Stop(_))
 }

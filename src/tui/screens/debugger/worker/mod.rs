@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use crate::store::{Location, Options, Store, StoreError, open};
 use crate::tui::effect::Reply;
-use crate::tui::message::Message;
-use crate::tui::request::{CancelToken, RequestId};
-use crate::tui::screens::debugger::requests::{DebugSessionId, DebuggerReply, DebuggerRequest};
+use crate::tui::message::{Message, send};
+use crate::tui::request::{CancelToken, RequestId, RequestQueue};
+use crate::tui::screens::debugger::requests::{DebuggerReply, DebuggerRequest};
 use crate::workflow::recording::RecordingError;
 
 /// How often it is told how far a search is.
@@ -30,7 +30,10 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 pub struct WorkerContext {
     location: Location,
     settings: Options,
-    answers: Sender<Message>,
+    /// Where replies go.
+    pub answers: Sender<Message>,
+    /// The tasks of a run are read in place of those of the one before.
+    pub tasks: CancelToken,
     /// Each search replaces the one before.
     pub searches: CancelToken,
 }
@@ -42,19 +45,13 @@ impl WorkerContext {
             location: location.clone(),
             settings: Options { read_only: true, ..settings.clone() },
             answers: answers.clone(),
+            tasks: CancelToken::default(),
             searches: CancelToken::default(),
         }
     }
 
     fn tell(&self, told: DebuggerReply) {
-        // Nobody is left to hear it: the program is ending.
-        let _ = self.answers.send(Message::Reply(Reply::Debugger(Box::new(told))));
-    }
-
-    fn tell_error(&self, sitting: Option<DebugSessionId>, answered: Result<(), RecordingError>) {
-        if let Err(error) = answered {
-            self.tell(DebuggerReply::Failed(sitting, error.to_string()));
-        }
+        send(&self.answers, Reply::Debugger(Box::new(told)));
     }
 
     fn open(&self) -> Result<Rc<dyn Store>, StoreError> {
@@ -63,10 +60,9 @@ impl WorkerContext {
 
     /// Whether a search that has come to a step is to stop there, since nobody waits for it any more;
     /// whoever does is told how far it is now and then.
-    fn stops<'a>(&'a self, search: RequestId, pause: &'a dyn Fn()) -> impl Fn(u64) -> bool + 'a {
+    fn stops(&self, search: RequestId) -> impl Fn(u64) -> bool {
         let told = Cell::new(Instant::now());
         move |step| {
-            pause();
             if told.get().elapsed() >= PROGRESS_INTERVAL {
                 told.set(Instant::now());
                 self.tell(DebuggerReply::Progress(search, step));
@@ -79,13 +75,22 @@ impl WorkerContext {
 /// Answers what is asked for the screen.
 pub fn read(desk: &WorkerContext, store: &Rc<dyn Store>, request: DebuggerRequest) {
     let sitting = request.sitting();
-    desk.tell_error(sitting, read_for_screen(desk, store, request));
+    if let Err(error) = read_for_screen(desk, store, request) {
+        desk.tell(DebuggerReply::Failed(sitting, error.to_string()));
+    }
 }
 
-/// Answers what takes its time; between two pieces it does with `pause` what is more urgent.
-pub fn search(desk: &WorkerContext, store: &Rc<dyn Store>, request: DebuggerRequest, pause: &dyn Fn()) {
-    let sitting = request.sitting();
-    desk.tell_error(sitting, search_in_recording(desk, store, request, pause));
+/// Looks through recordings until no more requests come, with a connection of its own.
+pub fn search(desk: &WorkerContext, requests: &RequestQueue<DebuggerRequest>) {
+    let mut opened = None;
+    while let Some(request) = requests.next() {
+        let store = match opened.take() {
+            Some(store) => Ok(store),
+            None => desk.open(),
+        };
+        opened = store.as_ref().ok().cloned();
+        search_in_recording(desk, store, request);
+    }
 }
 
 fn read_for_screen(
@@ -119,28 +124,32 @@ fn read_for_screen(
 
 fn search_in_recording(
     desk: &WorkerContext,
-    store: &Rc<dyn Store>,
+    store: Result<Rc<dyn Store>, StoreError>,
     question: DebuggerRequest,
-    pause: &dyn Fn(),
-) -> Result<(), RecordingError> {
+) {
+    let store = store.map_err(RecordingError::from);
     match question {
         DebuggerRequest::Tasks(sitting) => {
-            desk.tell(DebuggerReply::Tasks(sitting, search::tasks(&**store, sitting.run, pause)?));
+            let stops = || desk.tasks.is_cancelled(sitting.number);
+            match store.and_then(|store| search::tasks(&*store, sitting.run, &stops)) {
+                Ok(None) => {}
+                Ok(Some(tasks)) => desk.tell(DebuggerReply::Tasks(sitting, tasks)),
+                Err(error) => desk.tell(DebuggerReply::Failed(Some(sitting), error.to_string())),
+            }
         }
         DebuggerRequest::Search(number, wanted) if !desk.searches.is_cancelled(number) => {
-            let found = search::seek(&**store, &wanted, &desk.stops(number, pause));
+            let found = store.and_then(|store| search::seek(&*store, &wanted, &desk.stops(number)));
             desk.tell(DebuggerReply::Found(number, found.map_err(|error| error.to_string())));
         }
         DebuggerRequest::Compare(number, left, right) if !desk.searches.is_cancelled(number) => {
-            let compared =
-                compare::compare(store, &desk.settings.secrets, left, right, &desk.stops(number, pause));
+            let (secrets, stops) = (&desk.settings.secrets, desk.stops(number));
+            let compared = store.and_then(|store| compare::compare(&store, secrets, left, right, &stops));
             if let Some(report) = compared.transpose() {
                 desk.tell(DebuggerReply::Report(number, report.map_err(|error| error.to_string())));
             }
         }
         _ => {}
     }
-    Ok(())
 }
 
 /// Does what has a thread of its own.

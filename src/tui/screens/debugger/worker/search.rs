@@ -16,20 +16,22 @@ const BACK: u64 = 2000;
 /// How many pieces in which a task begins or ends are read at a time.
 const LANDMARKS: usize = 100;
 
-/// The tasks of a run; between two pages it does with `pause` what is more urgent.
-pub fn tasks(store: &dyn Store, run: i64, pause: &dyn Fn()) -> Result<Tasks, RecordingError> {
+/// The tasks of a run; `None` if nobody wants to know them any more.
+pub fn tasks(store: &dyn Store, run: i64, stops: &dyn Fn() -> bool) -> Result<Option<Tasks>, RecordingError> {
     let mut tasks = Tasks::default();
     let mut next = 1;
     loop {
         let page = store.recording_chunks(run, next, true, LANDMARKS)?;
         let pieces: Vec<RecordingChunk> =
             page.into_iter().filter(|piece| piece.first > 0 && piece.last >= next).collect();
-        let Some(last) = pieces.last() else { return Ok(tasks) };
+        let Some(last) = pieces.last() else { return Ok(Some(tasks)) };
         next = last.last + 1;
         for piece in &pieces {
             decode(piece)?.iter().for_each(|record| tasks.add(record));
         }
-        pause();
+        if stops() {
+            return Ok(None);
+        }
     }
 }
 
