@@ -33,14 +33,8 @@ pub enum Effect {
     Refetch(RequestId, Vec<Key>),
     /// Read what the detail pane shows of an entry or a change: its value from this byte on.
     Detail(RowId, u64),
-    /// Read what happened to an entry or a lock.
-    Past(RowId),
-    /// Count the entries.
-    Count,
-    /// Read the last changes of anything.
-    Recent,
-    /// Count what is in these groups of keys, instead of those asked for before.
-    Weigh(Vec<Key>),
+    /// Read what takes its time and is not waited for.
+    Figure(Figure),
     /// Read, look for or start something for the debugger.
     Debugger(DebuggerRequest),
     /// Write.
@@ -72,8 +66,6 @@ pub enum Effect {
     Open(RequestId, Context),
     /// Close the database and open it again, under a number: it is not what it was. What was seen of it.
     Reopen(RequestId, Option<Seen>),
-    /// Read which of these changes, which were made here, are still in history.
-    Known(Vec<Revision>),
     /// Take the database of that number, which is open, in place of the one before.
     Enter(RequestId),
     /// An effect after a question, or where none is needed. Only [`crate::tui::update`] sees it.
@@ -128,10 +120,7 @@ impl Effect {
             | Effect::Refresh(_)
             | Effect::Refetch(..)
             | Effect::Detail(..)
-            | Effect::Past(_)
-            | Effect::Count
-            | Effect::Recent
-            | Effect::Weigh(_)
+            | Effect::Figure(_)
             // What is asked about marks: what passes a filter, a preview, an export to another file.
             | Effect::Bulk(..)
             | Effect::ReadPast(..)
@@ -143,7 +132,6 @@ impl Effect {
             | Effect::Copy(_)
             | Effect::Open(..)
             | Effect::Reopen(..)
-            | Effect::Known(_)
             | Effect::Enter(_)
             | Effect::Call(..)
             | Effect::Suspend
@@ -154,6 +142,21 @@ impl Effect {
             | Effect::Fail => None,
         }
     }
+}
+
+/// What takes its time and is not waited for: of each kind the newest request counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Figure {
+    /// How many entries there are.
+    Count,
+    /// What happened to an entry or a lock.
+    Past(RowId),
+    /// The last changes of anything.
+    Recent,
+    /// Which of these changes, which were made here, are still in history.
+    Known(Vec<Revision>),
+    /// How much is in these groups of keys.
+    Weigh(Vec<Key>),
 }
 
 /// Rows to be read.

@@ -8,7 +8,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::connection::lost_database::{LostDatabase, RETRY};
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
+use crate::tui::effect::{DatabaseInfo, Effect, Figure, LoadFrom};
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
@@ -123,7 +123,7 @@ pub fn opened(
     let is_at_row = matches!(from, LoadFrom::At(_));
     effects.push(app.load(from, now));
     app.list.pending_cursor = lost.cursor.filter(|_| !is_at_row);
-    effects.extend((app.list.view == View::Counters).then_some(Effect::Recent));
+    effects.extend((app.list.view == View::Counters).then_some(Effect::Figure(Figure::Recent)));
     effects.extend(check_undo(app));
     if let Some((run, began_at)) = lost.run {
         app.runs.previous = Some((run, began_at));
@@ -146,7 +146,7 @@ fn check_undo(app: &App) -> Option<Effect> {
     let undo_stack = &app.undo.stack;
     let revisions: Vec<Revision> =
         undo_stack.done.iter().chain(&undo_stack.undone).flat_map(|done| done.revisions.clone()).collect();
-    (!revisions.is_empty()).then_some(Effect::Known(revisions))
+    (!revisions.is_empty()).then_some(Effect::Figure(Figure::Known(revisions)))
 }
 
 /// Of the changes that were made here these are still in history; the others can no longer be undone.

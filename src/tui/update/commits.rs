@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::store::{Actor, Change, Entry, Key, Subject};
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::effect::{CommitNotice, Effect};
+use crate::tui::effect::{CommitNotice, Effect, Figure};
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::read::LIST_VALUE;
 use crate::tui::list::row::{Row, RowId, RowOrder};
@@ -125,7 +125,7 @@ fn details(app: &mut App, news: &CommitNotice) -> Vec<Effect> {
     let offset = app.details.row.as_ref().map_or(0, |detail| detail.offset);
     let mut effects: Vec<Effect> = update::detail_of(Some(&id), offset).into_iter().collect();
     if *news == CommitNotice::Anything && matches!(id, RowId::Entry(_) | RowId::Lock(_)) {
-        effects.push(Effect::Past(id));
+        effects.push(Effect::Figure(Figure::Past(id)));
     }
     effects
 }

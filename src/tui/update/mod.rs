@@ -26,7 +26,7 @@ use crate::tui::connection::reset;
 use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::confirm_changes;
 use crate::tui::dialogs::form::state::Field;
-use crate::tui::effect::{Effect, LoadFrom};
+use crate::tui::effect::{Effect, Figure, LoadFrom};
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, EntryAction, View};
 use crate::tui::keys::command;
@@ -122,7 +122,7 @@ fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
         Timer::GroupSizes => return tree::count(app, now).into_iter().collect(),
         Timer::Count => {
             app.database.counting.begin(now);
-            return vec![Effect::Count];
+            return vec![Effect::Figure(Figure::Count)];
         }
         Timer::Rows => return vec![app.refresh(now)],
         Timer::Compare => return commits::compare(app, now),
@@ -230,7 +230,7 @@ fn detail_of(id: Option<&RowId>, offset: u64) -> Option<Effect> {
 
 /// Asks for the last changes of a row, if it is of something that has changes.
 fn past_of(id: Option<RowId>) -> Option<Effect> {
-    id.filter(|id| matches!(id, RowId::Entry(_) | RowId::Lock(_))).map(Effect::Past)
+    id.filter(|id| matches!(id, RowId::Entry(_) | RowId::Lock(_))).map(|id| Effect::Figure(Figure::Past(id)))
 }
 
 fn input(app: &mut App, event: Event, now: Millis) -> Vec<Effect> {
@@ -426,7 +426,7 @@ pub fn open(
     app.details.changes = None;
     let mut effects = vec![app.load(from, now)];
     // How numbers went before this program looked is in history.
-    effects.extend((view == View::Counters).then_some(Effect::Recent));
+    effects.extend((view == View::Counters).then_some(Effect::Figure(Figure::Recent)));
     effects
 }
 

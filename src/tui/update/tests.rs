@@ -27,7 +27,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::form::state::{Field, FieldError, Form};
-use crate::tui::effect::{CommitNotice, DatabaseInfo, Effect, LoadFrom, Reply};
+use crate::tui::effect::{CommitNotice, DatabaseInfo, Effect, Figure, LoadFrom, Reply};
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Group, Position, Row, RowId};
 use crate::tui::message::Message;
@@ -571,7 +571,7 @@ fn an_entry_that_expires_leaves_the_list_at_its_moment() {
     let effects = pass(&mut app, over);
     assert_eq!(selected(&app), "version");
     assert!(effects.contains(&Effect::Detail(RowId::Entry(key("version")), 0)), "{effects:?}");
-    assert!(effects.contains(&Effect::Count), "{effects:?}");
+    assert!(effects.contains(&Effect::Figure(Figure::Count)), "{effects:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::store::{Change, Key, Subject};
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::effect::{Effect, LoadFrom};
+use crate::tui::effect::{Effect, Figure, LoadFrom};
 use crate::tui::keys::action::View;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
 use crate::tui::list::tree::{COUNT_AGAIN, GroupSize};
@@ -76,7 +76,7 @@ pub fn count(app: &mut App, now: Millis) -> Option<Effect> {
     }
     app.list.tree.counting = Some((now, groups.iter().cloned().collect()));
     app.list.tree.changed.clear();
-    Some(Effect::Weigh(groups))
+    Some(Effect::Figure(Figure::Weigh(groups)))
 }
 
 /// The groups that are in memory.

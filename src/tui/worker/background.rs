@@ -55,8 +55,10 @@ impl Background<'_> {
         let mut figures = figures.borrow_mut();
         loop {
             // What was asked meanwhile may replace what is still to be done.
-            while let Some(request) = self.requests.take(PendingFigures::takes) {
-                figures.add(request);
+            while let Some(Effect::Figure(figure)) =
+                self.requests.take(|effect| matches!(effect, Effect::Figure(_)))
+            {
+                figures.add(figure);
             }
             match figures.answer(self.store, self.own) {
                 Some(reply) => send(self.answers, reply),

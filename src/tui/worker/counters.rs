@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::store::{HistoryScan, Key, KeyRange, Revision, Scan, Store, StoreError, Subject};
-use crate::tui::effect::{Effect, Reply};
+use crate::tui::effect::{Figure, Reply};
 use crate::tui::list::row::RowId;
 use crate::tui::list::tree::GroupSize;
 use crate::tui::screens::value::detail::RecentChanges;
@@ -70,23 +70,14 @@ impl GroupCounting {
 }
 
 impl PendingFigures {
-    /// Whether an effect asks for a figure.
-    pub fn takes(effect: &Effect) -> bool {
-        matches!(
-            effect,
-            Effect::Count | Effect::Past(_) | Effect::Recent | Effect::Known(_) | Effect::Weigh(_)
-        )
-    }
-
     /// Takes in a request: it replaces an earlier one of its kind.
-    pub fn add(&mut self, effect: Effect) {
-        match effect {
-            Effect::Count => self.count = true,
-            Effect::Past(of) => self.past = Some(of),
-            Effect::Recent => self.recent = true,
-            Effect::Known(revisions) => self.known = Some(revisions),
-            Effect::Weigh(groups) => self.weighing = GroupCounting::of(groups),
-            _ => {}
+    pub fn add(&mut self, figure: Figure) {
+        match figure {
+            Figure::Count => self.count = true,
+            Figure::Past(of) => self.past = Some(of),
+            Figure::Recent => self.recent = true,
+            Figure::Known(revisions) => self.known = Some(revisions),
+            Figure::Weigh(groups) => self.weighing = GroupCounting::of(groups),
         }
     }
 

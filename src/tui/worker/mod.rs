@@ -140,12 +140,7 @@ impl Workers {
                 lists.send(effect);
             }
             Effect::ReadPast(..) | Effect::LookBack(..) => screens.send(effect),
-            Effect::Count
-            | Effect::Recent
-            | Effect::Known(_)
-            | Effect::Weigh(_)
-            | Effect::Past(_)
-            | Effect::Bulk(..) => background.send(effect),
+            Effect::Figure(_) | Effect::Bulk(..) => background.send(effect),
             Effect::Debugger(request) => match request {
                 DebuggerRequest::Open(..)
                 | DebuggerRequest::Page(..)

@@ -6,7 +6,7 @@ use super::*;
 use crate::store::{Expiry, Key, Process, SqliteStore, State, Transaction, Value};
 use crate::time::Millis;
 use crate::tui::bulk::{BulkReply, BulkRequest, SelectRequest};
-use crate::tui::effect::{Load, LoadFrom, Reply};
+use crate::tui::effect::{Figure, Load, LoadFrom, Reply};
 use crate::tui::keys::action::View;
 use crate::tui::list::filter::Filter;
 use crate::tui::list::row::RowId;
@@ -103,9 +103,16 @@ fn a_newer_request_cancels_the_older_one() {
 
 #[test]
 fn figures_come_before_marked_entries_and_those_before_the_sizes_of_groups() {
-    let past = |key: &str| Effect::Past(RowId::Lock(key.into()));
-    let groups = Effect::Weigh(vec![Key::new("k").unwrap()]);
-    let requests = [groups, select(1), Effect::Count, past("a"), past("b"), Effect::Count];
+    let past = |key: &str| Effect::Figure(Figure::Past(RowId::Lock(key.into())));
+    let groups = Effect::Figure(Figure::Weigh(vec![Key::new("k").unwrap()]));
+    let requests = [
+        groups,
+        select(1),
+        Effect::Figure(Figure::Count),
+        past("a"),
+        past("b"),
+        Effect::Figure(Figure::Count),
+    ];
     let told = in_background(requests, &CancelToken::default());
     // Of each kind of figure the newest request is answered.
     assert_eq!(told, [r#"past Lock("b")"#, "count 3", "1: 3", "k* 3"]);
@@ -126,7 +133,7 @@ fn threads_that_are_busy_end_when_the_database_is_closed() {
     let (answers, inbox) = channel();
     let workers = Workers::start(&location, &settings, &answers).unwrap();
     drop(answers);
-    for effect in [load(1), select(2), Effect::Count, load(3), Effect::Stop(RequestId(2))] {
+    for effect in [load(1), select(2), Effect::Figure(Figure::Count), load(3), Effect::Stop(RequestId(2))] {
         assert_eq!(workers.carry_out(effect), None);
     }
     assert_eq!(workers.carry_out(Effect::Quit), Some(Effect::Quit));

@@ -1,7 +1,7 @@
 //! What is not on the screen is neither read nor drawn, and is as it should be once it is shown.
 
 use crate::store::{Actor, Key};
-use crate::tui::effect::Refresh;
+use crate::tui::effect::{Figure, Refresh};
 use crate::tui::screens::debugger;
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::testing::fixtures::{pressed, runs};
@@ -27,7 +27,11 @@ fn reads(effects: &[Effect]) -> bool {
     let is_read = |effect: &Effect| {
         matches!(
             effect,
-            Effect::Load(_) | Effect::Refresh(_) | Effect::Refetch(..) | Effect::Detail(..) | Effect::Count
+            Effect::Load(_)
+                | Effect::Refresh(_)
+                | Effect::Refetch(..)
+                | Effect::Detail(..)
+                | Effect::Figure(Figure::Count)
         )
     };
     effects.iter().any(is_read)

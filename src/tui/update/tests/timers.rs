@@ -59,7 +59,7 @@ fn size(keys: u64, is_all: bool) -> GroupSize {
 }
 
 fn is_weighed(effects: &[Effect]) -> bool {
-    effects.iter().any(|effect| matches!(effect, Effect::Weigh(_)))
+    effects.iter().any(|effect| matches!(effect, Effect::Figure(Figure::Weigh(_))))
 }
 
 #[test]
