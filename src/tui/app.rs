@@ -78,7 +78,6 @@ pub struct App {
     pub messages: Messages,
     /// What the status line says.
     pub status: Option<StatusMessage>,
-    /// What fills the screen.
     pub screen: Screen,
     /// What takes the keys.
     pub focus: Focus,
@@ -87,7 +86,6 @@ pub struct App {
     pub pending_dialogs: VecDeque<Dialog>,
     /// The user wants to leave once they are done.
     pub is_leaving: bool,
-    /// The key that was pressed last.
     pub last_key: Option<KeyCode>,
     /// The dialog that a key has just closed to change something: it is open again if the change is
     /// asked about, and not wanted.
@@ -113,14 +111,12 @@ pub struct DatabaseState {
     pub adopts: bool,
     /// How many entries there are.
     pub count: Option<u64>,
-    /// When they are counted again.
     pub counting: Throttle,
 }
 
 /// What the user has configured, and has switched since.
 #[cfg_attr(test, derive(Clone))]
 pub struct Settings {
-    /// How it looks.
     pub theme: Theme,
     /// How it could look.
     pub themes: Themes,
@@ -136,7 +132,6 @@ pub struct Settings {
     pub secrets: Secrets,
     /// Whether they are shown all the same.
     pub shows_secrets: bool,
-    /// The filters that have a name.
     pub saved_filters: Vec<SavedFilter>,
     /// The databases that can be switched to.
     pub contexts: Vec<Context>,
@@ -181,7 +176,6 @@ pub struct RunsState {
 /// What workers were asked for and have not answered.
 #[cfg_attr(test, derive(Clone))]
 pub struct Requests {
-    /// The number of the last one.
     pub last: RequestId,
     /// The change of many entries, or the export, that is under way: its number, and how far it is.
     pub progress: Option<(RequestId, BulkProgress)>,
@@ -192,18 +186,14 @@ pub struct Requests {
 /// What was changed here and can be undone.
 #[cfg_attr(test, derive(Clone))]
 pub struct UndoState {
-    /// What was changed here.
     pub stack: UndoStack,
     /// What was changed in the databases that were left.
     pub others: HashMap<Location, UndoStack>,
 }
 
-/// A message to the user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusMessage {
-    /// The message.
     pub text: String,
-    /// What it is about.
     pub tone: MessageLevel,
     /// When it goes by itself; `None` if it stays until a key is pressed.
     pub until: Option<Millis>,
@@ -233,12 +223,10 @@ impl App {
         if self.hides(&entry.key) { MASK.into() } else { format::value(entry, width) }
     }
 
-    /// A change as it is shown.
     pub fn shown_change<'a>(&self, change: &'a Change) -> Cow<'a, Change> {
         if self.hides_change(change) { Cow::Owned(masked_change(change)) } else { Cow::Borrowed(change) }
     }
 
-    /// A row as it is shown.
     pub fn shown_row<'a>(&self, row: &'a Row) -> Cow<'a, Row> {
         match row {
             Row::Entry(entry) if self.hides(&entry.key) => Cow::Owned(Row::Entry(masked_entry(entry))),
@@ -380,7 +368,6 @@ impl App {
         self.requests.last.next()
     }
 
-    /// What fills the screen.
     pub fn screen_kind(&self) -> ScreenKind {
         match &self.screen {
             Screen::List => ScreenKind::List,

@@ -14,9 +14,7 @@ use crate::tui::theme::Themes;
 pub struct Appearance {
     /// Which key calls which command.
     pub keymap: Keymap,
-    /// The themes that there are.
     pub themes: Themes,
-    /// The filters that have a name.
     pub filters: Vec<SavedFilter>,
     /// What could not be used.
     pub problems: Vec<ConfigProblem>,

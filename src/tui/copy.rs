@@ -20,7 +20,6 @@ pub fn row(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
     part_of(app, &known, part, now)
 }
 
-/// Offers a part of a row.
 pub fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis) -> Vec<Effect> {
     let is_whole = match known {
         Row::Entry(entry) => entry.is_whole(),
@@ -55,7 +54,6 @@ pub fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis) -> Vec
     text_of(app, what, text, now)
 }
 
-/// Offers a text.
 pub fn text_of(app: &mut App, what: &str, text: Vec<u8>, now: Millis) -> Vec<Effect> {
     let size = format::bytes(text.len() as u64);
     if text.len() > COPY_MAX {

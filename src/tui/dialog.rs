@@ -25,7 +25,6 @@ pub enum Dialog {
     Undos(usize),
     /// A command to be chosen by name.
     Palette(Palette),
-    /// A workflow to be started.
     Start(RunDialog),
     /// An entry that is edited or added.
     Form(Box<Form>),
@@ -44,13 +43,9 @@ pub enum Dialog {
 /// Something to be typed for all that is marked.
 #[derive(Clone, Debug)]
 pub struct InputDialog {
-    /// What is to be typed.
     pub wanted: InputPurpose,
-    /// What is marked.
     pub marks: Marks,
-    /// The line.
     pub input: Input,
-    /// What is wrong with it.
     pub problem: Option<String>,
 }
 
@@ -61,14 +56,11 @@ impl InputDialog {
     }
 }
 
-/// What is to be typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputPurpose {
     /// How long it is to last.
     Expiry,
-    /// The file that it is to be written to.
     File,
-    /// A moment of the past.
     Moment,
 }
 
@@ -77,15 +69,12 @@ pub enum InputPurpose {
 pub struct BulkCounting {
     /// The number under which it was asked.
     pub number: RequestId,
-    /// What is to be done.
     pub bulk: Bulk,
     /// What would be done, so far.
     pub tally: BulkCounts,
-    /// The key that asked for it.
     pub asked_by: Option<KeyCode>,
 }
 
-/// A question.
 #[derive(Clone, Debug)]
 pub struct Confirm {
     /// What would be done, and what is to be known about it.
@@ -130,9 +119,7 @@ impl Confirm {
 pub struct Invalid {
     /// The entry as it was when it was typed; `None` where it was to be added.
     pub entry: Option<Box<Entry>>,
-    /// Its key.
     pub key: Key,
-    /// What was typed.
     pub draft: Draft,
     /// Why it was not written.
     pub problem: String,

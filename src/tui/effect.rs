@@ -162,11 +162,8 @@ pub enum Figure {
 /// Rows to be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
-    /// The list that they are for.
     pub generation: RequestId,
-    /// The view.
     pub view: View,
-    /// Its filter.
     pub filter: Filter,
     /// Of the history: the entry or the lock that it is of; `None` for all of it.
     pub scope: Option<RowId>,
@@ -174,7 +171,6 @@ pub struct Load {
     pub tree: Option<BTreeSet<Key>>,
     /// By what the rows are sorted, if not in the order of the view.
     pub sort: Option<Sort>,
-    /// Where to read from.
     pub from: LoadFrom,
     /// How many rows.
     pub limit: usize,
@@ -183,9 +179,7 @@ pub struct Load {
 /// What may have changed of a list of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refresh {
-    /// The list.
     pub generation: RequestId,
-    /// Its filter.
     pub filter: Filter,
     /// The newest run that is known, where runs that are newer belong into the list.
     pub newest: Option<i64>,
@@ -213,9 +207,7 @@ pub enum LoadFrom {
 pub enum Reply {
     /// Rows of a list; more may follow until `complete`.
     Rows {
-        /// The list that they are for.
         generation: RequestId,
-        /// Where they were read from.
         from: LoadFrom,
         /// The rows, in the order of the list.
         rows: Vec<Row>,
@@ -230,9 +222,7 @@ pub enum Reply {
     },
     /// What may have changed of a list of runs.
     Refreshed {
-        /// The list.
         generation: RequestId,
-        /// The runs as they are.
         rows: Vec<Row>,
         /// Those that do not belong into the list any more.
         gone: Vec<RowId>,
@@ -285,7 +275,6 @@ pub enum Reply {
     Notice(String),
     /// Something is missing in the database that is needed to read it.
     Incomplete(String),
-    /// Reading failed.
     Failed(String),
     /// The database could not be read because another program has locked it; how long ago it was read
     /// last, if that is known.
@@ -297,7 +286,6 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Reading failed with this.
     pub fn failed(error: StoreError) -> Reply {
         match error.kind {
             ErrorKind::Busy { .. } => Reply::Locked(None),
@@ -311,7 +299,6 @@ impl Reply {
 /// What there is to know about a database that was opened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatabaseInfo {
-    /// The file.
     pub location: Location,
     /// What the configuration knows of it.
     pub known: Option<Context>,
@@ -332,6 +319,5 @@ pub struct DatabaseInfo {
 pub enum CommitNotice {
     /// These changes, oldest first, with as much of each value as a list shows.
     Changes(Vec<Change>),
-    /// Anything.
     Anything,
 }

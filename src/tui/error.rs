@@ -5,7 +5,6 @@ use crate::store::StoreError;
 /// Why the interface could not be opened, or ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum TuiError {
-    /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// There is no terminal, or one that can show nothing but lines.
@@ -20,7 +19,6 @@ pub enum TuiError {
     /// A part of the program panicked.
     #[error("a part of slothstate failed, which is a mistake in it; what it said stands above")]
     Fault,
-    /// The terminal.
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),
 }

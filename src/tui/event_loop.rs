@@ -30,13 +30,9 @@ const TYPING: Duration = Duration::from_millis(300);
 /// How long the first picture may wait for the terminal to say what its background is.
 const BACKGROUND: Duration = Duration::from_millis(20);
 
-/// What the interface has of the terminal.
 pub struct TerminalHandles {
-    /// What is drawn on.
     pub screen: TerminalScreen,
-    /// What is typed on.
     pub keyboard: Keyboard,
-    /// What the terminal was asked.
     pub question: TerminalQuery,
     /// What the system wants.
     pub signals: TuiSignals,
@@ -59,7 +55,6 @@ pub struct EventLoop {
     inbox: Receiver<Message>,
     post: MessageSender,
     opening: Connector,
-    /// The database.
     place: DatabaseTarget,
     /// Whether nothing is to be written, whichever database is looked at.
     read_only: bool,
@@ -75,7 +70,6 @@ pub struct EventLoop {
     pub config_folder: Option<PathBuf>,
     /// What is being written there.
     naming: Option<JoinHandle<()>>,
-    /// What is to be done first.
     first: Vec<Effect>,
 }
 

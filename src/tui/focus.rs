@@ -5,10 +5,8 @@ use crate::tui::dialog::Dialog;
 /// What takes the keys: one of them at a time.
 #[derive(Clone, Default)]
 pub enum Focus {
-    /// What fills the screen.
     #[default]
     Screen,
-    /// The filter line.
     FilterLine,
     /// A dialog over the screen.
     Dialog(Dialog),
@@ -22,7 +20,6 @@ impl From<Option<Dialog>> for Focus {
 }
 
 impl Focus {
-    /// The dialog that is open.
     pub fn dialog(&self) -> Option<&Dialog> {
         match self {
             Focus::Dialog(dialog) => Some(dialog),

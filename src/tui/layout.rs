@@ -14,13 +14,10 @@ const FRAMED: (u16, u16) = (40, 10);
 pub struct Areas {
     /// The frame around everything else.
     pub frame: Rect,
-    /// The row of tabs.
     pub tabs: Rect,
-    /// The filter line.
     pub filter: Rect,
     /// The names of the columns.
     pub heading: Rect,
-    /// The rows of the list.
     pub list: Rect,
     /// The details of the row under the cursor.
     pub detail: Rect,

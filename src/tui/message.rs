@@ -7,7 +7,6 @@ use crossterm::event::Event;
 use crate::tui::effect::Reply;
 use crate::tui::theme::Rgb;
 
-/// What happens.
 #[derive(Debug)]
 pub enum Message {
     /// The user did something.

@@ -70,7 +70,6 @@ const OPEN_TIMEOUT: Duration = Duration::from_millis(200);
 pub struct TuiOptions {
     /// The database file.
     pub location: Location,
-    /// How it is opened.
     pub settings: Options,
     /// What the configuration knows of it.
     pub known: Option<Context>,

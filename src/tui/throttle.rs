@@ -19,7 +19,6 @@ pub struct Throttle {
     is_old: bool,
     /// Since when the present reading is awaited.
     asked: Option<Millis>,
-    /// Not before this moment.
     not_before: Millis,
 }
 

@@ -37,7 +37,6 @@ pub enum ViewRows {
     Sections,
 }
 
-/// What is known of a view.
 struct ViewSpec {
     view: View,
     /// The name on the tab.
@@ -47,7 +46,6 @@ struct ViewSpec {
     rows: ViewRows,
     /// What its rows are ordered by, unless the user sorts them.
     order: RowOrder,
-    /// Which entries belong into it.
     belongs: fn(&Entry) -> bool,
 }
 
@@ -146,7 +144,6 @@ impl View {
         self.spec().command
     }
 
-    /// What its rows are.
     pub fn rows(self) -> ViewRows {
         self.spec().rows
     }
@@ -161,7 +158,6 @@ impl View {
         matches!(self.rows(), ViewRows::Entries | ViewRows::Locks)
     }
 
-    /// What the rows of this view are ordered by.
     pub fn order(self) -> RowOrder {
         self.spec().order
     }

@@ -13,10 +13,8 @@ use crate::tui::widgets::text_diff::TextDiff;
 /// How many bytes of a value are kept to be shown.
 const BEGINNING: usize = 4096;
 
-/// A write, and what to call it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
-    /// What is written.
     pub what: WriteKind,
     /// In the words of the status line when it is done.
     pub done: String,
@@ -30,7 +28,6 @@ impl Write {
         Write::guarded(seen, transaction, draft, done)
     }
 
-    /// A deletion of the entry that was seen.
     pub fn delete(seen: Entry) -> Write {
         let done = format!("deleted {}", seen.key);
         let transaction = Transaction::delete(seen.key.clone());
@@ -45,12 +42,10 @@ impl Write {
     }
 }
 
-/// What is written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteKind {
     /// A transaction under the condition that nothing has changed.
     Guarded {
-        /// The transaction.
         transaction: Transaction,
         /// The entry it is about, as it was seen.
         seen: Option<Box<Entry>>,
@@ -67,9 +62,7 @@ pub enum WriteKind {
     StopRun(Box<Process>),
     /// Taking back a change; with force also where somebody changed something since.
     Undo {
-        /// The change.
         change: UndoableChange,
-        /// Where it was chosen.
         chosen: UndoSource,
         /// Whether what others did since does not count.
         force: bool,
@@ -83,7 +76,6 @@ pub enum WriteKind {
 /// Where a change that is taken back was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UndoSource {
-    /// It is the last that was made here.
     Last,
     /// It is the last taking back, so that what was taken back is done again.
     LastUndone,
@@ -97,14 +89,7 @@ pub enum UndoSource {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Draft {
     /// In the form, or by a key that changes the value; what is `None` or empty was left as it was.
-    Form {
-        /// The value.
-        text: Option<String>,
-        /// The type.
-        value_type: Option<Type>,
-        /// The expiry.
-        expiry: String,
-    },
+    Form { text: Option<String>, value_type: Option<Type>, expiry: String },
     /// The value, in the user's editor.
     Outside(Vec<u8>),
 }
@@ -119,7 +104,6 @@ impl Draft {
     }
 }
 
-/// What became of a write.
 #[derive(Debug)]
 pub enum WriteOutcome {
     /// Of a transaction that took place.
@@ -156,7 +140,6 @@ pub enum WriteOutcome {
 pub struct Refusal {
     /// The entry as it is by now; `None` if it is gone.
     pub theirs: Option<Entry>,
-    /// The type of their value.
     pub their_type: Option<Type>,
     /// The first bytes of the value that was to be written.
     pub beginning: Vec<u8>,

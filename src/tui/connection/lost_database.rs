@@ -14,7 +14,6 @@ pub const RETRY: Duration = Duration::from_millis(500);
 /// What happened, and what is shown again once the database is open.
 #[derive(Clone, Debug)]
 pub struct LostDatabase {
-    /// What happened.
     pub why: Reset,
     /// The number of the last try to open it.
     pub number: RequestId,
@@ -22,7 +21,6 @@ pub struct LostDatabase {
     pub again: Option<Millis>,
     /// Why the last try failed.
     pub error: Option<String>,
-    /// The row under the cursor.
     pub cursor: Option<RowId>,
     /// The run that was open: its number, and when it began.
     pub run: Option<(i64, Millis)>,

@@ -13,8 +13,6 @@ use crate::tui::request::RequestId;
 pub struct Connecting {
     /// Its number: later ones have greater numbers.
     pub number: RequestId,
-    /// What it is called.
     pub name: String,
-    /// Since when.
     pub since: Millis,
 }

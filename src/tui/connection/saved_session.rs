@@ -27,7 +27,6 @@ const ASIDE: usize = 5;
 pub struct SavedSession {
     /// The title of the view.
     pub view: String,
-    /// The filter line.
     pub filter: String,
     /// The key under the cursor; `None` where it was on nothing that has one, or not on text.
     pub key: Option<String>,

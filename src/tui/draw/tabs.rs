@@ -11,7 +11,6 @@ use crate::tui::app::App;
 use crate::tui::tabs::tabs;
 use crate::tui::widgets::format;
 
-/// Draws the tabs.
 pub fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;

@@ -9,7 +9,6 @@ pub enum CopyTarget {
     Key,
     /// The value of an entry, the holder of a lock.
     Value,
-    /// All of it.
     Row,
 }
 
@@ -30,7 +29,6 @@ pub enum Action {
     Format,
     /// Scroll the detail pane by so many lines.
     ScrollDetail(isize),
-    /// Open a view.
     Show(View),
     /// Open the view so many tabs further.
     StepView(isize),
@@ -80,7 +78,6 @@ pub enum Action {
     Secrets,
     /// Leave the program.
     Quit,
-    /// Add an entry.
     Add,
     /// Take a lock away from its holder.
     ClearLock,
@@ -98,13 +95,11 @@ pub enum Action {
     MarkRun,
     /// Compare the run under the cursor with the one that is marked.
     CompareRun,
-    /// Start a workflow.
     StartRun,
     /// Open the run that made the change under the cursor, at the step that made it.
     StepOf,
     /// Go to the change that the step made, in the history.
     ChangeOf,
-    /// Something in the past.
     Past(PastAction),
     /// Something in an open run.
     Run(RunAction),
@@ -112,7 +107,6 @@ pub enum Action {
     Value(ValueAction),
     /// Something with the entry under the cursor, or with those that are marked.
     Entry(EntryAction),
-    /// Something with marks.
     Mark(MarkAction),
 }
 
@@ -133,7 +127,6 @@ pub enum EntryAction {
     Reset,
     /// Edit the entry here, beginning with when it expires.
     TimeToLive,
-    /// Delete an entry.
     Delete,
 }
 
@@ -146,7 +139,6 @@ pub enum MarkAction {
     Range,
     /// Mark all that passes the filter.
     All,
-    /// Unmark all.
     Clear,
     /// Write what is marked to a file.
     Export,
@@ -200,7 +192,6 @@ pub enum RunAction {
     Continue(bool),
     /// To a step by its number.
     Jump,
-    /// Find a text in the steps.
     FindStep,
     /// To the next step, or the one before, with the text that was looked for.
     FindNext(bool),

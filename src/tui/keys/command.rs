@@ -6,7 +6,6 @@ use crate::tui::keys::action::{
     Action, CopyTarget, EntryAction, MarkAction, PastAction, RunAction, ValueAction, View,
 };
 
-/// A command.
 pub struct Command {
     /// Its name in the keymap and in the palette.
     pub name: &'static str,
@@ -14,9 +13,7 @@ pub struct Command {
     pub help: &'static str,
     /// A word for the row of hints; `None` keeps it out of there.
     pub hint: Option<&'static str>,
-    /// What it leads to.
     pub action: Action,
-    /// When it applies.
     pub when: CommandTarget,
     /// What may follow its name in the palette.
     pub argument: Argument,
@@ -35,21 +32,16 @@ impl Command {
 /// What may follow the name of a command in the palette.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
-    /// Nothing.
     None,
     /// What is written into the filter line.
     Filter,
     /// A revision, a time, or how long ago.
     Moment,
-    /// The name of a theme.
     Theme,
     /// The name of a database.
     Context,
-    /// What to sort by.
     Sort,
-    /// The name of a filter that is saved.
     SavedFilter,
-    /// A name for the filter.
     FilterName,
 }
 
@@ -68,7 +60,6 @@ const fn with(argument: Argument, command: Command) -> Command {
     Command { argument, ..command }
 }
 
-/// The command that shows a view.
 const fn show(view: View) -> Command {
     let (name, help) = view.command();
     with(Argument::Filter, command(name, Action::Show(view), CommandTarget::Always, None, help))
@@ -715,12 +706,10 @@ pub const COMMANDS: &[Command] = &[
     command("reload", Action::Reload, CommandTarget::Everywhere, None, "read everything again"),
 ];
 
-/// The command that leads to an action.
 pub fn of(action: Action) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.action == action)
 }
 
-/// The commands that apply.
 pub fn applicable(context: &CommandContext) -> impl Iterator<Item = &'static Command> {
     COMMANDS.iter().filter(|command| command.applies(context))
 }

@@ -8,17 +8,13 @@ use crate::store::{Kind, Subject, Type};
 pub enum CommandTarget {
     /// Every list.
     Always,
-    /// Any row.
     Row,
-    /// An entry.
     Entry,
     /// An entry, or entries that are marked.
     Entries,
     /// A flag, or entries that are marked.
     Flags,
-    /// Entries that are marked.
     Marked,
-    /// A number.
     Number,
     /// A lock, or an entry used as one.
     Lock,
@@ -30,13 +26,10 @@ pub enum CommandTarget {
     Elsewhere,
     /// A list that can be sorted.
     Sortable,
-    /// A list of entries.
     List,
     /// A run that is running on this machine.
     RunAtWork,
-    /// A run with a recording.
     Recorded,
-    /// A change that a run made.
     ChangeOfRun,
     /// Every list, and whatever else fills the screen.
     Everywhere,
@@ -50,7 +43,6 @@ pub enum CommandTarget {
     Formatted,
     /// Every list, the past, and a value that fills the screen.
     Undoable,
-    /// The past.
     Past,
     /// A row of the past.
     Then,
@@ -62,20 +54,16 @@ pub enum CommandTarget {
     Part,
 }
 
-/// What fills the screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ScreenKind {
-    /// A list.
     #[default]
     List,
     /// The state as it was.
     Past,
     /// The details of a row, and whether its value is shown as a tree.
     Value {
-        /// Whether it is.
         is_tree: bool,
     },
-    /// A run, step by step.
     Run,
 }
 
@@ -106,11 +94,9 @@ impl ScreenKind {
 pub struct CommandContext {
     /// Whether nothing can be written.
     pub read_only: bool,
-    /// What fills the screen.
     pub screen: ScreenKind,
     /// Whether keys are shown as a tree.
     pub is_tree: bool,
-    /// Whether this is the overview.
     pub is_overview: bool,
     /// Whether the list is one of entries.
     pub has_entries: bool,
@@ -125,20 +111,16 @@ pub struct CommandContext {
 /// What is under the cursor, as far as commands care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowKind {
-    /// An entry of this kind and type.
     Entry(Kind, Type),
     /// A row of the table of locks.
     Lock,
     /// A change of an entry or a lock, and whether a run made it.
     Change(Subject, bool),
-    /// A run.
     Run {
         /// Whether its process is alive on this machine.
         is_alive: bool,
-        /// Whether there is a recording of it.
         is_recorded: bool,
     },
-    /// A group of keys.
     Group,
 }
 
@@ -151,7 +133,6 @@ pub enum Mode {
     Part,
     /// Where a value fills the screen.
     Value,
-    /// In the past.
     Past,
     /// On a run, or a change that a run made.
     Run,

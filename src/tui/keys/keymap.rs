@@ -184,7 +184,6 @@ impl Keymap {
         self.keys_for(action).iter().map(String::as_str).filter(leads)
     }
 
-    /// The keys of an action, as they are shown.
     pub fn keys_for(&self, action: Action) -> &[String] {
         self.shown.get(&action).map_or(&[], Vec::as_slice)
     }

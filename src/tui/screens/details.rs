@@ -69,7 +69,6 @@ pub fn columns_of_text(app: &App) -> usize {
     width.saturating_sub(fields::indent(width))
 }
 
-/// Where the details are shown.
 fn shown_in(app: &App) -> Rect {
     match app.screen.value() {
         Some(_) => whole(app.size),

@@ -7,21 +7,18 @@ use crate::tui::screens::value::state::Viewer;
 /// What fills the screen. The list is always there; what is opened over it leaves to it.
 #[derive(Clone, Default)]
 pub enum Screen {
-    /// The list.
     #[default]
     List,
     /// The state as it was.
     Past(Box<PastView>),
     /// A run, step by step, opened over the list or the past.
     Run {
-        /// The run.
         run: Box<Debugger>,
         /// What is shown again when it is left.
         below: Box<Screen>,
     },
     /// The details of a row, opened over another screen.
     Value {
-        /// The details.
         viewer: Box<Viewer>,
         /// What is shown again when they are closed. Not a value.
         below: Box<Screen>,
@@ -38,7 +35,6 @@ impl Screen {
         }
     }
 
-    /// The past, to be changed.
     pub fn past_mut(&mut self) -> Option<&mut PastView> {
         match self {
             Screen::List => None,

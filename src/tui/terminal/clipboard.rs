@@ -10,7 +10,6 @@ pub const COPY_MAX: usize = 74_994;
 /// What stands between the program and the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Between {
-    /// Nothing that is known.
     Nothing,
     /// tmux, which passes on what is wrapped for it.
     Tmux,

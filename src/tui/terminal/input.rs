@@ -52,7 +52,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct TerminalQuery(Arc<(Mutex<Option<Instant>>, Condvar)>);
 
 impl TerminalQuery {
-    /// The terminal was asked.
     pub fn asked(&self) {
         *lock(&self.0.0) = Some(Instant::now());
     }
@@ -83,7 +82,6 @@ impl TerminalQuery {
 /// The thread that reads from the terminal.
 pub struct Keyboard {
     state: Arc<(Mutex<KeyboardState>, Condvar)>,
-    /// Wakes the thread.
     wake: PipeWriter,
 }
 
@@ -147,7 +145,6 @@ struct InputReader {
     decoder: Decoder,
 }
 
-/// What there is to be done.
 enum InputReady {
     /// Somebody wants the thread to let go of the terminal.
     Woken,

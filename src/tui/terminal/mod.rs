@@ -34,7 +34,6 @@ const ASK: &[u8] = b"\x1b]11;?\x1b\\\x1b[c";
 /// How long after a question the terminal is not given back: a reply would be typed into the shell.
 const REPLY: Duration = Duration::from_millis(500);
 
-/// How the terminal is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TerminalUse {
     /// Whether the mouse is used, or left to the terminal, which selects text with it.

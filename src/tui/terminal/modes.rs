@@ -143,7 +143,6 @@ fn without_stopping(work: impl FnOnce()) {
     }
 }
 
-/// The number of this thread.
 pub fn thread() -> i32 {
     // SAFETY: it takes nothing and cannot fail.
     unsafe { libc::gettid() }

@@ -64,7 +64,6 @@ impl TuiSignals {
         Ok(signals)
     }
 
-    /// What a signal means.
     fn message(&self, signal: i32) -> Option<Message> {
         let is_lent = self.is_lent.load(Ordering::SeqCst);
         match signal {

@@ -11,9 +11,7 @@ pub const READABLE: f64 = 4.5;
 pub struct Rgb(pub u8, pub u8, pub u8);
 
 impl Rgb {
-    /// Black.
     pub const BLACK: Rgb = Rgb(0, 0, 0);
-    /// White.
     pub const WHITE: Rgb = Rgb(255, 255, 255);
 
     /// A colour as a terminal replies it: `rgb:ffff/8080/0000` with one to four hexadecimal digits for

@@ -26,7 +26,6 @@ pub const SHIPPED: [(&str, &str); 6] = [
 /// How things of each meaning are drawn. No meaning stands on colour alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Theme {
-    /// Text.
     pub text: Style,
     /// What matters less.
     pub faint: Style,
@@ -50,21 +49,17 @@ pub struct Theme {
     pub warning: Style,
     /// Off, dead, wrong.
     pub bad: Style,
-    /// Numbers.
     pub number: Style,
-    /// The frame of a dialog.
     pub frame: Style,
     /// What marks a database where mistakes are felt by others.
     pub production: Style,
 }
 
 impl Theme {
-    /// For a dark terminal.
     pub fn dark() -> Theme {
         Theme::shipped("dark")
     }
 
-    /// For a light terminal.
     #[cfg(test)]
     pub fn light() -> Theme {
         Theme::shipped("light")
@@ -222,7 +217,6 @@ fn numbered(word: &str) -> Result<Color, String> {
     }
 }
 
-/// The themes that there are.
 #[derive(Clone, Debug)]
 pub struct Themes(Vec<(String, Theme)>);
 
@@ -256,12 +250,10 @@ impl Themes {
         (themes, problems)
     }
 
-    /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The theme of that name.
     pub fn named(&self, name: &str) -> Option<Theme> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, theme)| *theme)
     }
@@ -287,10 +279,8 @@ impl Themes {
     }
 }
 
-/// The theme to begin with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThemeChoice {
-    /// The theme.
     pub theme: Theme,
     /// Whether it is to suit the terminal, and what is known of that.
     pub suiting: Suiting,
@@ -336,7 +326,6 @@ impl Suiting {
         self.is_wanted && !self.is_simple
     }
 
-    /// The name of the theme.
     pub fn name(&self) -> &'static str {
         match (self.background.map_or(self.is_light, Rgb::is_light), self.has_few_colours) {
             (false, false) => "dark",

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use crate::store::{Key, Revision};
 use crate::time::Millis;
 
-/// A change that was made here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UndoableChange {
     /// The revisions that it made, one a transaction, oldest first: very many entries are changed in
@@ -13,7 +12,6 @@ pub struct UndoableChange {
     pub revisions: Vec<Revision>,
     /// What it was, in the words of the status line; of a taking back, what was taken back.
     pub words: String,
-    /// When it was done.
     pub at: Millis,
     /// The revisions that it took back, if it was a taking back of a change that was not the last.
     pub took_back: Vec<Revision>,

@@ -25,7 +25,6 @@ const RETRY: Duration = Duration::from_secs(1);
 /// After a silence of such a length it is said that it is over.
 const LONG: Duration = Duration::from_secs(2);
 
-/// Takes in an answer.
 pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
     match answer {
         Reply::Rows { generation, from, rows, exhausted, complete, first, scanned } => {

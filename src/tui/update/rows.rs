@@ -140,7 +140,6 @@ pub(super) fn outdate_detail(app: &mut App) {
     }
 }
 
-/// One entry as it is now.
 pub(super) fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
     let id = RowId::Entry(key.clone());
     let (view, order) = (app.list.view, app.order());

@@ -79,7 +79,6 @@ pub fn count(app: &mut App, now: Millis) -> Option<Effect> {
     Some(Effect::Figure(Figure::Weigh(groups)))
 }
 
-/// The groups that are in memory.
 fn groups(app: &App) -> impl Iterator<Item = &Key> {
     app.list.window.rows().iter().filter_map(|row| match row {
         Row::Group(group) => Some(&group.prefix),

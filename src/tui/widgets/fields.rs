@@ -41,7 +41,6 @@ pub fn label(app: &App, name: &str, width: usize) -> Span<'static> {
     Span::styled(format::fit(name, indent(width)), app.settings.theme.label)
 }
 
-/// The pieces of a line as they are drawn.
 pub fn spans(line: &[EscapedPiece], plain: Style, escaped: Style) -> Vec<Span<'static>> {
     let style = |piece: &EscapedPiece| if piece.escaped { escaped } else { plain };
     line.iter().map(|piece| Span::styled(piece.text.clone(), style(piece))).collect()

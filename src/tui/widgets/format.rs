@@ -62,7 +62,6 @@ pub fn counted(number: u64, thing: &str) -> String {
 /// In which zone moments are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zone {
-    /// That of the machine.
     Local,
     /// UTC: the same picture everywhere.
     #[cfg(test)]

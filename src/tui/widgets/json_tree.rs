@@ -11,7 +11,6 @@ pub const NODES: usize = 20_000;
 /// A tree of no more nodes is unfolded at first.
 const SMALL: usize = 60;
 
-/// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonToken {
     Object,
@@ -29,7 +28,6 @@ pub struct Node {
     pub depth: usize,
     /// The key of a member of an object.
     pub label: Option<String>,
-    /// What it is.
     pub token: JsonToken,
     /// A value without members as it is spelled in JSON; of one with members how many there are.
     pub text: String,
@@ -46,7 +44,6 @@ impl Node {
     }
 }
 
-/// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonTree {
     nodes: Vec<Node>,
@@ -111,7 +108,6 @@ impl JsonTree {
         visible
     }
 
-    /// The node at a place.
     pub fn node(&self, place: usize) -> &Node {
         &self.nodes[place]
     }
@@ -140,7 +136,6 @@ impl JsonTree {
         self.nodes[..place].iter().rposition(|node| node.depth < depth)
     }
 
-    /// The places of the members of a node.
     fn members(&self, place: usize) -> impl Iterator<Item = usize> {
         let end = self.nodes[place].end;
         let first = Some(place + 1).filter(|first| *first < end);

@@ -15,7 +15,6 @@ use crate::tui::widgets::line::wrapped;
 /// What says yes to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfirmReply {
-    /// This key.
     Key(KeyCode),
     /// The name of the context, typed.
     Name,

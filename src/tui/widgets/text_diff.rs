@@ -31,9 +31,7 @@ pub struct TextDiff {
 pub struct DiffHunk {
     /// The line before it, which is the same in both, escaped.
     pub before: Option<String>,
-    /// What is here in the one value.
     pub mine: Vec<DiffSegment>,
-    /// What is here in the other.
     pub theirs: Vec<DiffSegment>,
 }
 
@@ -95,7 +93,6 @@ impl DiffHunk {
 }
 
 impl DiffSegment {
-    /// All of which differs.
     fn whole(text: String) -> DiffSegment {
         DiffSegment { differs: 0..text.len(), text }
     }

@@ -36,7 +36,6 @@ impl Wrapped {
         self.width
     }
 
-    /// The lines, each in pieces.
     pub fn lines(&self) -> &[Vec<EscapedPiece>] {
         &self.lines
     }

@@ -13,9 +13,7 @@ use crate::tui::worker::counters::PendingFigures;
 
 /// What the thread works with.
 pub struct Background<'a> {
-    /// The database.
     pub store: &'a dyn Store,
-    /// What is to be done.
     pub requests: &'a RequestQueue<Effect>,
     /// Where replies go.
     pub answers: &'a Sender<Message>,

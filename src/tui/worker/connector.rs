@@ -13,12 +13,9 @@ use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::terminal::input::MessageSender;
 use crate::tui::worker::Workers;
 
-/// A database, and how it is opened.
 #[derive(Clone)]
 pub struct DatabaseTarget {
-    /// Where it is.
     pub location: Location,
-    /// How it is opened.
     pub settings: Options,
     /// What the configuration knows of it.
     pub known: Option<Context>,
@@ -26,11 +23,8 @@ pub struct DatabaseTarget {
 
 /// A database that was opened, with the threads that look after it.
 pub struct OpenedDatabase {
-    /// The database.
     pub place: DatabaseTarget,
-    /// The threads.
     pub workers: Workers,
-    /// What they have to say.
     pub inbox: Receiver<Message>,
     /// The way to say it.
     pub messages: Sender<Message>,

@@ -98,7 +98,6 @@ struct Gap {
     recorded: Option<Recorded>,
     /// Whether something may have changed that was not told yet.
     is_untold: bool,
-    /// When it was told last.
     told: Option<Instant>,
 }
 

@@ -6,9 +6,7 @@ use crate::tui::write::{Draft, Refusal, Write, WriteKind};
 /// What was to be made of an entry, beside what somebody else has made of it.
 #[derive(Clone, Debug)]
 pub struct Conflict {
-    /// The write that was refused.
     pub write: Write,
-    /// What was found instead.
     pub found: Refusal,
 }
 

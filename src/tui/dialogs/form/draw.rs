@@ -25,7 +25,6 @@ const SAID: usize = 2;
 /// A line, and how much it matters: where not all of them have room, those with a greater number go.
 struct Ranked(usize, Line<'static>);
 
-/// Draws the form.
 pub fn draw(app: &App, form: &Form, now: Millis, frame: &mut Frame<'_>) {
     let keys = keys(app, form);
     let (width, height) = room(app.size, LINE, keys);
@@ -131,7 +130,6 @@ fn is_hidden(app: &App, form: &Form) -> bool {
     form.key().is_ok_and(|key| app.hides(&key))
 }
 
-/// A dot for each character.
 fn dots(input: &Input) -> Input {
     let dots: String = input.value().chars().map(|_| '•').collect();
     Input::new(dots).with_cursor(input.cursor())
@@ -212,7 +210,6 @@ fn meanwhile(app: &App, form: &Form, now: Millis) -> Option<String> {
     Some(format!("changed meanwhile: it is {value} now{about}"))
 }
 
-/// What a row is for.
 fn hint(form: &Form) -> &'static str {
     match (form.focus(), &form.entry) {
         (Field::Key, _) => "any text that no entry has as its key",

@@ -16,9 +16,7 @@ const LINE: usize = 200;
 pub enum Field {
     /// The key of an entry that is added.
     Key,
-    /// The value.
     Value,
-    /// The type of the value.
     Type,
     /// How long the entry is to last.
     Expiry,

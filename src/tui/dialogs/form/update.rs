@@ -41,7 +41,6 @@ pub fn edit_again(app: &mut App, entry: Option<Entry>, key: &Key, draft: Draft) 
     Vec::new()
 }
 
-/// A key in the form.
 pub fn key(app: &mut App, mut form: Box<Form>, key: KeyEvent, now: Millis) -> Vec<Effect> {
     match key.code {
         KeyCode::Tab | KeyCode::Down => form.step(true),

@@ -7,10 +7,8 @@ use crate::time::Millis;
 /// How many messages are kept.
 const CAPACITY: usize = 500;
 
-/// What a message is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageLevel {
-    /// Something was done.
     Done,
     /// Something to be known.
     Notice,
@@ -23,9 +21,7 @@ pub enum MessageLevel {
 pub struct LogEntry {
     /// When; `None` until it is known.
     pub at: Option<Millis>,
-    /// What it was about.
     pub tone: MessageLevel,
-    /// The message.
     pub text: String,
     /// How often it was said in a row.
     pub times: u32,
@@ -61,12 +57,10 @@ impl Messages {
         self.0.back().is_some_and(|said| said.at.is_none())
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The messages, the newest first.
     pub fn newest_first(&self) -> impl Iterator<Item = &LogEntry> {
         self.0.iter().rev()
     }

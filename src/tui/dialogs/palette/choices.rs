@@ -45,15 +45,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
 /// Something that can be chosen.
 #[derive(Clone)]
 pub struct PaletteItem {
-    /// The command that is called.
     pub command: &'static Command,
-    /// What it is called with.
     pub argument: Option<String>,
     /// What is shown: the name of the command, or what it is called with.
     pub name: String,
     /// The letters of the name that fit what was typed, in bytes.
     pub letters: Vec<Range<usize>>,
-    /// What it does.
     pub help: String,
 }
 
@@ -181,7 +178,6 @@ fn context(context: &Context) -> (String, String) {
     (context.name.clone(), format!("{marks}{}", context.path.display()))
 }
 
-/// The name of a filter, and what it is.
 fn saved_filter(saved: &SavedFilter) -> (String, String) {
     let view = saved.view.map_or(String::new(), |view| format!("{}  ", view.title()));
     (saved.name.clone(), format!("{view}{}", saved.filter))

@@ -20,7 +20,6 @@ const ROWS: usize = 12;
 const NAME: usize = 16;
 const KEY: usize = 10;
 
-/// Draws the palette.
 pub fn draw(app: &App, palette: &Palette, frame: &mut Frame<'_>) {
     let choices = palette.choices(app);
     // What would be done is seen before it is done, however small the screen is.

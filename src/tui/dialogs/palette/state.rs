@@ -7,7 +7,6 @@ use crate::tui::keys::command::Command;
 /// A command to be chosen.
 #[derive(Clone, Debug, Default)]
 pub struct Palette {
-    /// What was typed.
     pub input: Input,
     /// Which of the choices has the cursor.
     pub chosen: usize,

@@ -34,7 +34,6 @@ fn dots_after_name(input: &Input) -> Input {
     Input::new(format!("{name}={}", "•".repeat(count))).with_cursor(input.cursor())
 }
 
-/// Draws the dialog.
 pub fn draw(app: &App, start: &RunDialog, frame: &mut Frame<'_>) {
     const LABEL: usize = 9;
     let (width, height) = room(app.size, WIDTH, KEYS);

@@ -16,11 +16,9 @@ pub struct RunDialog {
     pub focus: usize,
     /// What was run before, the last first.
     pub offers: Vec<RunSuggestion>,
-    /// Which of them was taken.
     pub taken: Option<usize>,
     /// What the path may go on to.
     pub completions: Vec<String>,
-    /// What is wrong.
     pub problem: Option<String>,
 }
 

@@ -11,7 +11,6 @@ use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, WorkflowStart};
 
-/// Gives a key to the dialog.
 pub fn key(app: &mut App, mut start: RunDialog, key: KeyEvent) -> Vec<Effect> {
     let mut effects = Vec::new();
     let is_control = key.modifiers.contains(KeyModifiers::CONTROL);

@@ -8,7 +8,6 @@ use crate::text::escape::escape;
 use crate::tui::screens::debugger::source::RunSource;
 use crate::workflow::recording::{Record, RecordKind};
 
-/// Where to stop.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Breakpoint {
     /// At a line, of any file or of this one: at its calls, and where a failure names it.
@@ -31,7 +30,6 @@ impl PartialEq for Keys {
 }
 
 impl Keys {
-    /// The keys that a text means.
     pub fn new(text: &str) -> Keys {
         let is_pattern = text.contains(['*', '?', '[']);
         let pattern = if is_pattern { Pattern::new(text).ok() } else { None };

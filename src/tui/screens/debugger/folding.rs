@@ -97,7 +97,6 @@ pub fn fold_tasks(app: &mut App, now: Millis) -> Vec<Effect> {
     navigate::read(app, number)
 }
 
-/// Unfolds everything.
 pub fn unfold(app: &mut App) -> Vec<Effect> {
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
     debugger.folds.clear();

@@ -19,7 +19,6 @@ use crate::tui::screens::debugger::{folding, navigate, replies};
 use crate::tui::timing::HOLDER_REFRESH;
 use crate::workflow::recording::RecordingError;
 
-/// Takes in an answer.
 pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
     match told {
         DebuggerReply::Opened(sitting, opened) => return replies::opened(app, sitting, opened, now),

@@ -16,16 +16,13 @@ use crate::workflow::replay::{ExecStub, KeyOverride};
 /// of an earlier sitting is dropped: no number is used twice, whichever databases are looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DebugSessionId {
-    /// Its number.
     pub number: RequestId,
-    /// The run.
     pub run: i64,
 }
 
 /// Something to be read, looked for or done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DebuggerRequest {
-    /// Open a run.
     Open(DebugSessionId, OpenAt),
     /// Read the steps around one of them that are shown.
     Page(DebugSessionId, u64, Folds),
@@ -60,7 +57,6 @@ impl DebuggerRequest {
     }
 }
 
-/// Where a run is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenAt {
     /// At its first step, or, as long as it is at work, at its newest.
@@ -74,9 +70,7 @@ pub enum OpenAt {
 /// A step of which more is to be known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepQuery {
-    /// The run.
     pub sitting: DebugSessionId,
-    /// The number of the step.
     pub number: u64,
     /// When it was, in microseconds since the run began.
     pub at: u64,
@@ -88,7 +82,6 @@ pub struct StepQuery {
     pub changes_at_end: Vec<(Revision, Revision)>,
     /// The call that it is of, if that may write to the state.
     pub call: Option<CallSpan>,
-    /// The key that it is about.
     pub key: Option<Key>,
 }
 
@@ -106,9 +99,7 @@ pub struct CallSpan {
 /// What is known about a step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepDetails {
-    /// The number of the step.
     pub number: u64,
-    /// What it changed.
     pub changed: StepChanges,
     /// The entry that it is about as it was before the step.
     pub before: Option<StateBefore>,
@@ -124,7 +115,6 @@ impl StepDetails {
     }
 }
 
-/// What is known of what a step changed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum StepChanges {
     /// It is not a write, or nothing is known of it.
@@ -134,7 +124,6 @@ pub enum StepChanges {
     These {
         /// The newest of them.
         changes: Vec<Change>,
-        /// Whether there are more.
         has_more: bool,
     },
     /// Nothing, for certain.
@@ -143,7 +132,6 @@ pub enum StepChanges {
     Pruned,
     /// It ran on another database, whose history has its changes.
     Elsewhere,
-    /// It was a part of a transaction.
     InTransaction {
         /// The first step of the transaction.
         first: u64,
@@ -179,15 +167,12 @@ impl StepChanges {
     }
 }
 
-/// What is said of the changes of a run that was imported.
 pub const ELSEWHERE: &str = "the run was imported: its changes are in the history of the database it ran on";
 
 /// What became of a write in a transaction, with the step at which that was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteFate {
-    /// It was committed.
     Committed(u64),
-    /// It was rolled back.
     RolledBack(u64),
     /// It was dropped, and the function was called once more.
     Repeated(u64),
@@ -208,12 +193,9 @@ pub enum StateBefore {
     Unknown(String),
 }
 
-/// A step to be looked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepSearch {
-    /// The run.
     pub run: i64,
-    /// The step from which on.
     pub from: u64,
     /// In which direction.
     pub forwards: bool,
@@ -223,25 +205,19 @@ pub struct StepSearch {
     pub last: u64,
 }
 
-/// Which step is looked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepFilter {
     /// The next one that is not inside of the one under the cursor.
     Over,
-    /// One that changed the state.
     Change,
-    /// One that failed.
     Failure,
-    /// One at which to stop.
     Break(Vec<Breakpoint>),
-    /// One with this text in it.
     Text(Box<Needle>),
 }
 
 /// What is to be other than it was when a run is run once more.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WhatIfInput {
-    /// Entries.
     pub values: Vec<KeyOverride>,
     /// The file of another source.
     pub source: Option<PathBuf>,
@@ -276,10 +252,8 @@ impl WhatIfInput {
     }
 }
 
-/// A workflow to be started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkflowStart {
-    /// The database.
     pub database: Location,
     /// The workflow's file.
     pub file: PathBuf,
@@ -292,7 +266,6 @@ pub struct WorkflowStart {
 /// Steps that follow each other, but for those that are hidden.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepPage {
-    /// The records.
     pub records: Vec<Record>,
     /// Of each of them: the newest revision before it.
     pub revisions: Vec<Revision>,
@@ -303,20 +276,15 @@ pub struct StepPage {
     pub at_start: bool,
     /// Whether nothing follows them.
     pub at_end: bool,
-    /// The last record of the recording.
     pub last: u64,
 }
 
-/// A run as it was opened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenedRun {
-    /// The run.
     pub run: RunRow,
-    /// What was run.
     pub header: Header,
     /// The steps around the one that is shown.
     pub window: StepPage,
-    /// That step.
     pub at: u64,
     /// Whether it is the newest of a run at work.
     pub follows: bool,
@@ -325,7 +293,6 @@ pub struct OpenedRun {
 /// What a comparison or a trial showed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DebuggerReport {
-    /// What it is of.
     pub title: String,
     /// What it says, escaped.
     pub lines: Vec<String>,
@@ -341,13 +308,11 @@ pub type RunSuggestion = (String, Vec<(String, String)>);
 /// What comes back.
 #[derive(Debug)]
 pub enum DebuggerReply {
-    /// A run was opened, or cannot be.
     Opened(DebugSessionId, Result<Box<OpenedRun>, String>),
     /// The steps around one, of a run, with the run as it is now.
     Page(DebugSessionId, Box<RunRow>, StepPage),
     /// More about a step of a run.
     Details(DebugSessionId, StepDetails),
-    /// The tasks of a run.
     Tasks(DebugSessionId, Tasks),
     /// The step that a search has come to.
     Progress(RequestId, u64),

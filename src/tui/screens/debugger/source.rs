@@ -3,7 +3,6 @@
 use crate::lua::error::ScriptLine;
 use crate::workflow::recording::{Answer, Header, Record, RecordKind};
 
-/// The sources.
 #[derive(Clone, Debug, Default)]
 pub struct RunSource {
     /// Names and lines; the workflow's own file first.

@@ -29,9 +29,7 @@ pub const SEARCH_NOTICE: Duration = Duration::from_millis(200);
 pub struct Debugger {
     /// What it was opened under.
     pub sitting: DebugSessionId,
-    /// The run.
     pub run: RunRow,
-    /// What was run.
     pub source: RunSource,
     /// The steps around the cursor.
     pub steps: Steps,
@@ -57,7 +55,6 @@ pub struct Debugger {
     pub stops: Option<usize>,
     /// The first line shown of what is known about the step.
     pub scroll: usize,
-    /// The format of the recording.
     pub format: u32,
     /// The last record of the recording that is known; records that were removed since count as well.
     pub last: u64,
@@ -74,9 +71,7 @@ pub struct PendingSearch {
     pub by: Action,
     /// What is looked for, in words.
     pub what: String,
-    /// The step from which on.
     pub from: u64,
-    /// Since when.
     pub since: Millis,
     /// The step that it has come to, where it tells.
     pub at: Option<u64>,
@@ -108,11 +103,8 @@ impl PendingSearch {
 /// A line that is typed.
 #[derive(Clone, Debug)]
 pub struct DebuggerPrompt {
-    /// What for.
     pub purpose: PromptPurpose,
-    /// The line.
     pub input: Input,
-    /// What is wrong with it.
     pub problem: Option<String>,
 }
 
@@ -177,7 +169,6 @@ impl Debugger {
         self.is_typed_into() || self.stops.is_some() || self.report.is_some()
     }
 
-    /// A search for a step of the run.
     pub fn search_for(&self, from: u64, forwards: bool, test: StepFilter) -> StepSearch {
         StepSearch { run: self.sitting.run, from, forwards, test, last: self.last }
     }

@@ -11,7 +11,6 @@ use crate::tui::screens::debugger::requests::StepPage;
 use crate::workflow::RunEvent;
 use crate::workflow::recording::{Record, RecordKind};
 
-/// Steps that follow each other.
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
     window: Window<Record>,
@@ -31,12 +30,10 @@ pub enum Nesting {
     Opens,
     /// What was inside of something ends.
     Closes,
-    /// Neither.
     Flat,
 }
 
 impl Nesting {
-    /// What a record does.
     pub fn of(record: &Record) -> Nesting {
         match &record.what {
             RecordKind::Begin { .. } => Nesting::Opens,
@@ -143,7 +140,6 @@ impl Steps {
         self.window.rows()
     }
 
-    /// A step by its place.
     pub fn record(&self, place: usize) -> Option<&Record> {
         self.records().get(place)
     }
@@ -153,7 +149,6 @@ impl Steps {
         self.depths.get(place).copied().unwrap_or(0)
     }
 
-    /// The place of the cursor.
     pub fn cursor(&self) -> usize {
         self.window.cursor()
     }
@@ -178,7 +173,6 @@ impl Steps {
         self.window.at_end
     }
 
-    /// The last record of the recording.
     pub fn last(&self) -> u64 {
         self.page.last
     }

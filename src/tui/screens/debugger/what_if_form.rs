@@ -8,7 +8,6 @@ use crate::tui::screens::debugger::requests::WhatIfInput;
 use crate::tui::widgets::path_completion;
 use crate::workflow::replay::{StateOverride, overrides};
 
-/// What is typed.
 #[derive(Clone, Debug)]
 pub struct WhatIfForm {
     /// The key that stood there to begin with: it may have `=` in it.
@@ -25,7 +24,6 @@ pub struct WhatIfForm {
     pub focus: usize,
     /// What the path may go on to.
     pub completions: Vec<String>,
-    /// What is wrong.
     pub problem: Option<String>,
     /// What is typed in answer to whether commands are really run; `None` unless that is asked.
     pub asks: Option<Input>,
@@ -33,14 +31,10 @@ pub struct WhatIfForm {
     pub taken: Option<usize>,
 }
 
-/// A line of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhatIfField {
-    /// The entry of this place.
     Entry(usize),
-    /// The source.
     Source,
-    /// The stub of this place.
     ExecStub(usize),
     /// Whether commands are run.
     Live,
@@ -64,7 +58,6 @@ impl WhatIfForm {
         }
     }
 
-    /// Its lines.
     pub fn rows(&self) -> impl Iterator<Item = WhatIfField> {
         let (entries, stubs) = (self.entries.len(), self.stubs.len());
         (0..entries)

@@ -8,7 +8,6 @@ use crate::tui::list::time_series::sparkline;
 use crate::tui::list::trends::show_rate;
 use crate::tui::widgets::format;
 
-/// The list of this view.
 pub const LISTING: Listing = Listing::new(
     &[
         share("COUNTER", 3, cell::name).stays(),

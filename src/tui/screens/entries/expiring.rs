@@ -5,7 +5,6 @@ use crate::tui::list::cell::{Cell, Drawn};
 use crate::tui::list::columns::{Listing, column, share};
 use crate::tui::list::row::{Row, share_left};
 
-/// The list of this view.
 pub const LISTING: Listing = Listing::new(
     &[
         share("KEY", 3, cell::name).stays(),

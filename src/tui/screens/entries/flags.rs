@@ -6,7 +6,6 @@ use crate::tui::list::cell::{Cell, Drawn};
 use crate::tui::list::columns::{Listing, column, share};
 use crate::tui::list::row::Row;
 
-/// The list of this view.
 pub const LISTING: Listing = Listing::new(
     &[
         share("FLAG", 3, cell::name).stays(),

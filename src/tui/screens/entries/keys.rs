@@ -11,7 +11,6 @@ use crate::tui::list::row::{Group, Row};
 use crate::tui::list::time_series::sparkline;
 use crate::tui::widgets::format;
 
-/// The list of this view.
 pub const LISTING: Listing = Listing {
     adds: Some((Action::Add, "adds one")),
     ..Listing::new(

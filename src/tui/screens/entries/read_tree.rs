@@ -17,7 +17,6 @@ const PAGE: usize = 256;
 /// How many values the chart of a series has.
 const POINTS: usize = 60;
 
-/// Where the reader is in the tree.
 struct TreeWalk {
     open: BTreeSet<Key>,
     scan: Scan,

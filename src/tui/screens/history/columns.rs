@@ -12,7 +12,6 @@ use crate::tui::list::row::Row;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 
-/// The list of this view.
 pub const LISTING: Listing = Listing::new(
     &[
         column("AGO", 6, cell::age).stays(),

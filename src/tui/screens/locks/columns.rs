@@ -10,7 +10,6 @@ use crate::tui::list::row::{LockRow, Row};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 
-/// The list of this view.
 pub const LISTING: Listing = Listing::new(
     &[
         share("LOCK", 3, cell::name).stays(),
@@ -34,7 +33,6 @@ pub fn lock_state(row: &LockRow, theme: &Theme) -> (&'static str, Style) {
     (row.liveness.name(), tone)
 }
 
-/// What is left of the lease.
 fn lease(cell: &Cell<'_>, row: &Row) -> Drawn {
     match row {
         Row::Lock(row) if row.lock.is_expired(cell.now) => {

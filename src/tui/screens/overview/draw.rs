@@ -40,7 +40,6 @@ pub const LISTING: Listing = Listing {
     )
 };
 
-/// Draws all of it.
 pub fn draw(app: &App, now: Millis, area: Rect, frame: &mut Frame<'_>) {
     let lines = lines(app);
     let top = top(app, &lines, usize::from(area.height).max(1));
@@ -190,7 +189,6 @@ fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
     }
 }
 
-/// What there is to say of a row.
 fn what(cell: &Cell<'_>, row: &Row) -> Drawn {
     match row {
         Row::Lock(row) => {

@@ -30,17 +30,14 @@ impl Section {
 pub struct Overview {
     /// How many rows of each part are shown.
     pub rows: [usize; 4],
-    /// How many locks there are.
     pub locks: u64,
     /// How many of them have dead holders.
     pub dead: u64,
     /// How many keys are used as locks; `None` until they are counted.
     pub lock_keys: Option<u64>,
-    /// The runs.
     pub failures: Failures,
     /// The changes of the last minutes.
     pub lately: Counted,
-    /// The entries that expire.
     pub expiring: Expiring,
     /// How often what a change is about was changed.
     pub times: HashMap<Revision, u64>,
@@ -69,7 +66,6 @@ pub struct Failures {
     pub running: u64,
     /// The beginning of the span.
     pub since: Millis,
-    /// What bounds it.
     pub extent: Extent,
 }
 
@@ -81,21 +77,18 @@ pub enum Counted {
     NotYet,
     /// Changes of this database are not recorded.
     NotRecorded,
-    /// So many.
     All(Lately),
 }
 
 /// How much was changed, in which span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lately {
-    /// How many changes there were.
     pub changes: u64,
     /// Of how many keys, and of how many locks.
     pub keys: u64,
     pub locks: u64,
     /// The beginning of the span.
     pub since: Millis,
-    /// What bounds it.
     pub extent: Extent,
 }
 
@@ -105,7 +98,6 @@ pub enum Expiring {
     /// There are some; `among_locks` of them, as far as was looked, are keys used as locks, which are shown
     /// as such.
     Some { among_locks: u64 },
-    /// There are none.
     #[default]
     None,
     /// None of so many that expire first passes the filter; of the others it is not known.

@@ -11,7 +11,6 @@ use crate::tui::list::row::{Row, RunRow};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 
-/// The list of this view.
 pub const LISTING: Listing = Listing {
     adds: Some((Action::StartRun, "starts one")),
     ..Listing::new(

@@ -33,16 +33,13 @@ pub struct Detail {
 /// What an entry is, by its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Classification {
-    /// Its kind.
     pub kind: Kind,
     /// Why it is thought to be of that kind.
     pub why: &'static str,
-    /// The type that the value has in truth.
     pub value_type: Type,
 }
 
 impl Classification {
-    /// What an entry is.
     pub fn of(entry: &Entry) -> Classification {
         let (kind, why) = kind_inference::infer(entry);
         Classification { kind, why, value_type: entry.value_type() }

@@ -18,14 +18,17 @@ use crate::tui::widgets::wrap::Wrapped;
 
 /// The lines of a value: made when they are drawn where there may be many.
 pub enum Body<'a> {
-    /// None.
     None,
     /// Text, and what is said of the rest of it.
     Text(Cow<'a, Wrapped>, Option<Line<'static>>),
     /// The nodes of a tree that are not hidden.
     Tree(&'a JsonTree, Vec<usize>),
     /// So many bytes a line, the first of them from the offset on.
-    Bytes { bytes: &'a [u8], offset: u64, each: usize },
+    Bytes {
+        bytes: &'a [u8],
+        offset: u64,
+        each: usize,
+    },
 }
 
 impl Body<'_> {
@@ -39,7 +42,6 @@ impl Body<'_> {
         }
     }
 
-    /// One of the lines.
     pub fn line(&self, app: &App, place: usize, width: usize, has_cursor: bool) -> Line<'static> {
         match self {
             Body::None => Line::default(),
@@ -76,7 +78,6 @@ impl Body<'_> {
     }
 }
 
-/// The value of an entry.
 pub fn body<'a>(app: &App, entry: &'a Entry, detail: Option<&'a Detail>, width: usize) -> Body<'a> {
     let offset = detail.map_or(0, |detail| detail.offset);
     match (app.format_of(entry, detail), detail.and_then(|detail| detail.tree.as_ref())) {
@@ -107,7 +108,6 @@ pub fn body<'a>(app: &App, entry: &'a Entry, detail: Option<&'a Detail>, width: 
     }
 }
 
-/// A line of a text.
 fn text_line(app: &App, line: &[EscapedPiece], place: usize, width: usize) -> Line<'static> {
     let mut line = Line::from(spans(line, app.settings.theme.text, app.settings.theme.escaped));
     line.spans.insert(0, label(app, if place == 0 { "value" } else { "" }, width));
@@ -117,7 +117,6 @@ fn text_line(app: &App, line: &[EscapedPiece], place: usize, width: usize) -> Li
     line
 }
 
-/// A node of a tree on one line.
 fn tree_line(app: &App, tree: &JsonTree, place: usize, width: usize, is_cursor: bool) -> Line<'static> {
     let theme = &app.settings.theme;
     let node = tree.node(place);
@@ -211,7 +210,6 @@ impl Text<'_> {
         self.head.len() + self.body.len() + self.tail.len()
     }
 
-    /// The line at a place.
     pub fn line(&self, app: &App, place: usize, width: usize, has_cursor: bool) -> Line<'static> {
         let (head, body) = (self.head.len(), self.body.len());
         match place {

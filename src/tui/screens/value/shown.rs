@@ -32,7 +32,6 @@ impl App {
         }
     }
 
-    /// The tree of its value.
     pub fn tree_mut(&mut self) -> Option<&mut JsonTree> {
         self.detail_mut()?.tree.as_mut()
     }
@@ -61,7 +60,6 @@ impl App {
         (!text.is_empty()).then(|| Needle::new(text))
     }
 
-    /// The value, where it is shown as a tree.
     pub fn shown_tree(&self) -> Option<&JsonTree> {
         let entry = self.detail_row()?.entry()?;
         let detail = self.loaded_detail();

@@ -18,12 +18,10 @@ pub struct Viewer {
     pub then: Option<Box<PastEntry>>,
 }
 
-/// An entry as it was.
 #[derive(Clone, Debug)]
 pub struct PastEntry {
     /// The number under which more of its value was asked for.
     pub number: RequestId,
-    /// When it was that.
     pub moment: Moment,
     /// The entry with the beginning of its value, and with more of it once that was read.
     pub detail: Detail,

@@ -29,7 +29,6 @@ const PREFIX: Duration = Duration::from_secs(1);
 const REPLY: Duration = Duration::from_secs(5);
 /// An incomplete sequence that is longer than this is only kept to find its end.
 const LONGEST: usize = 1024;
-/// What is kept of it.
 const KEPT: usize = 64;
 
 const ESC: u8 = 0x1b;

@@ -143,7 +143,6 @@ fn shown<'a>(app: &App, steps: &Steps, place: usize, record: &'a Record) -> Cow<
     Cow::Owned(masked(&app.settings.secrets, record.what.clone(), is_secret))
 }
 
-/// The end of a call, as it is shown.
 fn shown_end<'a>(app: &App, begin: &Record, end: &'a Record) -> Cow<'a, RecordKind> {
     if app.settings.shows_secrets || app.settings.secrets.is_empty() {
         return Cow::Borrowed(&end.what);

@@ -125,7 +125,6 @@ fn without_end(debugger: &Debugger, at: u64, now: Millis) -> (String, String) {
     }
 }
 
-/// What is known of what the step changed.
 fn changes(app: &App, debugger: &Debugger, about: &StepDetails, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> =
         about.changes().iter().flat_map(|change| changed(app, change, width)).collect();

@@ -83,7 +83,6 @@ pub fn draw(app: &App, wish: &WhatIfForm, frame: &mut Frame<'_>) {
     }
 }
 
-/// What a line is for.
 fn about(row: WhatIfField) -> &'static str {
     match row {
         WhatIfField::Entry(_) => "key=value, or -key: if it had not been there; ↓ for another",

@@ -59,7 +59,6 @@ pub fn last(store: &dyn Store, run: i64) -> Result<u64, StoreError> {
     Ok(store.recording_chunks(run, u64::MAX >> 1, false, 1)?.last().map_or(0, |piece| piece.last))
 }
 
-/// Opens a run.
 pub fn open(
     store: &Rc<dyn Store>,
     here: &Process,

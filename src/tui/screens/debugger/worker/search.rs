@@ -74,7 +74,6 @@ fn source(store: &dyn Store, run: i64) -> Result<RunSource, RecordingError> {
 struct StepMatcher<'a> {
     store: &'a dyn Store,
     seek: &'a StepSearch,
-    /// The sources of the run, where they decide.
     source: RunSource,
     /// How deep inside of the step at which it began.
     level: isize,

@@ -59,7 +59,6 @@ pub fn changes(
     Ok(changes)
 }
 
-/// What is known about a step.
 pub fn about(store: &dyn Store, step: &StepQuery) -> Result<StepDetails, RecordingError> {
     let mut about = StepDetails { number: step.number, ..StepDetails::default() };
     let Some(run) = store.run(step.sitting.run)? else { return Ok(about) };

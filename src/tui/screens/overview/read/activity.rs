@@ -28,7 +28,6 @@ pub struct Activity {
     /// What was changed when, the oldest first.
     times: BTreeMap<(Millis, Revision), Rc<RowId>>,
     counts: HashMap<Rc<RowId>, ActivityCount>,
-    /// The changes that were shown last.
     shown: HashMap<Revision, Change>,
 }
 
@@ -41,7 +40,6 @@ struct ActivityCount {
 /// What following the changes came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Followed {
-    /// All are counted.
     All,
     /// Nobody wants to know any more.
     Stopped,
