@@ -27,62 +27,54 @@ const LONG: Duration = Duration::from_secs(2);
 
 pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
     match answer {
-        Reply::Rows { generation, from, rows, exhausted, complete, first, scanned } => {
-            if generation == app.list.reading.generation {
-                answered(app, now);
-                app.list.reading.scanned = scanned;
-                app.list.reading.failed = false;
-                match app.list.reading.replacement_rows.take() {
-                    Some(mut replacement_rows) => {
-                        if first {
-                            replacement_rows.clear();
-                        }
-                        replacement_rows.extend(rows);
-                        if complete {
-                            if app.list.reading.is_comparing && rows::differ(app, &replacement_rows) {
-                                app.database.counting.outdate();
-                                app.list.tree.outdate(now);
-                            }
-                            rows::flash_differences(app, &replacement_rows, now);
-                            rows::begin_rows(app, &from, replacement_rows, exhausted);
-                        } else {
-                            app.list.reading.replacement_rows = Some(replacement_rows);
-                        }
+        // Of a list that is not shown any more.
+        Reply::Rows { generation, .. }
+        | Reply::Refreshed { generation, .. }
+        | Reply::Overview(generation, _)
+        | Reply::TooLong(generation)
+            if generation != app.list.reading.generation => {}
+        Reply::Rows { from, rows, exhausted, complete, first, scanned, .. } => {
+            answered(app, now);
+            app.list.reading.scanned = scanned;
+            app.list.reading.failed = false;
+            match app.list.reading.replacement_rows.take() {
+                Some(mut replacement_rows) => {
+                    if first {
+                        replacement_rows.clear();
                     }
-                    None if first => rows::begin_rows(app, &from, rows, exhausted),
-                    None => rows::add_rows(app, &from, rows, exhausted),
+                    replacement_rows.extend(rows);
+                    if complete {
+                        if app.list.reading.is_comparing && rows::differ(app, &replacement_rows) {
+                            app.database.counting.outdate();
+                            app.list.tree.outdate(now);
+                        }
+                        rows::flash_differences(app, &replacement_rows, now);
+                        rows::begin_rows(app, &from, replacement_rows, exhausted);
+                    } else {
+                        app.list.reading.replacement_rows = Some(replacement_rows);
+                    }
                 }
-                if complete {
-                    rows::finish_rows(app, now);
-                    return tree::count_new(app, now).into_iter().collect();
-                }
+                None if first => rows::begin_rows(app, &from, rows, exhausted),
+                None => rows::add_rows(app, &from, rows, exhausted),
             }
-            Vec::new()
+            if complete {
+                rows::finish_rows(app, now);
+                return tree::count_new(app, now).into_iter().collect();
+            }
         }
-        Reply::Refreshed { generation, rows, gone, newest, has_more } => {
-            if generation == app.list.reading.generation {
-                answered(app, now);
-                app.list.reading.refreshing.end(now);
-                rows::refreshed(app, rows, &gone, now);
-                app.list.reading.is_stale |= has_more;
-                app.list.reading.newest_run = app.list.reading.newest_run.max(newest);
-            }
-            Vec::new()
+        Reply::Refreshed { rows, gone, newest, has_more, .. } => {
+            answered(app, now);
+            app.list.reading.refreshing.end(now);
+            rows::refreshed(app, rows, &gone, now);
+            app.list.reading.is_stale |= has_more;
+            app.list.reading.newest_run = app.list.reading.newest_run.max(newest);
         }
-        Reply::Overview(generation, overview) => {
-            if generation == app.list.reading.generation {
-                app.overview = Some(overview);
-            }
-            Vec::new()
-        }
-        Reply::TooLong(generation) => {
-            if generation != app.list.reading.generation {
-                return Vec::new();
-            }
+        Reply::Overview(_, overview) => app.overview = Some(overview),
+        Reply::TooLong(_) => {
             app.list.reading.waiting_since = None;
             let most = thousands(MOST as u64);
             app.show_hint(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
-            update::unsort(app, now)
+            return update::unsort(app, now);
         }
         Reply::Entries(id, entries) => {
             if id >= app.list.reading.generation {
@@ -100,47 +92,33 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
                 entries.into_iter().for_each(|(key, entry)| rows::patch(app, &key, entry, now));
                 rows::outdate_detail(app);
             }
-            Vec::new()
         }
         Reply::Detail(id, detail) => {
             if app.list.window.selected().map(Row::id) == Some(id) {
                 app.details.refresh.end(now);
                 take_detail(app, detail.map(|detail| *detail), now);
             }
-            Vec::new()
         }
-        Reply::Bulk(number, told) => {
-            bulk::update::told(app, number, *told, now);
-            Vec::new()
-        }
-        Reply::PastPage(number, visited) => past::update::visited(app, number, *visited, now),
-        Reply::LookedBack(number, found) => {
-            past::update::looked_back(app, number, found);
-            Vec::new()
-        }
+        Reply::Bulk(number, told) => bulk::update::told(app, number, *told, now),
+        Reply::PastPage(number, visited) => return past::update::visited(app, number, *visited, now),
+        Reply::LookedBack(number, found) => past::update::looked_back(app, number, found),
         Reply::Past(mut past) => {
             if app.list.window.selected().map(Row::id).as_ref() == Some(&past.of) {
                 past.add(app.list.recent.iter());
                 app.details.changes = Some(past);
             }
-            Vec::new()
         }
         Reply::Count(count) => {
             app.database.count = Some(count);
             app.database.counting.end(now);
-            Vec::new()
         }
         Reply::Recent(changes) => {
             changes.iter().rev().for_each(|change| app.list.trends.add(change));
             // What was told while these were read.
             app.list.recent.iter().for_each(|change| app.list.trends.add(change));
-            Vec::new()
         }
-        Reply::Weighed(prefix, size) => {
-            tree::counted(app, prefix, size, now);
-            Vec::new()
-        }
-        Reply::Changed(news) => commits::take(app, news, now),
+        Reply::Weighed(prefix, size) => tree::counted(app, prefix, size, now),
+        Reply::Changed(news) => return commits::take(app, news, now),
         Reply::Written(write, written) => {
             app.requests.progress = None;
             if !app.requests.writing.is_empty() {
@@ -156,28 +134,17 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
                 && app.pending_dialogs.is_empty();
             app.is_leaving &= is_settled;
             let effects = undo::update::next_step(app, is_settled, now);
-            if app.is_leaving && app.requests.writing.is_empty() { vec![Effect::Quit] } else { effects }
+            let is_over = app.is_leaving && app.requests.writing.is_empty();
+            return if is_over { vec![Effect::Quit] } else { effects };
         }
-        Reply::EditedOutside(entry, edited) => write_results::edited_outside(app, entry, edited, now),
-        Reply::Opened(number, opened) => switch::opened(app, number, opened, now),
-        Reply::Debugger(told) => debugger::replies::take(app, *told, now),
-        Reply::FilterNamed(naming, named) => {
-            saved_filters::answer(app, &naming, named, now);
-            Vec::new()
-        }
-        Reply::Adopts(adopts) => {
-            app.database.adopts = adopts;
-            Vec::new()
-        }
-        Reply::Reset(why, seen) => reset::lost(app, why, seen),
-        Reply::Forgotten(oldest) => {
-            reset::forgotten(app, oldest);
-            Vec::new()
-        }
-        Reply::Known(asked, known) => {
-            reset::known(app, &asked, &known);
-            Vec::new()
-        }
+        Reply::EditedOutside(entry, edited) => return write_results::edited_outside(app, entry, edited, now),
+        Reply::Opened(number, opened) => return switch::opened(app, number, opened, now),
+        Reply::Debugger(told) => return debugger::replies::take(app, *told, now),
+        Reply::FilterNamed(naming, named) => saved_filters::answer(app, &naming, named, now),
+        Reply::Adopts(adopts) => app.database.adopts = adopts,
+        Reply::Reset(why, seen) => return reset::lost(app, why, seen),
+        Reply::Forgotten(oldest) => reset::forgotten(app, oldest),
+        Reply::Known(asked, known) => reset::known(app, &asked, &known),
         Reply::Notice(notice) => {
             // It does not take the place of what was just said, such as that a lock was cleared.
             let said = app.status.take().filter(|status| status.tone == MessageLevel::Done);
@@ -185,36 +152,29 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             if let (Some(said), Some(status)) = (said, &mut app.status) {
                 status.text = format!("{}; {}", said.text, status.text);
             }
-            Vec::new()
         }
         Reply::Locked(Some(since)) => {
             // What is shown is as old as the last look at the database, not as the last question.
             let read = Millis(now.0.saturating_sub(i64::try_from(since.as_millis()).unwrap_or(0)));
             app.list.reading.waiting_since =
                 Some(app.list.reading.waiting_since.map_or(read, |asked| asked.min(read)));
-            Vec::new()
         }
         Reply::Locked(None) => {
             app.list.reading.waiting_since.get_or_insert(now);
             retry(app, now);
-            Vec::new()
         }
-        Reply::Unlocked => {
-            answered(app, now);
-            Vec::new()
-        }
+        Reply::Unlocked => answered(app, now),
         Reply::Incomplete(error) => {
             retry(app, now);
             app.list.reading.waiting_since = None;
             app.show_error(error);
-            Vec::new()
         }
         Reply::Failed(error) => {
             retry(app, now);
             app.show_error(error);
-            Vec::new()
         }
     }
+    Vec::new()
 }
 
 /// More of the row under the cursor. Another piece of its value is shown from the end that one
