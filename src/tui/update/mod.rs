@@ -198,7 +198,7 @@ fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: M
     confirm_changes::remember_key(app);
     let steps = layout::steps_height(app);
     if let Some(debugger) = app.screen.run_mut() {
-        debugger.steps.fit(steps);
+        debugger.steps.window.fit(steps);
     }
     let areas = app.areas();
     app.list.window.fit(usize::from(areas.list.height));

@@ -56,11 +56,11 @@ pub fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
 /// The step at which the call or the task begins that the cursor is at, or in.
 fn beginning(debugger: &Debugger) -> Option<u64> {
     let steps = &debugger.steps;
-    let record = steps.selected()?;
+    let record = steps.window.selected()?;
     if Nesting::of(record) == Nesting::Opens {
         return Some(record.number);
     }
-    let in_memory = steps.around(steps.cursor()).and_then(|place| steps.record(place));
+    let in_memory = steps.around(steps.window.cursor()).and_then(|place| steps.record(place));
     // The beginning of a long task is not in memory, but known.
     let of_task = || {
         let tasks = debugger.tasks.as_ref()?;

@@ -292,8 +292,9 @@ fn task(app: &mut App, forwards: bool, now: Millis) -> Vec<Effect> {
 
 fn move_by(app: &mut App, by: isize, now: Millis) -> Vec<Effect> {
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
-    debugger.steps.step(by);
-    let is_last = debugger.steps.at_end() && debugger.steps.cursor() + 1 >= debugger.steps.records().len();
+    debugger.steps.window.step(by);
+    let is_last =
+        debugger.steps.window.at_end && debugger.steps.window.cursor() + 1 >= debugger.steps.records().len();
     if !is_last {
         follow_no_longer(app, now);
     }

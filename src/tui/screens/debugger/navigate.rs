@@ -98,7 +98,7 @@ pub fn go_to(app: &mut App, number: u64, now: Millis) -> Vec<Effect> {
     if debugger.folds.reveal(number) {
         return read(app, number);
     }
-    if debugger.steps.select(number) || debugger.steps.at_end() && number > debugger.steps.number() {
+    if debugger.steps.select(number) || debugger.steps.window.at_end && number > debugger.steps.number() {
         debugger.steps.select(number);
         return moved(app);
     }
@@ -129,12 +129,12 @@ fn may_write(what: &RecordKind) -> bool {
 pub fn look_closer(app: &mut App) -> Vec<Effect> {
     let height = layout::steps_height(app);
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };
-    debugger.steps.fit(height);
+    debugger.steps.window.fit(height);
     let steps = &debugger.steps;
-    let Some(record) = steps.selected() else { return Vec::new() };
-    let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
+    let Some(record) = steps.window.selected() else { return Vec::new() };
+    let place = steps.call_at(steps.window.cursor()).unwrap_or(steps.window.cursor());
     let end = steps.end_place(place);
-    let is_begin = place == steps.cursor();
+    let is_begin = place == steps.window.cursor();
     let call = steps.record(place).filter(|record| may_write(&record.what)).map(|record| CallSpan {
         begin: record.number,
         // After the last step of a run that was killed nothing more was changed.
@@ -146,7 +146,7 @@ pub fn look_closer(app: &mut App) -> Vec<Effect> {
         number: record.number,
         at: record.at,
         revision: steps.revision_before(place),
-        changes: steps.changes_of(steps.cursor()),
+        changes: steps.changes_of(steps.window.cursor()),
         changes_at_end: end.filter(|_| is_begin).map_or(Vec::new(), |end| steps.changes_of(end)),
         call,
         key: debugger.key(),

@@ -233,7 +233,7 @@ fn finished(app: &mut App, number: RequestId) -> Option<PendingSearch> {
 pub fn news(app: &mut App, now: Millis) -> Option<Effect> {
     let debugger = app.screen.run_mut()?;
     // Away from the end no more may be new than how the run stands: that is read again when it is due.
-    let shows_end = debugger.follows || debugger.steps.at_end();
+    let shows_end = debugger.follows || debugger.steps.window.at_end;
     if shows_end || debugger.looked.plus(HOLDER_REFRESH) <= now { look_again(app, now) } else { None }
 }
 

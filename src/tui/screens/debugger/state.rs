@@ -134,7 +134,7 @@ impl Debugger {
     /// The line of the source that the step under the cursor is at: where a failure names one that line,
     /// otherwise that of its call or of the last call before it.
     pub fn line(&self) -> Option<ScriptLine> {
-        let cursor = self.steps.cursor();
+        let cursor = self.steps.window.cursor();
         let failed = self.steps.record(cursor).and_then(|record| self.source.failed_at(record));
         failed.or_else(|| self.steps.placed(cursor)?.place.clone())
     }
@@ -180,7 +180,7 @@ impl Debugger {
 
     /// The key of the state that the step under the cursor is about.
     pub fn key(&self) -> Option<Key> {
-        let record = self.steps.call_at(self.steps.cursor())?;
+        let record = self.steps.call_at(self.steps.window.cursor())?;
         key_of(&self.steps.record(record)?.what)
     }
 }

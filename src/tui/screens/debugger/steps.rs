@@ -13,7 +13,7 @@ use crate::workflow::recording::{Record, RecordKind};
 
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
-    window: Window<Record>,
+    pub window: Window<Record>,
     /// What was read of them beside the records, which are in the window.
     page: StepPage,
     depths: Vec<usize>,
@@ -149,42 +149,13 @@ impl Steps {
         self.depths.get(place).copied().unwrap_or(0)
     }
 
-    pub fn cursor(&self) -> usize {
-        self.window.cursor()
-    }
-
-    /// The step under the cursor.
-    pub fn selected(&self) -> Option<&Record> {
-        self.window.selected()
-    }
-
     /// The number of the step under the cursor; 0 where there is none.
     pub fn number(&self) -> u64 {
-        self.selected().map_or(0, |record| record.number)
-    }
-
-    /// The first step on the screen.
-    pub fn top(&self) -> usize {
-        self.window.top()
-    }
-
-    /// Whether the last step in memory is the last of the recording.
-    pub fn at_end(&self) -> bool {
-        self.window.at_end
+        self.window.selected().map_or(0, |record| record.number)
     }
 
     pub fn last(&self) -> u64 {
         self.page.last
-    }
-
-    /// Makes the cursor visible in `height` lines.
-    pub fn fit(&mut self, height: usize) {
-        self.window.fit(height);
-    }
-
-    /// Moves the cursor by so many steps, as far as there are any in memory.
-    pub fn step(&mut self, by: isize) {
-        self.window.step(by);
     }
 
     /// Puts the cursor on the step of this number, or the one next to it; whether it is in memory.

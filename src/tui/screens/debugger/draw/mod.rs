@@ -70,7 +70,7 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
         ),
         Span::styled(format!("  step {}", thousands(debugger.steps.number())), theme.number),
     ]);
-    if let Some(last) = debugger.steps.records().last().filter(|_| debugger.steps.at_end()) {
+    if let Some(last) = debugger.steps.records().last().filter(|_| debugger.steps.window.at_end) {
         spans.push(Span::styled(format!(" of {}", thousands(last.number)), theme.faint));
         if debugger.is_shortened() {
             spans.push(Span::styled(", the rest was removed", theme.warning));
@@ -79,7 +79,7 @@ fn title(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut Fr
     if row.run.is_imported() {
         spans.push(Span::styled("  imported", theme.warning));
     }
-    if let Some(task) = debugger.steps.selected().and_then(|record| record.task.as_ref()) {
+    if let Some(task) = debugger.steps.window.selected().and_then(|record| record.task.as_ref()) {
         spans.push(Span::styled(format!("  task {}", escape(task.as_bytes())), theme.label));
     }
     if debugger.follows {
@@ -182,12 +182,13 @@ fn steps(app: &App, debugger: &Debugger, area: Rect, frame: &mut Frame<'_>) {
         frame.render_widget(Line::styled(text, theme.faint), area);
         return;
     }
-    let visible = || steps.top()..(steps.top() + usize::from(area.height)).min(steps.records().len());
+    let visible =
+        || steps.window.top()..(steps.window.top() + usize::from(area.height)).min(steps.records().len());
     let longest = visible().filter_map(|place| steps.took(place)).max().unwrap_or(1).max(1);
     let digits = steps.records().last().map_or(1, |last| last.number.to_string().len());
     for (place, y) in visible().zip(area.y..area.bottom()) {
         let Some(record) = steps.record(place) else { continue };
-        let is_cursor = place == steps.cursor();
+        let is_cursor = place == steps.window.cursor();
         let style = if is_cursor { theme.text.patch(theme.cursor) } else { theme.text };
         let took = steps.took(place);
         let aside = BAR + 7;

@@ -31,7 +31,7 @@ pub fn draw(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut
     if area.height < 2 || area.width < 10 {
         return;
     }
-    let at = debugger.steps.selected().map_or(0, |record| record.at);
+    let at = debugger.steps.window.selected().map_or(0, |record| record.at);
     let inner = part(app, &format!("this step, {} after the beginning", time(at)), area, frame);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(1), ..inner };
     let lines = lines_about(app, debugger, now, usize::from(inner.width));
@@ -44,7 +44,7 @@ pub fn draw(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut
 fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec<Line<'static>> {
     let theme = &app.settings.theme;
     let steps = &debugger.steps;
-    let place = steps.call_at(steps.cursor()).unwrap_or(steps.cursor());
+    let place = steps.call_at(steps.window.cursor()).unwrap_or(steps.window.cursor());
     let Some(record) = steps.record(place) else { return Vec::new() };
     let shown = shown(app, steps, place, record);
     let mut lines = Vec::new();
@@ -65,7 +65,7 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
             {
                 word("result", answer.to_string(), tone(app, end));
                 word("took", time(end.at.saturating_sub(record.at)), theme.text);
-            } else if steps.at_end() {
+            } else if steps.window.at_end {
                 let (result, took) = without_end(debugger, record.at, now);
                 word("result", result, theme.warning);
                 word("took", took, theme.text);
@@ -81,7 +81,7 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
     }
     if matches!(&record.what, RecordKind::Event(RunEvent::TaskStarted { .. }))
         && steps.end_of(place).is_none()
-        && steps.at_end()
+        && steps.window.at_end
     {
         lines.extend(prose(app, "took", without_end(debugger, record.at, now).1, width));
     }
@@ -102,7 +102,7 @@ fn lines_about(app: &App, debugger: &Debugger, now: Millis, width: usize) -> Vec
         }
     }
     let mut log: Vec<(String, Vec<u8>)> =
-        steps.records()[..=steps.cursor()].iter().rev().filter_map(line_of_log).take(LOG).collect();
+        steps.records()[..=steps.window.cursor()].iter().rev().filter_map(line_of_log).take(LOG).collect();
     log.reverse();
     for (place, (level, text)) in log.iter().enumerate() {
         let style = if matches!(level.as_str(), "warn" | "error") { theme.warning } else { theme.text };
@@ -149,7 +149,7 @@ fn changes(app: &App, debugger: &Debugger, about: &StepDetails, width: usize) ->
 /// Whether the step is of a transaction that ended without a commit.
 fn is_rolled_back(debugger: &Debugger) -> bool {
     let steps = &debugger.steps;
-    let Some(place) = steps.call_at(steps.cursor()) else { return false };
+    let Some(place) = steps.call_at(steps.window.cursor()) else { return false };
     let is_transaction = |record: &Record| matches!(&record.what, RecordKind::Begin { function, .. } if functions::is_transaction(function));
     let is_dropped = |record: &Record| matches!(&record.what, RecordKind::End { answer, .. } if !matches!(answer, Answer::CallbackReturned | Answer::Returned(_)));
     steps.record(place).is_some_and(is_transaction) && steps.end_of(place).is_some_and(is_dropped)
