@@ -33,47 +33,9 @@ const LAYERS: [&str; 12] = [
 /// Cycles that are still to be opened, each with all that may be in it: `folder::` stands for all that is below it.
 /// Take out what you open; add nothing.
 const ALLOWED_CYCLES: &[&[&str]] = &[
-    &[
-        "tui::bulk",
-        "tui::connection",
-        "tui::dialogs",
-        "tui::list",
-        "tui::screens",
-        "tui::undo",
-        "tui::update",
-    ],
-    // An action leads to what a dialog or a screen does, and that to further actions.
-    &[
-        "tui::bulk::update",
-        "tui::connection::",
-        "tui::dialogs::",
-        "tui::screens::past::",
-        "tui::undo::update",
-        "tui::update::",
-    ],
-    // What is asked of workers is in effects, those are in dialogs, and dialogs in the state.
-    &[
-        "tui::app",
-        "tui::bulk::worker",
-        "tui::connection::",
-        "tui::dialogs::",
-        "tui::effect",
-        "tui::focus",
-        "tui::list::columns",
-        "tui::list::draw",
-        "tui::list::read",
-        "tui::list::state",
-        "tui::screens",
-        "tui::screens::debugger::",
-        "tui::screens::entries::",
-        "tui::screens::history::columns",
-        "tui::screens::locks::",
-        "tui::screens::overview::",
-        "tui::screens::past::",
-        "tui::screens::runs::",
-        "tui::screens::screen",
-        "tui::screens::value::state",
-    ],
+    &["tui::bulk", "tui::screens"],
+    // Marking in a list and marking in the past.
+    &["tui::bulk::update", "tui::bulk::worker", "tui::screens::past::"],
 ];
 
 /// A module, which is a file or a part of one.
