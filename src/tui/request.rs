@@ -130,6 +130,14 @@ mod tests {
     }
 
     #[test]
+    fn of_single_requests_the_last_that_were_cancelled_are_known() {
+        let token = CancelToken::default();
+        (0..=SINGLE_MAX as u64).for_each(|id| token.cancel(RequestId(id)));
+        assert!(!token.is_cancelled(RequestId(0)) && token.is_cancelled(RequestId(1)));
+        assert!(token.is_cancelled(RequestId(SINGLE_MAX as u64)));
+    }
+
+    #[test]
     fn a_queue_gives_what_is_urgent_first_and_the_rest_in_order() {
         let (sender, receiver) = std::sync::mpsc::channel();
         let queue = RequestQueue::new(receiver);

@@ -11,6 +11,7 @@ use crate::tui::keys::action::View;
 use crate::tui::list::filter::Filter;
 use crate::tui::list::row::RowId;
 use crate::tui::request::{RequestId, RequestQueue};
+use crate::tui::screens::debugger::requests::{DebugSessionId, StepFilter, StepSearch};
 
 fn database(keys: usize) -> (tempfile::TempDir, Location, Options) {
     let folder = tempfile::tempdir().unwrap();
@@ -42,7 +43,7 @@ fn select(id: u64) -> Effect {
 }
 
 /// A queue of requests after which no more come.
-fn queue(requests: impl IntoIterator<Item = Effect>) -> RequestQueue<Effect> {
+fn queue<R>(requests: impl IntoIterator<Item = R>) -> RequestQueue<R> {
     let (sender, receiver) = channel();
     requests.into_iter().for_each(|request| sender.send(request).unwrap());
     RequestQueue::new(receiver)
@@ -125,6 +126,27 @@ fn one_request_is_cancelled_and_the_others_are_not() {
     assert_eq!(in_background([select(1), select(2), select(3)], &bulks), ["1: 3", "2: stopped", "3: 3"]);
     bulks.cancel_all();
     assert_eq!(in_background([select(4)], &bulks), ["4: stopped"]);
+}
+
+#[test]
+fn recordings_are_searched_but_not_for_what_was_stopped_or_replaced() {
+    let (_folder, location, settings) = database(1);
+    let sitting = |id| DebugSessionId { number: RequestId(id), run: 9 };
+    let search = |id| {
+        let test = StepFilter::Failure;
+        let search = StepSearch { run: 9, from: 1, forwards: true, test, last: 1 };
+        DebuggerRequest::Search(RequestId(id), search)
+    };
+    let replies = replies(|answers| {
+        let desk = WorkerContext::new(&location, &settings, answers);
+        desk.searches.cancel(RequestId(3));
+        desk.tasks.cancel_before(RequestId(2));
+        let tasks = [1, 2].map(|id| DebuggerRequest::Tasks(sitting(id)));
+        debugger::worker::search(&desk, &queue(tasks.into_iter().chain([search(3), search(4)])));
+    });
+    let told: Vec<_> = replies.iter().map(|reply| format!("{reply:?}")).collect();
+    assert!(told.len() == 2 && told[0].contains("Tasks(DebugSessionId { number: RequestId(2)"), "{told:?}");
+    assert!(told[1].contains("Found(RequestId(4)"), "{told:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ const LANDMARKS: usize = 100;
 pub fn tasks(store: &dyn Store, run: i64, stops: &dyn Fn() -> bool) -> Result<Option<Tasks>, RecordingError> {
     let mut tasks = Tasks::default();
     let mut next = 1;
-    loop {
+    while !stops() {
         let page = store.recording_chunks(run, next, true, LANDMARKS)?;
         let pieces: Vec<RecordingChunk> =
             page.into_iter().filter(|piece| piece.first > 0 && piece.last >= next).collect();
@@ -29,10 +29,8 @@ pub fn tasks(store: &dyn Store, run: i64, stops: &dyn Fn() -> bool) -> Result<Op
         for piece in &pieces {
             decode(piece)?.iter().for_each(|record| tasks.add(record));
         }
-        if stops() {
-            return Ok(None);
-        }
     }
+    Ok(None)
 }
 
 /// The step that is looked for; `None` if there is none, or nobody wants it any more.
