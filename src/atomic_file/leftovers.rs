@@ -10,7 +10,6 @@ use super::incomplete::{PREFIX, SIDES, SUFFIX, is_locked};
 /// An incomplete file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
-    /// Where it is.
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,

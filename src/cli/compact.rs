@@ -28,7 +28,6 @@ pub struct CompactArguments {
     json: bool,
 }
 
-/// Compacts the database.
 pub fn compact(database: &Database, arguments: &CompactArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let plan = store.plan_compaction()?;

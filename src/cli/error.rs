@@ -6,7 +6,6 @@ use crate::tui::TuiError;
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// An error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An error of the interface.
@@ -35,7 +34,6 @@ pub enum CliError {
     Exit {
         /// The exit code.
         code: u8,
-        /// The message.
         message: String,
     },
     /// The output could not be written.

@@ -57,9 +57,7 @@ impl Fence {
 /// The lock of the `slothstate lock` that runs this process.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SurroundingLock {
-    /// The lock.
     pub lock: String,
-    /// Its token.
     pub token: Token,
     /// The database of the lock; `None` (not in the environment) matches any.
     pub database: Option<PathBuf>,

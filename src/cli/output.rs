@@ -229,7 +229,6 @@ pub fn put_text(object: &mut Object, name: &str, bytes: &[u8]) {
     }
 }
 
-/// An object with the key.
 pub fn key_to_json(key: &Key) -> Object {
     let mut object = Object::default();
     put_text(&mut object, "key", key.as_bytes());

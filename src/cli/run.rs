@@ -196,7 +196,6 @@ fn try_out(
     outcome.summary.map_or(Ok(()), |summary| verdict(&request.script, &summary))
 }
 
-/// The run request of the arguments.
 pub(super) fn request(arguments: &RunArguments) -> Result<RunRequest, CliError> {
     let files = arguments.require.iter().chain([&arguments.file]);
     if files.filter(|file| **file == Path::new(STANDARD_INPUT)).count() > 1 {

@@ -21,7 +21,6 @@ pub fn stacks(store: &dyn Store) -> Stacks {
     })
 }
 
-/// A run, as a row of `runs`.
 pub fn run_to_row(run: &StackRun) -> [String; 7] {
     let error = run.error.as_ref().map_or(String::new(), |error| format!(": {}", escape(error.as_bytes())));
     [
@@ -55,7 +54,6 @@ pub fn run_to_json(run: &StackRun) -> Json {
     })
 }
 
-/// A lock, as a row of `locks`.
 pub fn lock_to_row(lock: &StackLock, now: Millis) -> [String; 8] {
     let none = || String::from("-");
     [

@@ -20,7 +20,6 @@ pub struct TrialArguments {
 }
 
 impl TrialArguments {
-    /// The stubs.
     pub(super) fn stubs(&self) -> &[ExecStub] {
         &self.stub
     }

@@ -9,7 +9,6 @@ use crate::text::escape::escape;
 /// A named database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
-    /// The name.
     pub name: String,
     /// The database file.
     pub path: PathBuf,
@@ -81,7 +80,6 @@ impl Contexts {
         &self.0
     }
 
-    /// The context with that name.
     pub fn named(&self, name: &str) -> Option<&Context> {
         self.0.iter().find(|context| context.name == name)
     }

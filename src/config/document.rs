@@ -15,7 +15,6 @@ pub const MAX_CONFIG_SIZE: u64 = 1024 * 1024;
 /// A problem in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
-    /// The file.
     pub file: PathBuf,
     /// The line, counted from 1; `None` for a problem of the whole file.
     pub line: Option<usize>,
@@ -36,9 +35,7 @@ impl fmt::Display for ConfigProblem {
 /// The entries of a file, in its order.
 #[derive(Clone, Debug, Default)]
 pub struct Document {
-    /// The file.
     pub file: PathBuf,
-    /// Its entries.
     pub entries: Vec<ConfigItem>,
     /// Syntax errors.
     pub problems: Vec<ConfigProblem>,
@@ -47,26 +44,21 @@ pub struct Document {
 /// A name and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigItem {
-    /// The name.
     pub name: String,
     /// The line of the name, counted from 1.
     pub line: usize,
-    /// The value.
     pub value: ConfigValue,
 }
 
 /// A value of a name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConfigValue {
-    /// A text.
     Text(String),
     /// True or false.
     Truth(bool),
     /// A whole number.
     Integer(i64),
-    /// A list.
     List(Vec<ConfigValue>),
-    /// A table.
     Table(Vec<ConfigItem>),
     /// A value that no setting has: a float, a date.
     Other,

@@ -16,7 +16,6 @@ pub const FORMAT: &str = "slothstate-export";
 /// The newest version of the format that this program supports.
 pub const FORMAT_VERSION: u64 = 1;
 
-/// The header.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportHeader {
@@ -40,17 +39,13 @@ pub struct ExportHeader {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportRecord {
-    /// An entry.
     Entry(EntryRecord),
-    /// A lock.
     Lock(LockRecord),
     /// A row of history.
     Change(Box<ChangeRecord>),
-    /// The footer.
     End(Footer),
 }
 
-/// The footer.
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Footer {
@@ -88,7 +83,6 @@ struct ActorRecord {
     task: Option<String>,
 }
 
-/// An entry.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntryRecord {
@@ -114,7 +108,6 @@ pub struct EntryRecord {
     actor: Option<ActorRecord>,
 }
 
-/// A lock.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockRecord {

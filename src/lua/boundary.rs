@@ -14,9 +14,7 @@ use crate::lua::{ScriptContext, Stop};
 pub struct HostCall<'a> {
     /// The interpreter, in the coroutine that calls.
     pub lua: &'a Lua,
-    /// The function.
     pub function: &'static HostFunction,
-    /// The arguments.
     pub arguments: &'a MultiValue,
     /// The type that the source expects; not a part of the arguments.
     pub reading: Option<Reading>,
@@ -27,9 +25,7 @@ pub type Work<'a> = &'a dyn Fn() -> mlua::Result<MultiValue>;
 
 /// A function of the script that a call calls back.
 pub struct Callback<'a> {
-    /// The function.
     pub function: &'a Function,
-    /// The arguments.
     pub arguments: &'a MultiValue,
     /// Whether the answer is that of Lua's `pcall`.
     pub protected: bool,
@@ -57,11 +53,9 @@ pub enum CommitFate {
     Done,
     /// Others had changed what was read; the function runs again.
     Retry,
-    /// It was refused.
     Refused,
 }
 
-/// The boundary.
 pub trait Boundary {
     /// Executes a call, or answers it.
     ///

@@ -27,7 +27,6 @@ pub struct Native {
 }
 
 impl Native {
-    /// The function with this body.
     pub const fn new(function: HostFunction, body: NativeBody) -> Native {
         Native { function, body }
     }
@@ -106,7 +105,6 @@ impl Call<'_> {
         self.value(index).is_nil()
     }
 
-    /// The result of the call.
     pub fn answer(&self, values: impl IntoLuaMulti) -> Result<MultiValue, CallError> {
         Ok(values.into_lua_multi(self.lua)?)
     }

@@ -52,7 +52,6 @@ pub fn caller(lua: &Lua) -> Option<ScriptLine> {
     })
 }
 
-/// A line of a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScriptLine {
     /// The file, as it was given.

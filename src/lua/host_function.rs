@@ -34,7 +34,6 @@ pub enum CallTarget {
     Variable,
     /// The working directory of the task with this name.
     Directory,
-    /// The log.
     Log,
     /// Time, chance or memory.
     Machine,
@@ -54,7 +53,6 @@ pub enum CallbackKind {
 /// A recorded call, as far as it is known.
 #[derive(Clone, Copy, Debug)]
 pub struct ObservedCall<'a> {
-    /// The arguments.
     pub arguments: &'a [RecordedValue],
     /// The arguments of the callback, if that is what follows the beginning of the call.
     pub callback: Option<&'a [RecordedValue]>,
@@ -91,7 +89,6 @@ pub enum Proof {
     Unknown,
     /// The entry did not exist.
     Absent,
-    /// It had this value.
     Value(RecordedValue),
     /// It had this value, or did not exist.
     AbsentOr(RecordedValue),
@@ -154,7 +151,6 @@ impl HostFunction {
         HostFunction { effect: CallEffect::Write, ..HostFunction::reads(name) }
     }
 
-    /// A function that waits.
     pub const fn waits(name: &'static str) -> HostFunction {
         HostFunction { effect: CallEffect::Wait, ..HostFunction::reads(name) }
     }

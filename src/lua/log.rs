@@ -18,7 +18,6 @@ pub enum LogLevel {
     Info,
     /// A warning.
     Warn,
-    /// An error.
     Error,
 }
 

@@ -55,15 +55,12 @@ use crate::store::Store;
 
 /// The context that the scripts of one run share.
 pub struct ScriptContext {
-    /// The state.
     pub scope: StateScope,
     /// The boundary that every call passes which leaves the script.
     pub boundary: Rc<dyn Boundary>,
     /// The machine.
     pub host: Rc<dyn Host>,
-    /// The limits.
     pub limits: Rc<Limits>,
-    /// The locks held.
     pub locks: HeldLocks,
     /// The format of the recording that is made or played: scripts have the functions of that format.
     pub format: u32,
@@ -107,7 +104,6 @@ pub struct Runtime {
 pub enum ScriptError {
     /// It raised an error, with the place if there is one.
     Raised(String),
-    /// It was stopped.
     Stopped(Stop),
 }
 

@@ -11,7 +11,6 @@ use crate::text::escape::escape;
 /// A value of a script, without its identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RecordedValue {
-    /// nil.
     #[serde(rename = "n")]
     Nil,
     /// A truth value.
@@ -38,12 +37,10 @@ pub enum RecordedValue {
 }
 
 impl RecordedValue {
-    /// A text.
     pub fn text(text: impl Into<Vec<u8>>) -> RecordedValue {
         RecordedValue::Text(text.into())
     }
 
-    /// A number.
     pub fn number(number: f64) -> RecordedValue {
         match number {
             // -0 is not an integer, and numbers beyond 2^53 are kept bit for bit.

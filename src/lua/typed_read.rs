@@ -12,7 +12,6 @@ pub enum Reading {
     Equality(Type),
     /// A literal of that type is the default.
     Or(Type),
-    /// It is a condition.
     Condition,
 }
 

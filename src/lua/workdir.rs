@@ -26,7 +26,6 @@ const fn writes(name: &'static str) -> HostFunction {
 /// The body of a function.
 type WorkdirBody = fn(&Lua, &dyn Host, &Path, &CreatedDirectories) -> mlua::Result<MultiValue>;
 
-/// The functions.
 pub static FUNCTIONS: [(HostFunction, WorkdirBody); 4] = [
     (reads("workdir.get"), |lua, _, directory, _| {
         let path = lua.create_string(directory.as_os_str().as_bytes())?;

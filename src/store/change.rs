@@ -7,7 +7,6 @@ use crate::time::Millis;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
-    /// An entry.
     Entry,
     /// A lock; the old and new values are holders.
     Lock,

@@ -8,7 +8,6 @@ use crate::time::Millis;
 /// One key with its value, type, expiry, version and revision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// The key.
     pub key: Key,
     /// The stored bytes, or the first of them where the reader asked for no more.
     pub stored: Vec<u8>,
@@ -131,7 +130,6 @@ pub enum Order {
 pub struct Scan {
     /// The keys to read.
     pub range: KeyRange,
-    /// In which order.
     pub order: Order,
     /// Where to go on: the last key of the page before, which is not read again.
     pub after: Option<Key>,

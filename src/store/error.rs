@@ -29,9 +29,7 @@ struct ErrorPlace {
 /// What happened.
 #[derive(Debug)]
 pub enum ErrorKind {
-    /// A key is empty.
     EmptyKey,
-    /// The name of a lock is empty.
     EmptyLockName,
     /// There is no such database.
     NotFound,
@@ -39,7 +37,6 @@ pub enum ErrorKind {
     Exists,
     /// The path leads to a directory.
     IsDirectory,
-    /// It is not a state database.
     NotAStateDatabase {
         /// What it is instead.
         reason: String,
@@ -76,7 +73,6 @@ pub enum ErrorKind {
     },
     /// The database is empty or gone, and a part of it remains that opening it would destroy.
     Emptied {
-        /// What remains.
         remains: String,
     },
     /// A database is to be replaced by itself.
@@ -90,11 +86,8 @@ pub enum ErrorKind {
     },
     /// A revision in the gap before an epoch.
     LostRevision {
-        /// The revision.
         revision: Revision,
-        /// The epoch.
         epoch: i64,
-        /// Its first revision.
         first: Revision,
         /// The newest revision before it.
         after: Revision,
@@ -155,7 +148,6 @@ pub enum ErrorKind {
         key: Key,
         /// The edit.
         operation: &'static str,
-        /// The text.
         text: String,
     },
     /// The result of an increment has no place in a number, or would be the same number.
@@ -172,7 +164,6 @@ pub enum ErrorKind {
     },
     /// The newest revision leaves no room for another one.
     NoRevisionLeft {
-        /// The newest revision.
         newest: Revision,
     },
     /// There is no such entry, and the operation needs one.
@@ -203,7 +194,6 @@ pub enum ErrorKind {
     NotRecorded,
     /// A revision or a time in the future.
     NotYet {
-        /// The newest revision.
         newest: Revision,
     },
     /// Too many others changed the same entry at the same time.
@@ -224,7 +214,6 @@ pub enum ErrorKind {
     },
     /// The engine does not have such an operation.
     Unsupported {
-        /// The operation.
         operation: &'static str,
     },
     /// A file operation failed.

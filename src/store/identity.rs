@@ -57,9 +57,7 @@ pub enum Reset {
     },
     /// The newest revision is less than one that was seen before.
     WentBack {
-        /// The revision that was seen.
         seen: Revision,
-        /// The newest one there is.
         newest: Revision,
     },
     /// A revision that was seen is another change now.

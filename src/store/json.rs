@@ -131,7 +131,6 @@ impl fmt::Display for JsonText {
 /// One level of a JSON value. The pieces are parts of the text that was looked into.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JsonNode<'a> {
-    /// null.
     Null,
     /// A truth value.
     Boolean(bool),
@@ -152,7 +151,6 @@ pub struct Member<'a> {
     pub name: Cow<'a, str>,
     /// Its name as it is spelled, in quotation marks.
     pub key: &'a str,
-    /// Its value.
     pub value: &'a str,
 }
 

@@ -14,7 +14,6 @@ pub struct Key {
     bytes: Box<[u8]>,
 }
 
-/// A key that is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a key cannot be empty")]
 pub struct EmptyKey;

@@ -40,7 +40,6 @@ impl Kind {
         }
     }
 
-    /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.name() == name)
     }

@@ -44,7 +44,6 @@ pub struct Process {
 pub enum Sighting {
     /// There is no process of that PID: `kill` answers ESRCH.
     Gone,
-    /// There is one.
     Seen {
         /// When it was started, in clock ticks since the boot.
         start_ticks: u64,
@@ -68,7 +67,6 @@ pub enum ProcessActivity {
 }
 
 impl Process {
-    /// This process.
     pub fn current() -> Process {
         let pid = std::process::id();
         let own = Path::new("/proc/self");

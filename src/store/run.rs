@@ -68,12 +68,10 @@ pub struct RunEnd {
     pub skipped: u32,
 }
 
-/// A run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Its number, which no other run on this database has: the one that changes name as theirs.
     pub number: i64,
-    /// What was run.
     pub new: NewRun,
     /// Who ran it.
     pub actor: Actor,

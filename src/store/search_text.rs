@@ -18,14 +18,12 @@ impl PartialEq for Needle {
 }
 
 impl Needle {
-    /// A needle of this text.
     pub fn new(text: &str) -> Needle {
         let exact = text.chars().any(char::is_uppercase) || !text.chars().any(char::is_lowercase);
         let finder = exact.then(|| memmem::Finder::new(text).into_owned());
         Needle { text: text.to_string(), exact: finder }
     }
 
-    /// The text.
     pub fn text(&self) -> &str {
         &self.text
     }

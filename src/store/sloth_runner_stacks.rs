@@ -17,7 +17,6 @@ pub struct Stacks {
     pub locks: Vec<StackLock>,
 }
 
-/// A run of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackRun {
     /// Its number among the runs of stacks.
@@ -64,7 +63,6 @@ impl StackRun {
     }
 }
 
-/// A lock on a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackLock {
     /// The identity of the stack.

@@ -88,7 +88,6 @@ pub enum Operation {
     PutUntyped {
         /// The entry to write.
         key: Key,
-        /// The text.
         text: Vec<u8>,
         /// What becomes of its expiry.
         expiry: Expiry,
@@ -97,7 +96,6 @@ pub enum Operation {
     Restore {
         /// The entry to write.
         key: Key,
-        /// What was there.
         image: Image,
     },
     /// Changes the value depending on what it is; the outcome says what it came to.
@@ -172,7 +170,6 @@ pub struct Transaction {
     pub conditions: Vec<Condition>,
     /// These are done in their order.
     pub operations: Vec<Operation>,
-    /// What it is for.
     pub purpose: Purpose,
 }
 

@@ -238,7 +238,6 @@ impl FromStr for Numeral {
 pub enum Value {
     /// Text, or any bytes that another program wrote.
     String(Vec<u8>),
-    /// A number.
     Number(Numeral),
     /// A truth value.
     Boolean(bool),
@@ -247,17 +246,14 @@ pub enum Value {
 }
 
 impl Value {
-    /// A string value.
     pub fn text(text: impl Into<String>) -> Value {
         Value::String(text.into().into_bytes())
     }
 
-    /// An integer value.
     pub fn integer(integer: i64) -> Value {
         Value::number(Number::Integer(integer))
     }
 
-    /// A number.
     pub fn number(number: Number) -> Value {
         Value::Number(number.into())
     }
@@ -267,7 +263,6 @@ impl Value {
         Value::Table(json.into())
     }
 
-    /// The type of the value.
     pub fn value_type(&self) -> Type {
         match self {
             Value::String(_) => Type::String,

@@ -28,7 +28,6 @@ pub struct CommandSpec {
 /// Bytes that need not be UTF-8.
 pub type Bytes = serde_bytes::ByteBuf;
 
-/// A request to a supervisor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum SupervisorRequest {
     /// Start the command. It comes with the three files of its standard streams.
@@ -43,7 +42,6 @@ pub enum SupervisorRequest {
     Kill,
 }
 
-/// A report of a supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SupervisorReport {
     /// The command runs with this PID.

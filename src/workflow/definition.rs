@@ -99,7 +99,6 @@ pub struct Task {
     pub name: String,
     /// Where it was declared.
     pub place: ScriptLine,
-    /// What it is for.
     pub description: Option<String>,
     /// What it does.
     pub command: Option<TaskAction>,
@@ -107,7 +106,6 @@ pub struct Task {
     pub depends_on: Vec<String>,
     /// How long an attempt may take.
     pub timeout: Option<Duration>,
-    /// Its retries.
     pub retries: Retries,
     /// Whether to run it at all.
     pub run_if: Option<TaskAction>,
@@ -134,11 +132,8 @@ pub struct Task {
 pub struct Workflow {
     /// The name; the file's, where none was defined.
     pub name: String,
-    /// What it is for.
     pub description: Option<String>,
-    /// Its version.
     pub version: Option<String>,
-    /// The tasks.
     pub tasks: Vec<Task>,
     /// How long the whole run may take.
     pub timeout: Option<Duration>,

@@ -41,7 +41,6 @@ pub struct RunEnv {
     pub host: Rc<dyn Host>,
     /// The boundary between the script and its environment.
     pub boundary: Rc<dyn RunBoundary>,
-    /// The locks.
     pub locks: HeldLocks,
     /// The signal that stops the run.
     pub stop_signal: StopSignal,
@@ -63,7 +62,6 @@ pub enum RunError {
     /// The interpreter could not be created.
     #[error("cannot start Lua: {0}")]
     Lua(String),
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

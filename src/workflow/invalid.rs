@@ -23,11 +23,9 @@ pub enum InvalidWorkflow {
     UnknownDependency {
         /// Where the task was declared.
         place: ScriptLine,
-        /// The task.
         task: String,
         /// What it depends on.
         dependency: String,
-        /// What there is.
         known: String,
     },
     /// A task has nothing to do.
@@ -35,7 +33,6 @@ pub enum InvalidWorkflow {
     NoCommand {
         /// Where the task was declared.
         place: ScriptLine,
-        /// The task.
         task: String,
     },
     /// A selected task does not exist.
@@ -43,7 +40,6 @@ pub enum InvalidWorkflow {
     UnknownTask {
         /// The name that was given.
         name: String,
-        /// What there is.
         known: String,
     },
     /// The file has the older form, which is not supported.
@@ -54,7 +50,6 @@ pub enum InvalidWorkflow {
         file.display()
     )]
     TaskDefinitions {
-        /// The file.
         file: PathBuf,
         /// The names of the tasks in it, where they could be read: ` (a, b)`.
         tasks: String,
@@ -62,7 +57,6 @@ pub enum InvalidWorkflow {
     /// The file declares nothing.
     #[error("{} declares no task; declare one with task(\"name\"):command(function(params, deps) … end)", file.display())]
     Empty {
-        /// The file.
         file: PathBuf,
     },
 }

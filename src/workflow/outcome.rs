@@ -12,7 +12,6 @@ use crate::lua::LostLock;
 pub enum TaskOutcome {
     /// It succeeded.
     Ok,
-    /// It failed.
     Failed,
     /// It ran out of time.
     TimedOut,
@@ -37,7 +36,6 @@ impl TaskOutcome {
         TaskOutcome::Stopped,
     ];
 
-    /// The outcome with this name.
     pub fn from_name(name: &str) -> Option<TaskOutcome> {
         TaskOutcome::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
@@ -71,7 +69,6 @@ pub enum RunOutcome {
     Failed,
     /// A task's `abort_if` returned true.
     Aborted,
-    /// It timed out.
     TimedOut,
     /// A signal stopped it.
     Stopped {

@@ -16,26 +16,22 @@ pub enum Event {
     RunStarted {
         /// The number of the run; `None` if nothing is recorded.
         run: Option<i64>,
-        /// The workflow.
         workflow: String,
         /// The names of its tasks in their order.
         tasks: Vec<String>,
     },
     /// A task begins.
     TaskStarted {
-        /// The task.
         task: String,
     },
     /// A hook or a callback of a task is called.
     HookStarted {
-        /// The task.
         task: String,
         /// Which one: pre_hook, post_hook, on_success, on_failure, on_timeout, run_if, abort_if.
         hook: &'static str,
     },
     /// An attempt failed, and it was not the last.
     AttemptFailed {
-        /// The task.
         task: String,
         /// Which attempt, counted from 1.
         attempt: u32,
@@ -49,7 +45,6 @@ pub enum Event {
     },
     /// A task has ended, or will not be run.
     TaskFinished {
-        /// The task.
         task: String,
         /// How it ended.
         outcome: TaskOutcome,
@@ -65,7 +60,6 @@ pub enum Event {
     Log {
         /// The running task, if there is one.
         task: Option<String>,
-        /// The level.
         level: LogLevel,
         /// The line, as the script wrote it; bytes that are not UTF-8 are replaced.
         line: String,

@@ -17,7 +17,6 @@ pub enum RunEvent {
     /// The run begins.
     #[serde(rename = "r")]
     RunStarted {
-        /// The workflow.
         workflow: String,
         /// The names of its tasks in their order.
         tasks: Vec<String>,
@@ -25,7 +24,6 @@ pub enum RunEvent {
     /// A task begins.
     #[serde(rename = "t")]
     TaskStarted {
-        /// The task.
         task: String,
     },
     /// A hook of a task or of the workflow is called.
@@ -39,7 +37,6 @@ pub enum RunEvent {
     /// An attempt failed, and another follows.
     #[serde(rename = "a")]
     AttemptFailed {
-        /// The task.
         task: String,
         /// Which attempt, counted from 1.
         attempt: u32,
@@ -53,7 +50,6 @@ pub enum RunEvent {
     /// A task has ended, or is not run.
     #[serde(rename = "f")]
     TaskFinished {
-        /// The task.
         task: String,
         /// How it ended; `None` where a recording up to format 3 has masked the word.
         outcome: Option<TaskOutcome>,

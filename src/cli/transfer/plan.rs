@@ -46,7 +46,6 @@ pub struct NameSample {
 }
 
 impl NameSample {
-    /// Adds a name.
     pub fn add(&mut self, name: String) {
         self.count += 1;
         if self.first.len() < 5 {
@@ -67,7 +66,6 @@ impl NameSample {
 pub enum OnConflict {
     /// Not given: import nothing.
     Undecided,
-    /// Keep it.
     Keep,
     /// Overwrite it.
     Replace,
@@ -79,7 +77,6 @@ pub enum EntryDecision {
     Write(Condition),
     /// It already exists.
     Equal,
-    /// It has expired.
     Expired,
     /// Keep the existing value.
     Keep,
@@ -90,7 +87,6 @@ pub enum EntryDecision {
 }
 
 impl ImportSummary {
-    /// Counts an entry.
     pub fn count(&mut self, entry: &Entry, verdict: &EntryDecision) {
         match verdict {
             EntryDecision::Write(Condition::Unchanged(_)) => {

@@ -25,7 +25,6 @@ struct BaseText<'a> {
 }
 
 impl<'a> BaseText<'a> {
-    /// A piece of this one.
     fn piece(&self, text: &'a str) -> BaseText<'a> {
         let place = self.place.map(|(mark, place)| (mark, place + json::offset(self.text, text)));
         BaseText { text, place }

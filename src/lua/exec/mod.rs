@@ -28,7 +28,6 @@ use crate::text::escape::escape;
 
 /// The functions of the module.
 pub static FUNCTIONS: [Native; 2] = [RUN, RESULT];
-/// `exec.run`.
 pub const RUN: Native = Native::new(HostFunction::writes("exec.run").about(CallTarget::Command), run_command);
 const RESULT: Native = Native::new(
     HostFunction::writes("exec.result").about(CallTarget::Command).answering_table().since(3),

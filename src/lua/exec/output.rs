@@ -25,7 +25,6 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Stream::Stdout => "stdout",

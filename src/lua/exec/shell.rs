@@ -34,7 +34,6 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
 pub struct ShellCommand {
     /// The text for the shell.
     pub text: String,
-    /// The timeout.
     pub timeout: Option<Duration>,
     /// Variables to set over those of this process.
     pub env: BTreeMap<String, Vec<u8>>,
@@ -59,7 +58,6 @@ pub enum ExitReason {
     Exited(i32),
     /// A signal killed it that was not sent from here.
     Signalled(i32),
-    /// It timed out.
     TimedOut(Duration),
     /// It was stopped on request.
     Stopped,

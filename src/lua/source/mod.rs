@@ -21,7 +21,6 @@ pub use tokens::{LuaToken, TokenKind, tokens};
 /// A call that uses another variant of its function, if it turns out to call that function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrappedCall<'s> {
-    /// The call.
     pub call: &'s SourceCall,
     /// The name of the variant.
     pub variant: &'static str,

@@ -57,7 +57,6 @@ pub struct SourceCall {
 /// An operand of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operand {
-    /// A literal.
     Literal(Literal),
     /// A variable, by the bytes of its name.
     Name(usize, usize),
@@ -88,7 +87,6 @@ pub struct Comparison {
 /// What was found in a source, in the order of the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceScan {
-    /// The calls.
     pub calls: Vec<SourceCall>,
     /// The assignments of calls.
     pub assignments: Vec<Assignment>,

@@ -1,14 +1,12 @@
 //! The tokens of a Lua 5.1 source, with their places. The source must have been compiled by Lua
 //! before: what Lua refuses is not diagnosed here.
 
-/// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// An identifier.
     Name,
     /// A reserved word.
     Keyword,
-    /// A number.
     Number,
     /// A string, quoted or in long brackets.
     Text,
@@ -21,7 +19,6 @@ pub enum TokenKind {
 /// A token, as a range of bytes of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LuaToken {
-    /// What it is.
     pub kind: TokenKind,
     /// The offset of its first byte.
     pub start: usize,

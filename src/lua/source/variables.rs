@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-/// A variable.
 #[derive(Default)]
 pub(super) struct Variable {
     /// The calls that are assigned to it, each alone, by their places in the scan.

@@ -27,7 +27,6 @@ fn value<T>(
         .map(Option::flatten)
 }
 
-/// Sets the value of that name.
 pub(super) fn set(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
     connection
         .prepare_cached(

@@ -44,11 +44,8 @@ pub struct Contents {
 pub enum Present {
     /// Nothing: it is made.
     Nothing,
-    /// A database.
     Database {
-        /// What is in it.
         contents: Contents,
-        /// Its locks.
         locks: Vec<Lock>,
         /// Its runs without an end.
         runs: Vec<Run>,
@@ -209,7 +206,6 @@ pub fn restore(
 
 /// What is to be done once nobody else can write.
 enum Ready {
-    /// To copy.
     Copy,
     /// To begin an epoch above this state first: another one began meanwhile.
     Raise(Identity),

@@ -28,7 +28,6 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Retention> {
     })
 }
 
-/// As [`read`], for recordings.
 pub(super) fn read_recordings(connection: &Connection) -> rusqlite::Result<RecordingRetention> {
     let default = RecordingRetention::default();
     Ok(RecordingRetention {
@@ -59,7 +58,6 @@ pub(super) fn set(writing: &WriteTx<'_>, retention: &Retention) -> Result<TxEnd<
     )
 }
 
-/// As [`set`], for recordings.
 pub(super) fn set_recordings(
     writing: &WriteTx<'_>,
     recordings: &RecordingRetention,

@@ -19,7 +19,6 @@ pub(super) struct EntryChange {
     pub next: Revision,
     /// The last change up to the moment, which made it so; 0 if history does not go back to it.
     pub last: Revision,
-    /// What was there.
     pub replaced: Replaced,
 }
 

@@ -80,7 +80,6 @@ impl Declarations {
         if self.rules.format < 3 { &TASK_METHODS[..OLDER_TASK_METHODS] } else { &TASK_METHODS }
     }
 
-    /// The methods of a workflow.
     pub(super) fn workflow_methods(&self) -> &'static [&'static str] {
         if self.rules.format < 3 { &WORKFLOW_METHODS[..OLDER_WORKFLOW_METHODS] } else { &WORKFLOW_METHODS }
     }

@@ -13,7 +13,6 @@ use crate::workflow::RunEvent;
 /// The number of a name in its chunk, from 1; 0 means no name.
 type Name = u32;
 
-/// An item of a chunk.
 #[derive(Serialize, Deserialize)]
 enum ChunkItem {
     /// The next name.

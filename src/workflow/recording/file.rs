@@ -43,7 +43,6 @@ pub enum InvalidFile {
         /// The newest format known here.
         known: u32,
     },
-    /// It is damaged.
     #[error("the file is damaged: {0}; get it again from where it came from")]
     Damaged(String),
     /// The content.

@@ -48,7 +48,6 @@ impl Mask {
         Ok(Mask { names, patterns: patterns.to_vec(), known, is_empty })
     }
 
-    /// The patterns.
     pub fn patterns(&self) -> &[String] {
         &self.patterns
     }

@@ -156,7 +156,6 @@ pub enum RecordingError {
     /// Its recording ends before the step that made a change.
     #[error("the recording of run {run} ends before the step that made revision {revision}")]
     NoStep {
-        /// The run.
         run: i64,
         /// The revision of the change.
         revision: Revision,
@@ -171,10 +170,8 @@ pub enum RecordingError {
         /// The newest format known here.
         known: u32,
     },
-    /// It is damaged.
     #[error("the recording is damaged: {0}")]
     Damaged(String),
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -201,7 +198,6 @@ pub struct Record {
 pub enum RecordKind {
     /// A call that reads or logs something.
     Call {
-        /// The function.
         function: String,
         /// What it was given.
         arguments: Vec<RecordedValue>,
@@ -212,7 +208,6 @@ pub enum RecordKind {
     },
     /// A call that may change something begins.
     Begin {
-        /// The function.
         function: String,
         /// What it was given.
         arguments: Vec<RecordedValue>,

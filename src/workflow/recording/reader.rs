@@ -12,7 +12,6 @@ type ReadChunks = Rc<dyn Fn(u64) -> Result<Vec<RecordingChunk>, StoreError>>;
 /// A run and its recording, wherever it is stored.
 #[derive(Clone)]
 pub struct Recording {
-    /// The run.
     pub run: Run,
     /// What was run.
     pub header: Header,

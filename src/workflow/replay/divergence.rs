@@ -8,7 +8,6 @@ use crate::workflow::RunEvent;
 use crate::workflow::recording::{Record, RecordKind, list};
 use crate::workflow::run_event::MASKED_OUTCOME;
 
-/// The kind of a divergence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DivergenceKind {
@@ -51,7 +50,6 @@ pub struct ReplayedEvent {
 }
 
 impl ReplayedEvent {
-    /// A call.
     pub(super) fn of_call(call: &HostCall<'_>) -> ReplayedEvent {
         ReplayedEvent {
             name: call.function.name.to_string(),
@@ -61,7 +59,6 @@ impl ReplayedEvent {
         }
     }
 
-    /// An event of the run.
     pub(super) fn of_event(event: &RunEvent) -> ReplayedEvent {
         let (fields, arguments) =
             event.fields().into_iter().map(|(name, value)| (name.to_string(), value)).unzip();
@@ -132,7 +129,6 @@ impl ReplayedEvent {
 pub struct Divergence {
     /// The number of the record that diverges; one more than the last for one too many.
     pub number: u64,
-    /// The kind.
     pub kind: DivergenceKind,
     /// The running task.
     pub task: Option<String>,

@@ -13,7 +13,6 @@ impl Divergence {
         recorded || actual.is_some_and(|actual| is_secret(secrets, &actual.name, &actual.arguments))
     }
 
-    /// Masks what is secret of it.
     pub fn mask(&mut self, secrets: &Secrets) {
         self.recorded = self.recorded.take().map(|record| masked_record(secrets, record));
         if let Some(actual) = &mut self.actual
@@ -26,7 +25,6 @@ impl Divergence {
 }
 
 impl WhatIfOutcome {
-    /// Masks what is secret of it.
     pub fn mask(&mut self, secrets: &Secrets) {
         if let Some(divergence) = &mut self.divergence {
             divergence.mask(secrets);

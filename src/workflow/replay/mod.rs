@@ -37,13 +37,11 @@ use crate::time::ManualClock;
 use crate::workflow::recording::{Header, Record, Recording, RecordingError};
 use crate::workflow::{Reporter, RunEnv, RunError, RunRequest, Script, Summary, execute};
 
-/// Options of a replay.
 pub struct ReplayOptions {
     /// Another source in place of the recorded one.
     pub source: Option<Script>,
     /// The number of the last record to play; `None` for all.
     pub until: Option<u64>,
-    /// The signal that stops it.
     pub stop_signal: StopSignal,
 }
 
@@ -79,13 +77,11 @@ pub struct Replay {
 /// Why nothing could be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),
     /// The workflow.
     #[error(transparent)]
     RunRequest(RunError),
-    /// The system.
     #[error("cannot start a thread: {0}")]
     System(std::io::Error),
     /// A value of the options is invalid.

@@ -33,7 +33,6 @@ pub(super) struct Observations {
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskEnd {
-    /// The task.
     pub task: String,
     /// The outcome in one word.
     pub outcome: String,
@@ -42,7 +41,6 @@ pub struct TaskEnd {
 }
 
 impl TaskEnd {
-    /// The end of a task, if the event is one.
     pub fn of(event: &RunEvent) -> Option<TaskEnd> {
         let RunEvent::TaskFinished { task, message, .. } = event else { return None };
         let outcome = event.outcome().unwrap_or(MASKED_OUTCOME).into();

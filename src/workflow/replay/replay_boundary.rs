@@ -33,13 +33,11 @@ pub(super) enum ReplayEnd {
     Reached,
     /// The script runs on without a recorded call.
     Silent,
-    /// It was stopped.
     Stopped(Stop),
     /// The recording cannot be read.
     Unreadable(RecordingError),
 }
 
-/// The boundary of a replay.
 pub(super) struct ReplayBoundary {
     /// The format of the recording.
     format: u32,
@@ -67,7 +65,6 @@ fn protected(lua: &Lua, error: &str) -> mlua::Result<MultiValue> {
     Ok(MultiValue::from_iter([Value::Boolean(false), Value::String(lua.create_string(error)?)]))
 }
 
-/// Whether a record is of this call.
 fn is_record_of_call(record: &Record, call: &HostCall<'_>) -> bool {
     match &record.what {
         RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments } => {

@@ -7,7 +7,6 @@ use crate::store::{Entry, Image, Key, Overlay, State, StoreError};
 /// An entry that ends up different.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EntryDifference {
-    /// The key.
     pub key: Key,
     /// Whether the what-if run left it as the options set it.
     pub is_as_given: bool,

@@ -30,7 +30,6 @@ pub struct WhatIfOptions {
     pub live: bool,
     /// Stubs for commands.
     pub stubs: Vec<ExecStub>,
-    /// The signal that stops it.
     pub stop_signal: StopSignal,
 }
 

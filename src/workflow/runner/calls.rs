@@ -14,7 +14,6 @@ use crate::workflow::{Event, LuaRef, Task, TaskAction, Workflow};
 
 /// The last argument of a task's function, after the task and the parameters.
 pub(super) enum LastArgument<'a> {
-    /// Outputs.
     Outputs(Table),
     /// Why it failed.
     Reason(&'a str),

@@ -54,7 +54,6 @@ pub(super) struct WhatIfRules {
     pub signal: Signal,
 }
 
-/// The boundary.
 pub(super) struct WhatIfBoundary {
     rules: WhatIfRules,
     events: RefCell<Option<RecordedEvents>>,
