@@ -77,7 +77,6 @@ pub(super) fn sweep(folder: &Path) {
 
 /// A file that is named as an incomplete one is.
 struct Incomplete {
-    /// Its size.
     bytes: u64,
     /// The incomplete database that SQLite keeps it beside, if it is such a file.
     database: Option<PathBuf>,

@@ -44,7 +44,6 @@ pub struct Database {
 }
 
 impl Database {
-    /// The configuration.
     pub fn config(&self) -> &Config {
         self.read.get_or_init(|| Config::read(self.config.clone().or_else(Config::usual_folder)))
     }

@@ -263,7 +263,6 @@ pub struct ToggleArguments {
     json: bool,
 }
 
-/// Toggles a flag.
 pub fn toggle(database: &Database, arguments: &ToggleArguments) -> Result<(), CliError> {
     let store = database.open()?;
     arguments.fence.set_surrounding_lock(&*store, database)?;

@@ -8,7 +8,6 @@ use crate::tui::TuiError;
 pub enum CliError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// An error of the interface.
     #[error(transparent)]
     Tui(#[from] TuiError),
     /// The database of a context does not exist.
@@ -20,7 +19,6 @@ pub enum CliError {
     /// A negative answer with a message.
     #[error("{0}")]
     Failed(String),
-    /// Wrong usage.
     #[error("{0}")]
     Usage(String),
     /// A signal stopped the program (exit code 128 + signal number).
@@ -32,7 +30,6 @@ pub enum CliError {
     /// Another exit code, with a message unless it is empty.
     #[error("{message}")]
     Exit {
-        /// The exit code.
         code: u8,
         message: String,
     },
@@ -44,7 +41,6 @@ pub enum CliError {
     System {
         /// What it failed for.
         what: String,
-        /// The error of the system.
         source: std::io::Error,
     },
 }

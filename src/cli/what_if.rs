@@ -24,7 +24,6 @@ impl TrialArguments {
         &self.stub
     }
 
-    /// The options as a type.
     pub(super) fn options(
         &self,
         values: Vec<KeyOverride>,

@@ -38,7 +38,6 @@ impl ConfirmPolicy {
 }
 
 impl Context {
-    /// Where the database is.
     pub fn location(&self) -> Location {
         Location::File(self.path.clone())
     }
@@ -75,7 +74,6 @@ impl Contexts {
         Contexts(contexts)
     }
 
-    /// All of them.
     pub fn all(&self) -> &[Context] {
         &self.0
     }

@@ -16,12 +16,10 @@ use crate::store::kind_inference::Kinds;
 use crate::store::secret_keys::{self, Secrets};
 use crate::store::{Kind, Pattern};
 
-/// The configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The folder it was read from; `None` if there is none.
     pub folder: Option<PathBuf>,
-    /// The name of the theme.
     pub theme: Option<String>,
     /// The line of `config.toml` that names it.
     pub theme_line: Option<usize>,

@@ -16,7 +16,6 @@ pub struct SlothRunnerFolders {
 }
 
 impl SlothRunnerFolders {
-    /// The folders of this user.
     pub fn current() -> SlothRunnerFolders {
         let home = directories::BaseDirs::new().map(|folders| folders.home_dir().to_path_buf());
         SlothRunnerFolders { home, temporary: std::env::temp_dir() }

@@ -23,7 +23,6 @@ pub struct ExportHeader {
     pub format: String,
     /// [`FORMAT_VERSION`].
     pub format_version: u64,
-    /// The program that wrote it.
     pub program: String,
     /// The source database, for people.
     pub source: String,
@@ -31,7 +30,6 @@ pub struct ExportHeader {
     pub exported_at: String,
     /// The newest revision when the export began.
     pub from_revision: i64,
-    /// Whether it includes history.
     pub history: bool,
 }
 
@@ -72,7 +70,6 @@ struct ImageRecord {
     expires_at_ms: Option<i64>,
 }
 
-/// The actor of a change.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ActorRecord {

@@ -15,13 +15,11 @@ use crate::lua::{ScriptContext, Stop};
 use crate::store::{self, Entry, ErrorKind, Key, Number, Pattern, StoreError};
 use crate::text::escape::escape;
 
-/// The body of a function.
 pub type NativeBody = fn(&Call) -> Result<MultiValue, CallError>;
 
 /// A function: its row and its body.
 #[derive(Clone, Copy)]
 pub struct Native {
-    /// The row.
     pub function: HostFunction,
     body: NativeBody,
 }
@@ -87,7 +85,6 @@ pub fn function(
 pub struct Call<'a> {
     /// The interpreter, in the coroutine that calls.
     pub lua: &'a Lua,
-    /// The context of the run.
     pub context: &'a ScriptContext,
     /// The type that the source expects.
     pub reading: Option<Reading>,
@@ -124,7 +121,6 @@ impl Call<'_> {
         Ok(Key::new(self.text(0, "key")?).map_err(StoreError::from)?)
     }
 
-    /// An argument that is text.
     pub fn text(&self, index: usize, name: &str) -> Result<String, CallError> {
         match self.value(index) {
             Value::String(text) => match text.to_str() {
@@ -141,7 +137,6 @@ impl Call<'_> {
         }
     }
 
-    /// An optional argument that is text.
     pub fn optional_text(&self, index: usize, name: &str) -> Result<Option<String>, CallError> {
         if self.is_nil(index) { Ok(None) } else { self.text(index, name).map(Some) }
     }
@@ -174,7 +169,6 @@ impl Call<'_> {
         positive(self.seconds(index, name)?, name)
     }
 
-    /// An argument that is a function.
     pub fn function(&self, index: usize, name: &str) -> Result<&Function, CallError> {
         match self.value(index) {
             Value::Function(function) => Ok(function),

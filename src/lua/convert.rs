@@ -29,7 +29,6 @@ pub const MAX_DEPTH: usize = 127;
 pub struct Unstorable {
     /// The way to the value, such as `value.hosts[2]`.
     pub path: String,
-    /// What is wrong with it.
     pub reason: String,
 }
 

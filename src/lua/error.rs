@@ -18,7 +18,6 @@ pub enum CallError {
     /// A value cannot be stored.
     #[error("{0}")]
     Unstorable(#[from] Unstorable),
-    /// The store failed.
     #[error("{0}")]
     Store(#[from] StoreError),
     /// A lock was lost while a function worked under it.

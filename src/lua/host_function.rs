@@ -18,15 +18,12 @@ pub enum CallEffect {
 /// What a call is about; where that has a name, it is the first argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallTarget {
-    /// The entry with this key.
     Entry,
     /// The entries that a pattern matches, or all of them.
     Entries,
     /// The entries that its function reads and writes.
     Transaction,
-    /// Statistics of the database.
     Statistics,
-    /// The lock with this name.
     Lock,
     /// A command for the shell.
     Command,
@@ -108,7 +105,6 @@ pub struct HostFunction {
     pub name: &'static str,
     /// What a call may do.
     pub effect: CallEffect,
-    /// What a call is about.
     pub target: CallTarget,
     /// How it calls the script's function.
     pub callback: CallbackKind,
@@ -129,7 +125,6 @@ pub struct HostFunction {
 }
 
 impl HostFunction {
-    /// A function that reads an entry.
     pub const fn reads(name: &'static str) -> HostFunction {
         HostFunction {
             name,
@@ -160,7 +155,6 @@ impl HostFunction {
         HostFunction { target, ..self }
     }
 
-    /// Calls a function of the script.
     pub const fn calls(self, callback: CallbackKind) -> HostFunction {
         HostFunction { callback, ..self }
     }
@@ -175,7 +169,6 @@ impl HostFunction {
         HostFunction { default: Some(index), ..self }
     }
 
-    /// Answers one table.
     pub const fn answering_table(self) -> HostFunction {
         HostFunction { answers_table: true, ..self }
     }

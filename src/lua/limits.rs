@@ -38,7 +38,6 @@ struct Deadline {
     limit: Duration,
 }
 
-/// The limits of one run.
 pub struct Limits {
     host: Rc<dyn Host>,
     boundary: Rc<dyn Boundary>,

@@ -16,13 +16,11 @@ pub enum LogLevel {
     Debug,
     /// Progress.
     Info,
-    /// A warning.
     Warn,
     Error,
 }
 
 impl LogLevel {
-    /// Every level.
     pub const ALL: [LogLevel; 4] = [LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
 
     /// The name of the function in `log`, and the word that is shown.

@@ -58,7 +58,6 @@ pub struct ScriptContext {
     pub scope: StateScope,
     /// The boundary that every call passes which leaves the script.
     pub boundary: Rc<dyn Boundary>,
-    /// The machine.
     pub host: Rc<dyn Host>,
     pub limits: Rc<Limits>,
     pub locks: HeldLocks,
@@ -87,9 +86,7 @@ impl ScriptContext {
 
 /// An interpreter for the scripts of one run.
 pub struct Runtime {
-    /// The interpreter.
     pub lua: Lua,
-    /// The context that its scripts share.
     pub context: Rc<ScriptContext>,
     /// `exec.run`, also after a script has replaced it in the table.
     pub exec_run: Function,

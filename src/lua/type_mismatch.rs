@@ -29,7 +29,6 @@ struct Read {
     /// The text, or `true` or `false`.
     text: Vec<u8>,
     is_boolean: bool,
-    /// The line of the call.
     line: Option<usize>,
 }
 

@@ -13,7 +13,6 @@ use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::{Host, ScriptContext};
 use crate::text::escape;
 
-/// The directories that a run created.
 pub type CreatedDirectories = Rc<RefCell<BTreeSet<PathBuf>>>;
 
 const fn reads(name: &'static str) -> HostFunction {

@@ -37,7 +37,6 @@ pub struct Image {
 }
 
 impl Image {
-    /// The value with its type.
     pub fn value(&self) -> Value {
         Value::from_stored(&self.stored, self.stored_type)
     }
@@ -70,7 +69,6 @@ pub struct Change {
     pub old: Option<Image>,
     /// What is there since; `None` if nothing is.
     pub new: Option<Image>,
-    /// Who made it.
     pub actor: Actor,
     /// The version that it gave the entry, or that the entry had when it was removed; `None` for
     /// locks, and where it was not recorded.

@@ -43,7 +43,6 @@ pub struct Finding {
     pub check: &'static str,
     /// How much it matters.
     pub level: Level,
-    /// What was found.
     pub finding: String,
     /// What to do about it, with the command to type where there is one.
     pub remedy: Option<String>,

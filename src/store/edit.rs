@@ -22,7 +22,6 @@ pub enum Edit {
     Toggle,
 }
 
-/// What an edit did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EditOutcome {
     /// The value after the edit; `None` if there is no such entry.

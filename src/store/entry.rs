@@ -128,7 +128,6 @@ pub enum Order {
 /// What to read of a range of keys.
 #[derive(Clone, Debug)]
 pub struct Scan {
-    /// The keys to read.
     pub range: KeyRange,
     pub order: Order,
     /// Where to go on: the last key of the page before, which is not read again.
@@ -179,7 +178,6 @@ pub struct Stats {
     pub locks: u64,
     /// Rows of history kept.
     pub history: u64,
-    /// The newest revision.
     pub revision: Revision,
     /// Size of the database file in bytes.
     pub bytes: u64,

@@ -13,7 +13,6 @@ use crate::time::Millis;
 /// Its sentence is written in `error_text`.
 #[derive(Debug)]
 pub struct StoreError {
-    /// What happened.
     pub kind: ErrorKind,
     /// `None` if it is about the request alone. Boxed, since every function of the store returns an error.
     place: Option<Box<ErrorPlace>>,
@@ -26,7 +25,6 @@ struct ErrorPlace {
     remedy: Option<Cow<'static, str>>,
 }
 
-/// What happened.
 #[derive(Debug)]
 pub enum ErrorKind {
     EmptyKey,
@@ -55,7 +53,6 @@ pub enum ErrorKind {
     },
     /// The database was made by a later slothstate.
     NewerSchema {
-        /// The schema it has.
         found: i64,
         /// The newest schema known here.
         known: i64,
@@ -68,7 +65,6 @@ pub enum ErrorKind {
     /// It is no longer the database that was opened, or its state does not follow from the one that was
     /// read before.
     Reset {
-        /// What happened.
         why: Reset,
     },
     /// The database is empty or gone, and a part of it remains that opening it would destroy.
@@ -103,7 +99,6 @@ pub enum ErrorKind {
     },
     /// The database can only be read.
     ReadOnly {
-        /// Why.
         reason: String,
     },
     /// Other processes held the database for too long.
@@ -113,11 +108,9 @@ pub enum ErrorKind {
         /// Whether something was to be written.
         is_write: bool,
     },
-    /// No room on the disk.
     DiskFull,
     /// A value is too large for the engine.
     TooLarge {
-        /// The entry.
         key: Key,
         /// The size of the value in bytes.
         bytes: u64,
@@ -133,9 +126,7 @@ pub enum ErrorKind {
     },
     /// An edit does not apply to the present value.
     WrongType {
-        /// The entry.
         key: Key,
-        /// The edit.
         operation: &'static str,
         /// What it needs.
         wanted: &'static str,
@@ -144,15 +135,12 @@ pub enum ErrorKind {
     },
     /// An increment found text that only looks like a number.
     NotWrittenAsNumber {
-        /// The entry.
         key: Key,
-        /// The edit.
         operation: &'static str,
         text: String,
     },
     /// The result of an increment has no place in a number, or would be the same number.
     OutOfRange {
-        /// The entry.
         key: Key,
     },
     /// A time to live, or a lease, that leads beyond all dates.
@@ -198,7 +186,6 @@ pub enum ErrorKind {
     },
     /// Too many others changed the same entry at the same time.
     Contended {
-        /// The entry.
         key: Key,
         /// How often it was tried.
         attempts: u32,

@@ -14,7 +14,6 @@ pub struct Identity {
     /// Raised whenever revisions may have been lost, such as by restoring a backup; 0 for a file
     /// that has none yet.
     pub epoch: i64,
-    /// The newest revision.
     pub revision: Revision,
 }
 
@@ -43,14 +42,12 @@ pub enum Reset {
     Side {
         /// `-wal` or `-shm`.
         suffix: &'static str,
-        /// What happened to it.
         what: Side,
     },
     /// It holds another database, or something else than a state database.
     OtherDatabase,
     /// A new epoch began, for this reason: a backup was restored, or the file is a copy.
     Epoch {
-        /// Its number.
         epoch: i64,
         /// Why it began.
         reason: String,
@@ -139,7 +136,6 @@ impl fmt::Display for Reset {
     }
 }
 
-/// The beginning of an epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EpochStart {
     /// Its number, from 2 on.

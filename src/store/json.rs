@@ -34,7 +34,6 @@ impl JsonText {
         Ok(JsonText(text.into()))
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -144,7 +143,6 @@ pub enum JsonNode<'a> {
     Object(Vec<Member<'a>>),
 }
 
-/// A member of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member<'a> {
     /// Its name, decoded.

@@ -80,12 +80,10 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
-    /// Every key.
     pub fn all() -> KeyRange {
         KeyRange::default()
     }
 
-    /// This key and no other.
     pub fn only(key: &Key) -> KeyRange {
         KeyRange { start: Some(key.clone()), end: Some(key.successor()) }
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-/// What an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -23,7 +22,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind.
     pub const ALL: [Kind; 7] =
         [Kind::Flag, Kind::Counter, Kind::Lock, Kind::Timestamp, Kind::Cache, Kind::Table, Kind::Plain];
 

@@ -39,7 +39,6 @@ impl Liveness {
 pub struct Renewal {
     /// How long ago it was, by the boot clock.
     pub age: Duration,
-    /// The length of the lease.
     pub lease: Duration,
 }
 

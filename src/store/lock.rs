@@ -9,7 +9,6 @@ use crate::time::Millis;
 /// A lock that is held, or whose lease ran out without anybody having taken it since.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lock {
-    /// The name of the lock.
     pub name: String,
     /// Who holds it, as the holder named itself.
     pub holder: String,
@@ -24,7 +23,6 @@ pub struct Lock {
     pub renewal: Option<Renewal>,
     /// The process that took it; `None` for another program's lock.
     pub process: Option<Process>,
-    /// The actor that took it.
     pub actor: Option<Actor>,
     /// What is stored as time of expiry, byte for byte: part of what a clearing compares.
     pub stored_expiry: String,
@@ -89,13 +87,10 @@ pub struct Ticket(pub i64);
 /// Somebody who waits for a lock.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waiter {
-    /// The name of the lock.
     pub lock: String,
     /// The place in the queue: the lowest is served first.
     pub ticket: Ticket,
-    /// Who waits.
     pub holder: String,
-    /// Since when.
     pub since: Millis,
     /// The process that waits, if it can be read.
     pub process: Option<Process>,
@@ -104,7 +99,6 @@ pub struct Waiter {
 /// What became of a wish to hold a lock.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AcquireOutcome {
-    /// The lock is held.
     Acquired(Lock),
     /// Somebody else holds it.
     Held(Lock),

@@ -7,7 +7,6 @@ use crate::store::{AcquireOutcome, Lock, LockRequest, Store, StoreError, Ticket,
 /// How a wait ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WaitOutcome {
-    /// The lock is held.
     Acquired(Lock),
     /// The time was up; the last holder that was seen, if there was one.
     TimedOut(Option<Lock>),

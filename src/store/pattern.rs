@@ -18,7 +18,6 @@ pub struct Pattern {
 pub struct InvalidPattern {
     /// The text, escaped.
     pattern: String,
-    /// What is wrong with it.
     reason: String,
 }
 

@@ -47,7 +47,6 @@ pub enum Sighting {
     Seen {
         /// When it was started, in clock ticks since the boot.
         start_ticks: u64,
-        /// Whether it runs.
         activity: ProcessActivity,
     },
     /// There is one, or there may be, and no more can be seen of it: no `/proc`, one of another
@@ -55,7 +54,6 @@ pub enum Sighting {
     Hidden,
 }
 
-/// Whether a process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessActivity {
     /// It runs, sleeps or waits.

@@ -10,7 +10,6 @@ use crate::time::Millis;
 /// The origin of an imported run of which it is not known on which database it ran.
 pub const UNKNOWN_ORIGIN: &str = "unknown";
 
-/// A run that begins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRun {
     /// The workflow's name.
@@ -62,7 +61,6 @@ pub struct RunEnd {
     pub outcome: String,
     /// Tasks that are done.
     pub ok: u32,
-    /// Tasks that failed.
     pub failed: u32,
     /// Tasks that were not run.
     pub skipped: u32,
@@ -73,11 +71,9 @@ pub struct Run {
     /// Its number, which no other run on this database has: the one that changes name as theirs.
     pub number: i64,
     pub new: NewRun,
-    /// Who ran it.
     pub actor: Actor,
     /// The process that ran it, if it can be read.
     pub process: Option<Process>,
-    /// When it began.
     pub began_at: Millis,
     /// The newest revision when it began; `None` if that was not noted.
     pub revision: Option<Revision>,

@@ -85,7 +85,6 @@ pub fn masked_entry(entry: &Entry) -> Entry {
     }
 }
 
-/// A change with its values masked.
 #[must_use]
 pub fn masked_change(change: &Change) -> Change {
     Change {

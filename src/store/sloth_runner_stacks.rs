@@ -21,7 +21,6 @@ pub struct Stacks {
 pub struct StackRun {
     /// Its number among the runs of stacks.
     pub number: i64,
-    /// The name of the stack.
     pub stack: String,
     /// The workflow's file, if that is known.
     pub file: Option<String>,
@@ -65,13 +64,9 @@ impl StackRun {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackLock {
-    /// The identity of the stack.
     pub stack_id: String,
-    /// The name of the stack.
     pub stack: String,
-    /// The identity of the lock.
     pub lock_id: String,
-    /// Who holds it.
     pub who: String,
     /// What it is held for.
     pub operation: String,

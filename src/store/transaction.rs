@@ -81,7 +81,6 @@ pub enum Operation {
         key: Key,
         /// Its new value.
         value: Value,
-        /// What becomes of its expiry.
         expiry: Expiry,
     },
     /// Writes text without a type, whatever was there, as a program that knows no types does.
@@ -89,7 +88,6 @@ pub enum Operation {
         /// The entry to write.
         key: Key,
         text: Vec<u8>,
-        /// What becomes of its expiry.
         expiry: Expiry,
     },
     /// Puts back what was there, byte for byte, with its type, or without one, and its expiry.
@@ -100,14 +98,11 @@ pub enum Operation {
     },
     /// Changes the value depending on what it is; the outcome says what it came to.
     Edit {
-        /// The entry.
         key: Key,
-        /// The change.
         edit: Edit,
     },
     /// Changes the expiry and nothing else; does nothing where there is no such entry.
     SetExpiry {
-        /// The entry.
         key: Key,
         /// Its new expiry.
         expiry: Expiry,
@@ -198,12 +193,10 @@ impl Transaction {
         Transaction::of(Operation::Edit { key, edit })
     }
 
-    /// A transaction that writes one value.
     pub fn put(key: Key, value: Value, expiry: Expiry) -> Transaction {
         Transaction::of(Operation::Put { key, value, expiry })
     }
 
-    /// A transaction that deletes one entry.
     pub fn delete(key: Key) -> Transaction {
         Transaction::of(Operation::Delete(key))
     }

@@ -39,7 +39,6 @@ pub enum NothingToUndo {
     Epoch,
     /// The entry expired: with its former expiry it would be gone at once.
     Expired {
-        /// The entry.
         key: Key,
         /// When it expired.
         at: Millis,

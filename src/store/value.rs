@@ -272,7 +272,6 @@ impl Value {
         }
     }
 
-    /// The value as it is stored.
     pub fn to_stored(&self) -> Vec<u8> {
         match self {
             Value::String(bytes) => bytes.clone(),
@@ -345,7 +344,6 @@ impl Value {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.text())]
 pub struct InvalidValue {
-    /// The type that was asked for.
     pub value_type: Type,
     /// What is wrong with the text.
     pub reason: String,

@@ -28,7 +28,6 @@ pub enum StartError {
     /// A signal to our process group ended the supervisor before it started the command; its number.
     #[error("the command was not started: its supervisor was stopped by signal {0}")]
     Interrupted(i32),
-    /// The supervisor was killed.
     #[error("the supervisor of the command was killed, so the command was ended too")]
     Killed,
     /// The command could not be started.

@@ -98,7 +98,6 @@ impl CommandDeadlines {
 /// What a supervisor does with its command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SupervisorAction {
-    /// Let it run.
     Run,
     /// Pause it until messages arrive again.
     Pause,

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::CommandDeadlines;
 
-/// A command to be started.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CommandSpec {
     /// The program: a path, or a name looked up in `PATH`.
@@ -57,16 +56,13 @@ pub enum SupervisorReport {
 pub struct CommandEnd {
     /// Its exit code or signal; `None` if it could not be killed.
     pub status: Option<ExitStatus>,
-    /// What ended it.
     pub cause: EndCause,
     /// Whether it left processes running when it ended by itself; they were ended.
     pub left_processes: bool,
 }
 
-/// The exit status of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExitStatus {
-    /// It exited with this code.
     Exited(i32),
     /// This signal ended it.
     Signalled(i32),
@@ -77,7 +73,6 @@ pub enum ExitStatus {
 pub enum EndCause {
     /// By itself, or by a signal from elsewhere.
     Itself,
-    /// A request.
     Requested,
     /// Its lease was about to end.
     Lease,

@@ -53,7 +53,6 @@ pub fn supervise() -> ExitCode {
     }
 }
 
-/// A start request with its files.
 struct StartRequest {
     control: UnixStream,
     /// The messages received after it.

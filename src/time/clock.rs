@@ -47,7 +47,6 @@ impl fmt::Display for Millis {
 /// set. Moments of different boots are not comparable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootTime {
-    /// The boot it belongs to.
     pub boot_id: &'static str,
     /// Milliseconds since that boot.
     pub millis: i64,

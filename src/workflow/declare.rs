@@ -160,7 +160,6 @@ impl Declarations {
         Ok(handle)
     }
 
-    /// A task with only a command.
     fn declare_command(&self, lua: &Lua, name: &str, command: Value) -> mlua::Result<TaskHandle> {
         let handle = self.declare_task(lua, &Value::String(lua.create_string(name)?))?;
         self.set_task(lua, handle.index, "command", &MultiValue::from_iter([command]))?;

@@ -20,7 +20,6 @@ pub enum Backoff {
 }
 
 impl Backoff {
-    /// The strategy of that name.
     pub fn from_name(name: &str) -> Option<Backoff> {
         match name {
             "fixed" => Some(Backoff::Fixed),
@@ -86,28 +85,22 @@ impl LuaRef {
 /// The command or a condition of a task.
 #[derive(Clone, Debug)]
 pub enum TaskAction {
-    /// A function of the script.
     Function(LuaRef),
     /// A command for the shell.
     Shell(String),
 }
 
-/// A task as it was declared.
 #[derive(Clone, Debug, Default)]
 pub struct Task {
     /// The name, unique in its file.
     pub name: String,
-    /// Where it was declared.
     pub place: ScriptLine,
     pub description: Option<String>,
-    /// What it does.
     pub command: Option<TaskAction>,
-    /// The tasks that it depends on.
     pub depends_on: Vec<String>,
     /// How long an attempt may take.
     pub timeout: Option<Duration>,
     pub retries: Retries,
-    /// Whether to run it at all.
     pub run_if: Option<TaskAction>,
     /// Whether to give up the whole run.
     pub abort_if: Option<TaskAction>,

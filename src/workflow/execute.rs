@@ -9,14 +9,12 @@ use crate::store::{Actor, Store, StoreError};
 use crate::workflow::load::Given;
 use crate::workflow::{InvalidWorkflow, Reporter, RunBoundary, Script, Summary, Workflow, load, runner};
 
-/// A request to run a workflow.
 #[derive(Clone, Debug)]
 pub struct RunRequest {
     /// The workflow's file.
     pub script: Script,
     /// Files to run before it, for `require`.
     pub modules: Vec<Script>,
-    /// The parameters.
     pub params: Vec<(String, String)>,
     /// The tasks to run, and what they depend on; none for all.
     pub selected_tasks: Vec<String>,
@@ -33,16 +31,13 @@ pub struct RunRequest {
     pub format: u32,
 }
 
-/// The environment of a run.
 pub struct RunEnv {
-    /// The state.
     pub store: Rc<dyn Store>,
     /// The machine, or its replacement.
     pub host: Rc<dyn Host>,
     /// The boundary between the script and its environment.
     pub boundary: Rc<dyn RunBoundary>,
     pub locks: HeldLocks,
-    /// The signal that stops the run.
     pub stop_signal: StopSignal,
     /// The default name of the holder of locks.
     pub holder: String,

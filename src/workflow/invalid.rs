@@ -24,7 +24,6 @@ pub enum InvalidWorkflow {
         /// Where the task was declared.
         place: ScriptLine,
         task: String,
-        /// What it depends on.
         dependency: String,
         known: String,
     },

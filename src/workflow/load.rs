@@ -18,7 +18,6 @@ use crate::workflow::{InvalidWorkflow, Workflow, plan};
 pub struct Script {
     /// How the file is named in messages.
     pub file: PathBuf,
-    /// Its content.
     pub source: Vec<u8>,
 }
 
@@ -44,7 +43,6 @@ impl Script {
 
 /// The input of a workflow file.
 pub struct Given<'a> {
-    /// The parameters.
     pub params: &'a [(String, String)],
     /// The text of a JSON object.
     pub values: Option<&'a str>,

@@ -10,7 +10,6 @@ use crate::lua::LostLock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskOutcome {
-    /// It succeeded.
     Ok,
     Failed,
     /// It ran out of time.
@@ -65,12 +64,10 @@ impl TaskOutcome {
 pub enum RunOutcome {
     /// Every task succeeded or was skipped by its own condition.
     Done,
-    /// A task failed.
     Failed,
     /// A task's `abort_if` returned true.
     Aborted,
     TimedOut,
-    /// A signal stopped it.
     Stopped {
         /// The signal's number; 0 in recordings up to format 3.
         signal: usize,

@@ -41,7 +41,6 @@ struct Walk<'a> {
     path: Vec<(&'a Task, usize)>,
 }
 
-/// The state of a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum VisitState {
     /// Its dependencies are being placed.

@@ -12,7 +12,6 @@ use crate::workflow::{RunEvent, Summary, TaskOutcome};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The run begins.
     RunStarted {
         /// The number of the run; `None` if nothing is recorded.
         run: Option<i64>,
@@ -20,7 +19,6 @@ pub enum Event {
         /// The names of its tasks in their order.
         tasks: Vec<String>,
     },
-    /// A task begins.
     TaskStarted {
         task: String,
     },
@@ -56,7 +54,6 @@ pub enum Event {
         #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
         duration: Duration,
     },
-    /// A line of the log.
     Log {
         /// The running task, if there is one.
         task: Option<String>,
@@ -64,7 +61,6 @@ pub enum Event {
         /// The line, as the script wrote it; bytes that are not UTF-8 are replaced.
         line: String,
     },
-    /// The run has ended.
     RunFinished(Summary),
 }
 

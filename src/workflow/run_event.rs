@@ -14,14 +14,12 @@ pub const MASKED_OUTCOME: &str = "masked";
 /// short names and the order of the fields are a part of the format.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RunEvent {
-    /// The run begins.
     #[serde(rename = "r")]
     RunStarted {
         workflow: String,
         /// The names of its tasks in their order.
         tasks: Vec<String>,
     },
-    /// A task begins.
     #[serde(rename = "t")]
     TaskStarted {
         task: String,
@@ -31,7 +29,6 @@ pub enum RunEvent {
     HookStarted {
         /// The task; empty for the workflow.
         task: String,
-        /// The name of the hook.
         hook: String,
     },
     /// An attempt failed, and another follows.
@@ -61,14 +58,12 @@ pub enum RunEvent {
         #[serde(with = "microseconds")]
         duration: Duration,
     },
-    /// The run has ended.
     #[serde(rename = "e")]
     RunFinished {
         /// How it ended; `None` as for a task.
         outcome: Option<RunOutcome>,
         /// Tasks that succeeded.
         ok: u64,
-        /// Tasks that failed.
         failed: u64,
         /// Tasks that were not run.
         skipped: u64,
@@ -81,7 +76,6 @@ pub enum RunEvent {
     /// The workflow cannot be run.
     #[serde(rename = "i")]
     RunRefused {
-        /// Why.
         reason: String,
     },
 }

@@ -100,7 +100,6 @@ pub fn run(
     summary
 }
 
-/// The result of a task.
 struct FinishedTask {
     outcome: TaskOutcome,
     message: Option<String>,
@@ -159,7 +158,6 @@ struct TaskRunner<'a> {
     params: &'a [(String, String)],
     actor: &'a Actor,
     reporter: &'a Reporter,
-    /// The locks that the run lost.
     lost_locks: RefCell<Vec<LostLock>>,
     /// Whether one was lost outside of the attempts of tasks; an attempt would have failed because of it.
     is_unguarded: Cell<bool>,

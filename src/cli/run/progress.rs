@@ -48,7 +48,6 @@ impl ProgressReporter {
         ProgressReporter { json, coloured, deaf: Cell::new(false) }
     }
 
-    /// Prints an event.
     pub fn show(&self, event: &Event) {
         if self.json {
             return self.show_json(event);

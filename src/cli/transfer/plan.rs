@@ -7,7 +7,6 @@ use crate::store::{
     Condition, Entry, ErrorKind, Image, Operation, Outcome, Purpose, Revision, Store, StoreError, Transaction,
 };
 
-/// The result of an import.
 #[derive(Default, Serialize)]
 pub struct ImportSummary {
     /// Entries that are written, or would be.
@@ -16,7 +15,6 @@ pub struct ImportSummary {
     pub replaced: u64,
     /// Entries that already exist with the same value.
     pub equal: u64,
-    /// Entries that have expired.
     pub expired: u64,
     /// Entries that exist with another value and are kept.
     pub kept: u64,
@@ -67,11 +65,9 @@ pub enum OnConflict {
     /// Not given: import nothing.
     Undecided,
     Keep,
-    /// Overwrite it.
     Replace,
 }
 
-/// The decision about an entry.
 pub enum EntryDecision {
     /// Write it under this condition.
     Write(Condition),

@@ -54,12 +54,10 @@ pub struct Watch<'a> {
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitReason {
-    /// It exited with this code.
     Exited(i32),
     /// A signal killed it that was not sent from here.
     Signalled(i32),
     TimedOut(Duration),
-    /// It was stopped on request.
     Stopped,
     /// It was terminated because a lock could not be renewed.
     LeaseEnded,
@@ -70,7 +68,6 @@ pub enum ExitReason {
 /// The result of a command.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// How it ended.
     pub ended: ExitReason,
     /// Its standard output.
     pub stdout: CapturedOutput,

@@ -4,7 +4,6 @@ use std::str::FromStr;
 
 use super::{CapturedOutput, ExitReason, Finished, Sink, Stream};
 
-/// A stub for commands.
 #[derive(Clone, Debug)]
 pub struct ExecStub {
     /// The commands that it matches.

@@ -14,7 +14,6 @@ use crate::time::{BootInstant, Millis};
 /// A lock that this run lost before it released it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostLock {
-    /// The name of the lock.
     pub lock: String,
     /// Who took it, or another reason; escaped.
     pub reason: String,

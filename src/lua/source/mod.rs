@@ -22,7 +22,6 @@ pub use tokens::{LuaToken, TokenKind, tokens};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrappedCall<'s> {
     pub call: &'s SourceCall,
-    /// The name of the variant.
     pub variant: &'static str,
 }
 

@@ -1,15 +1,12 @@
 //! What a scan finds in a source: calls, and how their values are used.
 
-/// The type of a literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Literal {
-    /// A string.
     Text,
     /// A number, with or without a minus sign.
     Number,
     /// `true` or `false`.
     Boolean,
-    /// A table constructor.
     Table,
 }
 
@@ -54,7 +51,6 @@ pub struct SourceCall {
     pub is_read_by_fields: bool,
 }
 
-/// An operand of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operand {
     Literal(Literal),
@@ -80,7 +76,6 @@ pub struct Assignment {
 pub struct Comparison {
     /// The line of the operator, which Lua gives the comparison.
     pub line: usize,
-    /// What is compared.
     pub operands: [Operand; 2],
 }
 
@@ -88,7 +83,6 @@ pub struct Comparison {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceScan {
     pub calls: Vec<SourceCall>,
-    /// The assignments of calls.
     pub assignments: Vec<Assignment>,
     /// The comparisons in which a variable or a call takes part.
     pub comparisons: Vec<Comparison>,

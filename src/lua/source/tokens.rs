@@ -3,7 +3,6 @@
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
-    /// An identifier.
     Name,
     /// A reserved word.
     Keyword,

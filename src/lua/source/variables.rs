@@ -20,7 +20,6 @@ pub(super) struct Variables<'s> {
 }
 
 impl<'s> Variables<'s> {
-    /// A block begins.
     pub(super) fn enter_block(&mut self) {
         self.blocks.push(BTreeMap::new());
     }

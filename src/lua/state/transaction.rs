@@ -22,7 +22,6 @@ pub(super) static FUNCTIONS: [Native; 1] = [Native::new(
 /// How often the function is run before the transaction fails.
 const ATTEMPTS: u32 = 100;
 
-/// The result of an attempt.
 enum Attempt {
     /// It was committed, or what it read is unchanged.
     Done,

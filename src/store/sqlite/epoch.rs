@@ -37,7 +37,6 @@ fn first_revision(after: i64, now: Millis) -> i64 {
 
 /// What an epoch begins with.
 pub(super) struct Beginning<'a> {
-    /// Its number.
     pub epoch: i64,
     /// A revision that its first one is greater than, whatever the database itself says.
     pub above: Revision,

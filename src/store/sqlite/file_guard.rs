@@ -139,7 +139,6 @@ impl Guard {
         Ok(guard)
     }
 
-    /// The file that is open.
     pub(super) fn opened(&self) -> FileId {
         self.opened
     }

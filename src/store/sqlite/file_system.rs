@@ -38,7 +38,6 @@ pub(super) enum Sharing {
 /// A file system that is not of this machine alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Network {
-    /// Its usual name.
     pub name: &'static str,
     pub sharing: Sharing,
 }

@@ -26,7 +26,6 @@ use crate::text::escape::escape;
 pub(super) enum Access {
     /// Reading only.
     Read,
-    /// Writing.
     Write,
 }
 
@@ -57,7 +56,6 @@ const REFUSED_FUNCTIONS: [(&str, i32); 7] =
     [("printf", -1), ("format", -1), ("replace", 3), ("instr", 2), ("trim", 2), ("ltrim", 2), ("rtrim", 2)];
 /// The longest blob that zeroblob and randomblob make, in bytes.
 const BLOB: usize = 64 * 1024;
-/// Why a statement is stopped.
 const USED_UP: &str = "a statement was stopped that took longer than any can take on a file of this size";
 /// What the names of our tables, indexes and triggers begin with.
 const OUR_NAMES: &[u8] = b"slothstate_";

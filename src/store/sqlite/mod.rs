@@ -323,7 +323,6 @@ impl SqliteStore {
         }
     }
 
-    /// The file.
     fn path(&self) -> &Path {
         let Location::File(path) = &self.location;
         path

@@ -61,7 +61,6 @@ pub enum Present {
 pub struct RestorePlan {
     /// What is in the backup.
     pub contents: Contents,
-    /// What is there now.
     pub present: Present,
 }
 

@@ -39,7 +39,6 @@ pub(super) enum Defect {
     NoTable(&'static str),
     /// The table of facts about the file has other columns.
     MetaColumns,
-    /// The meta table is empty.
     EmptyMeta,
     /// There is no schema among them.
     NoSchema,

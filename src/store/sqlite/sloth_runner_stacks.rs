@@ -31,7 +31,6 @@ pub(super) fn beside(path: &Path) -> Option<PathBuf> {
     folders.map(|folder| folder.join(STACKS_DB)).find(|file| file.is_file())
 }
 
-/// Reads the file.
 pub(super) fn read(path: &Path, limit: Duration) -> Result<Stacks, StoreError> {
     let (connection, _) = connect::open_to_read(path, limit, true)?;
     let failed = |error: rusqlite::Error| explain(path, limit, &error);

@@ -151,7 +151,6 @@ fn last(found: &rusqlite::Row<'_>) -> rusqlite::Result<Last> {
     Ok(Last { revision: found.get(0)?, at: Millis(found.get(1)?), key: columns::key(found.get_ref(2)?) })
 }
 
-/// The newest change.
 pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Option<Last>> {
     connection
         .prepare_cached("SELECT revision, at_ms, key FROM slothstate_history ORDER BY revision DESC LIMIT 1")?

@@ -123,7 +123,6 @@ pub(super) fn renew(
     Ok(())
 }
 
-/// Removes a waiter.
 pub(super) fn remove(writing: &WriteTx<'_>, ticket: Ticket) -> rusqlite::Result<()> {
     writing
         .connection

@@ -8,7 +8,6 @@ use crate::time::Millis;
 pub(in crate::store) struct Replaced {
     /// When it expired.
     pub expires_at: Option<Millis>,
-    /// Whether there was anything.
     pub is_there: bool,
 }
 

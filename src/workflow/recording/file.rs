@@ -38,17 +38,14 @@ pub enum InvalidFile {
     /// A later slothstate made it.
     #[error("a newer slothstate made it (format {found}; this one knows up to {known}): update slothstate")]
     Newer {
-        /// Its format.
         found: u32,
         /// The newest format known here.
         known: u32,
     },
     #[error("the file is damaged: {0}; get it again from where it came from")]
     Damaged(String),
-    /// The content.
     #[error(transparent)]
     Recording(#[from] RecordingError),
-    /// The target.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

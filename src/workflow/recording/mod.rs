@@ -44,7 +44,6 @@ pub const FORMAT: u32 = 4;
 /// What was run, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// The format of the recording.
     pub format: u32,
     /// The version of slothstate that made it.
     pub version: String,
@@ -55,7 +54,6 @@ pub struct Header {
     pub source: Vec<u8>,
     /// The files that were given with `--require`: names and bytes.
     pub modules: Vec<(String, serde_bytes::ByteBuf)>,
-    /// The parameters.
     pub params: Vec<(String, String)>,
     /// The selected tasks; none for all.
     pub wanted: Vec<String>,
@@ -141,7 +139,6 @@ impl Header {
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// There is no such run.
     #[error("there is no run {0}; slothstate runs shows those there are")]
     NoRun(i64),
     /// The run was not recorded, or its recording was not kept.
@@ -157,15 +154,12 @@ pub enum RecordingError {
     #[error("the recording of run {run} ends before the step that made revision {revision}")]
     NoStep {
         run: i64,
-        /// The revision of the change.
         revision: Revision,
     },
-    /// A later slothstate made it.
     #[error(
         "the recording was made by a newer slothstate (format {found}; this one knows up to {known}): update slothstate"
     )]
     Newer {
-        /// Its format.
         found: u32,
         /// The newest format known here.
         known: u32,
@@ -183,17 +177,14 @@ pub struct Record {
     pub number: u64,
     /// When it happened, in microseconds since the run began.
     pub at: u64,
-    /// The running task.
     pub task: Option<String>,
     /// The line of the script that called.
     pub place: Option<ScriptLine>,
-    /// What happened.
     pub what: RecordKind,
     /// The newest revision, for the last record before a commit.
     pub revision: Option<Revision>,
 }
 
-/// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecordKind {
     /// A call that reads or logs something.
@@ -201,7 +192,6 @@ pub enum RecordKind {
         function: String,
         /// What it was given.
         arguments: Vec<RecordedValue>,
-        /// What it answered.
         answer: Answer,
         /// How long it took in microseconds.
         took: u64,
@@ -214,21 +204,17 @@ pub enum RecordKind {
     },
     /// The running call calls a function of the script.
     Callback {
-        /// The arguments of the function.
         arguments: Vec<RecordedValue>,
     },
     /// The innermost running call ends.
     End {
-        /// What it answered.
         answer: Answer,
         /// Why the script had to stop, if that happened during the call.
         stop: Option<Stop>,
     },
     /// A task, a hook, an attempt, or the run itself begins or ends.
     Event(RunEvent),
-    /// The script had to stop.
     Stop {
-        /// Why.
         stop: Stop,
         /// How many polls it came after the record before.
         looks: u64,
@@ -253,7 +239,6 @@ pub enum Answer {
     /// An error.
     #[serde(rename = "e")]
     Raised(String),
-    /// The script had to stop.
     #[serde(rename = "s")]
     Stopped(Stop),
 }

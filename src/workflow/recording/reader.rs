@@ -13,7 +13,6 @@ type ReadChunks = Rc<dyn Fn(u64) -> Result<Vec<RecordingChunk>, StoreError>>;
 #[derive(Clone)]
 pub struct Recording {
     pub run: Run,
-    /// What was run.
     pub header: Header,
     chunks: ReadChunks,
 }

@@ -130,7 +130,6 @@ pub struct Divergence {
     /// The number of the record that diverges; one more than the last for one too many.
     pub number: u64,
     pub kind: DivergenceKind,
-    /// The running task.
     pub task: Option<String>,
     /// What was recorded; `None` after the end of the recording.
     pub recorded: Option<Record>,
@@ -141,9 +140,7 @@ pub struct Divergence {
 /// A field in which the two sides differ.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// Its name.
     pub field: String,
-    /// The recorded value.
     pub recorded: String,
     /// The value in the replay.
     pub actual: String,

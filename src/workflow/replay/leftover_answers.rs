@@ -7,7 +7,6 @@ use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::recording::{Answer, RecordKind, RecordedEvents};
 
-/// The target of a recorded function.
 fn target(function: &str) -> Option<CallTarget> {
     functions::find(function).map(|function| function.target)
 }

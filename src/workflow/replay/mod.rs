@@ -59,11 +59,9 @@ pub enum Verdict {
     Reached,
     /// The script ran for a minute without a recorded call.
     Silent,
-    /// Somebody stopped it.
     Stopped(Stop),
 }
 
-/// The result of a replay.
 #[derive(Debug)]
 pub struct Replay {
     /// How it ended.
@@ -79,7 +77,6 @@ pub struct Replay {
 pub enum ReplayError {
     #[error(transparent)]
     Recording(#[from] RecordingError),
-    /// The workflow.
     #[error(transparent)]
     RunRequest(RunError),
     #[error("cannot start a thread: {0}")]

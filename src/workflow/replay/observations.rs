@@ -10,7 +10,6 @@ use crate::workflow::run_event::MASKED_OUTCOME;
 pub struct OtherAnswer {
     /// The recorded call.
     pub record: Record,
-    /// The recorded answer.
     pub recorded: String,
     /// The answer now.
     pub actual: String,

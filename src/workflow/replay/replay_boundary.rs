@@ -39,7 +39,6 @@ pub(super) enum ReplayEnd {
 }
 
 pub(super) struct ReplayBoundary {
-    /// The format of the recording.
     format: u32,
     events: RefCell<RecordedEvents>,
     until: Option<u64>,

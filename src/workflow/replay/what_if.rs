@@ -28,7 +28,6 @@ pub struct WhatIfOptions {
     pub source: Option<Script>,
     /// Whether commands are really run, and variables really read, once the run has left the recording.
     pub live: bool,
-    /// Stubs for commands.
     pub stubs: Vec<ExecStub>,
     pub stop_signal: StopSignal,
 }
@@ -56,7 +55,6 @@ pub enum Missing {
 /// The result of a what-if run.
 #[derive(Debug)]
 pub struct WhatIfOutcome {
-    /// The state that it begins with.
     pub base_state: BaseState,
     /// Where it diverged from the recording; `None` if it did not.
     pub divergence: Option<Divergence>,

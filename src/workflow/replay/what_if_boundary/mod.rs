@@ -46,7 +46,6 @@ pub(super) struct WhatIfRules {
     pub changed: Vec<Key>,
     /// Whether commands are really run after the divergence.
     pub live: bool,
-    /// Stubs for commands.
     pub stubs: Vec<ExecStub>,
     /// The error for a command without a known result.
     pub refusal: &'static str,
