@@ -221,33 +221,6 @@ impl ErrorKind {
         let place = ErrorPlace { location: location.into(), remedy: None };
         StoreError { kind: self, place: Some(Box::new(place)) }
     }
-
-    /// Whether this is about the database and not about the request.
-    fn is_database_failure(&self) -> bool {
-        !matches!(
-            self,
-            ErrorKind::EmptyKey
-                | ErrorKind::EmptyLockName
-                | ErrorKind::Exists
-                | ErrorKind::TooLarge { .. }
-                | ErrorKind::TooManyOperations { .. }
-                | ErrorKind::WrongType { .. }
-                | ErrorKind::NotWrittenAsNumber { .. }
-                | ErrorKind::OutOfRange { .. }
-                | ErrorKind::TooLong { .. }
-                | ErrorKind::NoSuchEntry { .. }
-                | ErrorKind::Reentrant { .. }
-                | ErrorKind::Contended { .. }
-                | ErrorKind::Pruned { .. }
-                | ErrorKind::NoSuchChange { .. }
-                | ErrorKind::NotRecorded
-                | ErrorKind::NotYet { .. }
-                | ErrorKind::LockLost { .. }
-                | ErrorKind::LostRevision { .. }
-                | ErrorKind::SameFile
-                | ErrorKind::Unsupported { .. }
-        )
-    }
 }
 
 impl StoreError {
@@ -289,7 +262,29 @@ impl StoreError {
 
     /// Whether this is about the database and not about the request.
     pub fn is_database_failure(&self) -> bool {
-        self.kind.is_database_failure()
+        !matches!(
+            self.kind,
+            ErrorKind::EmptyKey
+                | ErrorKind::EmptyLockName
+                | ErrorKind::Exists
+                | ErrorKind::TooLarge { .. }
+                | ErrorKind::TooManyOperations { .. }
+                | ErrorKind::WrongType { .. }
+                | ErrorKind::NotWrittenAsNumber { .. }
+                | ErrorKind::OutOfRange { .. }
+                | ErrorKind::TooLong { .. }
+                | ErrorKind::NoSuchEntry { .. }
+                | ErrorKind::Reentrant { .. }
+                | ErrorKind::Contended { .. }
+                | ErrorKind::Pruned { .. }
+                | ErrorKind::NoSuchChange { .. }
+                | ErrorKind::NotRecorded
+                | ErrorKind::NotYet { .. }
+                | ErrorKind::LockLost { .. }
+                | ErrorKind::LostRevision { .. }
+                | ErrorKind::SameFile
+                | ErrorKind::Unsupported { .. }
+        )
     }
 
     /// The error for a revision in the gap before an epoch.

@@ -21,7 +21,7 @@ use crate::store::edit::Planned;
 use crate::store::transaction::last_writes;
 use crate::store::{
     Condition, Entry, Expiry, Image, Key, KeyRange, Locks, Moment, Operation, PAGE, Revision, Scan, Store,
-    StoreError, Token, Transaction, entry_pages,
+    StoreError, Token, Transaction, Value, entry_pages,
 };
 use crate::time::Millis;
 
@@ -53,8 +53,8 @@ struct OverlayBuffer {
     /// What there is now of each key that was written, and what there was below.
     written: BTreeMap<Key, BeforeAfter>,
     operations: Vec<Operation>,
-    /// The ranges that were deleted, and where that stands among the operations.
-    deleted: Vec<(usize, KeyRange)>,
+    /// The ranges that were deleted.
+    deleted: Vec<KeyRange>,
     /// What stood in `written` before each change of it, to take changes back.
     journal: Vec<(Key, Option<BeforeAfter>)>,
     /// The revision below when the first write was made, and how many were made since.
@@ -86,6 +86,7 @@ pub struct BeforeAfter {
 pub struct Checkpoint {
     journal: usize,
     operations: usize,
+    deleted: usize,
     locks: usize,
 }
 
@@ -151,14 +152,15 @@ impl Overlay {
     /// This moment, for [`Overlay::roll_back`].
     pub fn checkpoint(&self) -> Checkpoint {
         let kept = self.kept.borrow();
-        Checkpoint { journal: kept.journal.len(), operations: kept.operations.len(), locks: kept.locks.len() }
+        let (journal, operations) = (kept.journal.len(), kept.operations.len());
+        Checkpoint { journal, operations, deleted: kept.deleted.len(), locks: kept.locks.len() }
     }
 
     /// Takes back what was written since `checkpoint`. What was read stays read.
     pub fn roll_back(&self, checkpoint: Checkpoint) {
         let mut kept = self.kept.borrow_mut();
         kept.operations.truncate(checkpoint.operations);
-        kept.deleted.retain(|(place, _)| *place < checkpoint.operations);
+        kept.deleted.truncate(checkpoint.deleted);
         kept.locks.truncate(checkpoint.locks);
         while kept.journal.len() > checkpoint.journal {
             match kept.journal.pop() {
@@ -190,64 +192,54 @@ impl Overlay {
 
     /// Whether a condition holds; if not, the entry that it is about.
     fn check(&self, condition: &Condition) -> Result<Result<(), Option<Box<Entry>>>, StoreError> {
-        let about = |key: &Key, test: &dyn Fn(Option<&Entry>) -> bool| {
-            let found = self.find(key)?;
-            Ok(if test(found.as_ref()) { Ok(()) } else { Err(found.map(Box::new)) })
-        };
-        match condition {
-            Condition::Absent(key) => about(key, &|found| found.is_none()),
-            Condition::Exists(key) => about(key, &|found| found.is_some()),
-            Condition::AtRevision(key, revision) => {
-                about(key, &|found| found.is_some_and(|entry| entry.revision == *revision))
-            }
-            Condition::AtVersion(key, version) => {
-                about(key, &|found| found.map_or(0, |entry| entry.version) == *version)
-            }
-            Condition::Equals(key, value) => {
-                about(key, &|found| found.is_some_and(|entry| entry.equals(value)))
-            }
-            Condition::Unchanged(seen) => {
-                about(&seen.key, &|found| found.is_some_and(|entry| entry.is_unchanged_since(seen)))
-            }
-            Condition::Is(key, image) => {
-                about(key, &|found| found.is_some_and(|entry| entry.image() == *image))
-            }
+        let (holds, found) = match condition {
             Condition::HoldsLock(name, token) => {
                 let held =
                     self.lock(name)?.is_some_and(|lock| lock.token == *token && !lock.is_expired(self.now()));
                 if held {
                     self.kept.borrow_mut().locks.push((name.clone(), *token));
                 }
-                Ok(if held { Ok(()) } else { Err(None) })
+                (held, None)
             }
             Condition::RangeAtRevision(range, since) => {
                 self.note_range(range.clone(), *since);
                 let kept = self.kept.borrow();
                 let written = kept.written.iter().filter(|(key, _)| range.contains(key));
-                let changed = written
-                    .filter_map(|(_, rewritten)| rewritten.new.as_ref())
-                    .find(|entry| entry.revision > *since);
-                Ok(changed.map_or(Ok(()), |entry| Err(Some(Box::new(entry.clone())))))
+                let mut written = written.filter_map(|(_, rewritten)| rewritten.new.as_ref());
+                let changed = written.find(|entry| entry.revision > *since);
+                (changed.is_none(), changed.cloned())
             }
-        }
+            about_entry => {
+                let found = about_entry.key().map(|key| self.find(key)).transpose()?.flatten();
+                (about_entry.holds_for(found.as_ref()), found)
+            }
+        };
+        Ok(if holds { Ok(()) } else { Err(found.map(Box::new)) })
     }
 
     /// Carries out one operation; how many entries it changed. What edits came to is added to `edits`.
     fn carry_out(&self, operation: &Operation, edits: &mut Vec<Planned>) -> Result<u64, StoreError> {
         let now = self.now();
+        let expiry_over = |found: &Option<Entry>, expiry: Expiry| {
+            expiry.after(found.as_ref().and_then(|entry| entry.expires_at), now)
+        };
+        let image_over = |found: &Option<Entry>, value: &Value, expiry: Expiry| {
+            let expires_at = expiry_over(found, expiry)?;
+            let stored_type = Image::type_over(found.as_ref().map(|entry| entry.stored_type), value);
+            Ok::<_, StoreError>(Image { stored: value.to_stored(), stored_type, expires_at })
+        };
         match operation {
             Operation::Put { key, value, expiry } => {
                 let found = self.find(key)?;
-                let expires_at = expiry.after(found.as_ref().and_then(|entry| entry.expires_at), now)?;
-                let stored_type = Image::type_over(found.as_ref().map(|entry| entry.stored_type), value);
-                self.keep_image(key, found, Image { stored: value.to_stored(), stored_type, expires_at })?;
-                let expiry = fixed(expires_at);
+                let image = image_over(&found, value, *expiry)?;
+                let expiry = fixed(image.expires_at);
+                self.keep_image(key, found, image)?;
                 self.record(Operation::Put { key: key.clone(), value: value.clone(), expiry });
                 Ok(1)
             }
             Operation::PutUntyped { key, text, expiry } => {
                 let found = self.find(key)?;
-                let expires_at = expiry.after(found.as_ref().and_then(|entry| entry.expires_at), now)?;
+                let expires_at = expiry_over(&found, *expiry)?;
                 self.keep_image(key, found, Image { stored: text.clone(), stored_type: None, expires_at })?;
                 let expiry = fixed(expires_at);
                 self.record(Operation::PutUntyped { key: key.clone(), text: text.clone(), expiry });
@@ -264,13 +256,8 @@ impl Overlay {
                 let planned = edit.plan(key, found.as_ref().map(Entry::value).as_ref())?;
                 let changed = u64::from(planned.written().is_some());
                 if let Some(value) = planned.written() {
-                    let expires_at = found.as_ref().and_then(|entry| entry.expires_at);
-                    let stored_type = Image::type_over(found.as_ref().map(|entry| entry.stored_type), value);
-                    self.keep_image(
-                        key,
-                        found,
-                        Image { stored: value.to_stored(), stored_type, expires_at },
-                    )?;
+                    let image = image_over(&found, value, Expiry::Keep)?;
+                    self.keep_image(key, found, image)?;
                     self.record(operation.clone());
                 }
                 edits.push(planned);
@@ -302,8 +289,7 @@ impl Overlay {
             Operation::DeleteRange(range) => {
                 let gone = self.delete_range(range)?;
                 let mut kept = self.kept.borrow_mut();
-                let place = kept.operations.len();
-                kept.deleted.push((place, range.clone()));
+                kept.deleted.push(range.clone());
                 kept.operations.push(operation.clone());
                 Ok(gone)
             }
@@ -342,7 +328,7 @@ impl Overlay {
         let replaced = match self.is_to_commit {
             false => found,
             // The deletion of a range is committed as one, before what is written after it.
-            true if kept.deleted.iter().any(|(_, range)| range.contains(key)) => None,
+            true if kept.deleted.iter().any(|range| range.contains(key)) => None,
             true => below().filter(|entry| !entry.is_expired(now)),
         };
         replaced.map_or((1, Some(now)), |entry| (entry.version + 1, entry.created_at))

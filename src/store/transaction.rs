@@ -37,6 +37,36 @@ pub enum Condition {
     RangeAtRevision(KeyRange, Revision),
 }
 
+impl Condition {
+    /// The entry that it is about; `None` if it is about a lock or a range.
+    pub(crate) fn key(&self) -> Option<&Key> {
+        match self {
+            Condition::Absent(key)
+            | Condition::Exists(key)
+            | Condition::AtRevision(key, _)
+            | Condition::AtVersion(key, _)
+            | Condition::Equals(key, _)
+            | Condition::Is(key, _) => Some(key),
+            Condition::Unchanged(seen) => Some(&seen.key),
+            Condition::HoldsLock(..) | Condition::RangeAtRevision(..) => None,
+        }
+    }
+
+    /// Whether it holds where `found` is the entry that it is about; false if it is about no entry.
+    pub(crate) fn holds_for(&self, found: Option<&Entry>) -> bool {
+        match (self, found) {
+            (Condition::Absent(_) | Condition::AtVersion(_, 0), found) => found.is_none(),
+            (Condition::Exists(_), found) => found.is_some(),
+            (Condition::AtRevision(_, revision), Some(entry)) => entry.revision == *revision,
+            (Condition::AtVersion(_, version), Some(entry)) => entry.version == *version,
+            (Condition::Equals(_, value), Some(entry)) => entry.equals(value),
+            (Condition::Unchanged(seen), Some(entry)) => entry.is_unchanged_since(seen),
+            (Condition::Is(_, image), Some(entry)) => entry.image() == *image,
+            (Condition::HoldsLock(..) | Condition::RangeAtRevision(..), _) | (_, None) => false,
+        }
+    }
+}
+
 /// What a write does to the expiry of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {

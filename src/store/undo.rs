@@ -140,6 +140,7 @@ fn transaction_of(store: &dyn Store, revision: Revision) -> Result<Vec<Change>, 
 }
 
 /// What has to be done to take changes back.
+#[derive(Default)]
 struct Plan {
     conditions: Vec<Condition>,
     operations: Vec<Operation>,
@@ -186,13 +187,7 @@ impl Plan {
                 None => NothingToUndo::Locks,
             });
         }
-        let mut plan = Plan {
-            conditions: Vec::new(),
-            operations: Vec::new(),
-            restored: Vec::new(),
-            removed: Vec::new(),
-            expired: Vec::new(),
-        };
+        let mut plan = Plan::default();
         for span in spans {
             plan.add(&span, now);
         }
@@ -235,13 +230,9 @@ impl Plan {
 fn conflicts(store: &dyn Store, conditions: &[Condition]) -> Result<UndoOutcome, StoreError> {
     let mut conflicts = Vec::new();
     for condition in conditions {
-        let (key, wanted) = match condition {
-            Condition::Is(key, image) => (key, Some(image)),
-            Condition::Absent(key) => (key, None),
-            _ => continue,
-        };
+        let Some(key) = condition.key() else { continue };
         let found = store.get(key)?;
-        if found.as_ref().map(Entry::image).as_ref() != wanted {
+        if !condition.holds_for(found.as_ref()) {
             conflicts.push((key.clone(), found.map(Box::new)));
         }
     }

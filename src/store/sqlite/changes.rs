@@ -4,8 +4,8 @@ use std::ops::Bound;
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params};
 
-use super::columns;
-use super::query::signed;
+use super::columns::{self, integer_at};
+use super::query::{row, rows, signed};
 use super::schema_version::SchemaFlavor;
 use crate::store::{
     Actor, Change, Changes, HistoryScan, HistorySpan, Image, Key, KeyRange, Revision, Subject, Type,
@@ -76,16 +76,10 @@ pub(super) fn changes(
         return Ok(Changes::Pruned { oldest: span.oldest.0 });
     }
     let sql = format!("{} WHERE h.revision > :since ORDER BY h.revision LIMIT :limit", select(flavor));
-    let rows = connection
-        .prepare_cached(&sql)?
-        .query_map(
-            named_params! { ":since": since.0, ":limit": signed(limit), ":bytes": signed(value_limit) },
-            change_row,
-        )?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(Changes::Since(
-        rows.into_iter().map(|change_row| change_row.fetch(connection, signed(value_limit))).collect(),
-    ))
+    let bytes = signed(value_limit);
+    let parameters = named_params! { ":since": since.0, ":limit": signed(limit), ":bytes": bytes };
+    let found = rows(connection, &sql, parameters, change_row)?;
+    Ok(Changes::Since(found.into_iter().map(|row| row.fetch(connection, bytes)).collect()))
 }
 
 /// Whether no entry of `range` was changed after `since`, and one that was. Where history no longer
@@ -98,22 +92,16 @@ pub(super) fn range_since(
     if span(connection)?.is_some_and(|span| !span.reaches(since)) {
         return Ok((false, None));
     }
-    let changed = connection
-        .prepare_cached(
-            "SELECT key FROM slothstate_history WHERE revision > ?1 AND subject = 'entry' \
-             AND (?2 IS NULL OR key >= ?2) AND (?3 IS NULL OR key < ?3) LIMIT 1",
-        )?
-        .query_row(params![since.0, range.start, range.end], |row| Ok(columns::key(row.get_ref(0)?)))
-        .optional()?;
+    let sql = "SELECT key FROM slothstate_history WHERE revision > ?1 AND subject = 'entry' \
+               AND (?2 IS NULL OR key >= ?2) AND (?3 IS NULL OR key < ?3) LIMIT 1";
+    let parameters = params![since.0, range.start, range.end];
+    let changed = row(connection, sql, parameters, |row| columns::key_at(row, 0)).optional()?;
     Ok((changed.is_none(), changed))
 }
 
 pub(super) fn span(connection: &Connection) -> rusqlite::Result<Option<HistorySpan>> {
     let end = |sql: &str| {
-        connection
-            .prepare_cached(sql)?
-            .query_row([], |row| Ok((Revision(row.get(0)?), Millis(row.get(1)?))))
-            .optional()
+        row(connection, sql, [], |row| Ok((Revision(row.get(0)?), Millis(row.get(1)?)))).optional()
     };
     let oldest = end("SELECT revision, at_ms FROM slothstate_history ORDER BY revision LIMIT 1")?;
     let newest = end("SELECT revision, at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1")?;
@@ -154,9 +142,8 @@ pub(super) fn scan(
         Some(Subject::Database) => sql.push_str(" AND subject = 'database'"),
     }
     sql.push_str(" ORDER BY h.revision DESC LIMIT :limit");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(&parameters[..], change_row)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(rows.into_iter().map(|change_row| change_row.fetch(connection, bytes)).collect())
+    let found = rows(connection, &sql, &parameters[..], change_row)?;
+    Ok(found.into_iter().map(|row| row.fetch(connection, bytes)).collect())
 }
 
 /// A change, and whether its old and its new value were too long to be read with it.
@@ -193,15 +180,14 @@ pub(super) fn change_row(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
         _ => Subject::Entry,
     };
     let revision = Revision(row.get(0)?);
-    let number = |column| Ok::<_, rusqlite::Error>(columns::integer(row.get_ref(column)?));
-    let transaction = match (number(15)?, number(16)?) {
+    let transaction = match (integer_at(row, 15)?, integer_at(row, 16)?) {
         (Some(first), Some(last)) => (Revision(first), Revision(last)),
         _ => (revision, revision),
     };
     let (old, new) = (image(row, 5, 18)?, image(row, 8, 19)?);
     let is_long = [(5, &old), (8, &new)]
         .map(|(column, image)| image.is_some() && row.get_ref(column) == Ok(rusqlite::types::ValueRef::Null));
-    let operation = columns::text(row.get_ref(4)?).unwrap_or_default();
+    let operation = columns::text_at(row, 4)?;
     let recorded_at = Millis(row.get(1)?);
     let expired_at = old.as_ref().and_then(|old| old.expires_at);
     let at = match expired_at {
@@ -213,15 +199,14 @@ pub(super) fn change_row(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
         at,
         recorded_at,
         subject,
-        key: columns::key(row.get_ref(3)?),
+        key: columns::key_at(row, 3)?,
         operation,
         old,
         new,
-        actor: columns::actor(row.get_ref(11)?, row.get_ref(12)?, row.get_ref(13)?)
-            .unwrap_or_else(Actor::external),
-        version: number(14)?.and_then(|version| u64::try_from(version).ok()),
+        actor: columns::actor_at(row, 11)?.unwrap_or_else(Actor::external),
+        version: integer_at(row, 14)?.and_then(|version| u64::try_from(version).ok()),
         transaction,
-        undone_by: number(17)?.map(Revision),
+        undone_by: integer_at(row, 17)?.map(Revision),
     };
     Ok(ChangeRow { change, is_long })
 }
@@ -235,6 +220,6 @@ fn image(row: &Row<'_>, column: usize, length: usize) -> rusqlite::Result<Option
     Ok(Some(Image {
         stored: columns::bytes(row.get_ref(column)?),
         stored_type: columns::text(row.get_ref(column + 1)?).and_then(|name| Type::from_name(&name)),
-        expires_at: columns::integer(row.get_ref(column + 2)?).map(Millis),
+        expires_at: columns::millis_at(row, column + 2)?,
     }))
 }

@@ -1,9 +1,11 @@
 //! The columns of a table: their names, and what is stored in them, which may be anything.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ToSql};
+use rusqlite::{Connection, Row, ToSql};
 
+use super::query;
 use crate::store::{Actor, Key, Type};
+use crate::time::Millis;
 
 impl ToSql for Key {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -55,9 +57,29 @@ pub(super) fn key(value: ValueRef<'_>) -> Key {
     Key::from_stored(&bytes(value), matches!(value, ValueRef::Blob(_)))
 }
 
-/// Who made a change, from the columns actor, run and task.
-pub(super) fn actor(name: ValueRef<'_>, run: ValueRef<'_>, task: ValueRef<'_>) -> Option<Actor> {
-    Some(Actor { name: text(name)?, run: integer(run), task: text(task) })
+/// Text of a column of a row, as [`text`]; empty for NULL.
+pub(super) fn text_at(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(text(row.get_ref(column)?).unwrap_or_default())
+}
+
+/// A number of a column of a row, as [`integer`].
+pub(super) fn integer_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
+    Ok(integer(row.get_ref(column)?))
+}
+
+/// A time of a column of a row, as [`integer`].
+pub(super) fn millis_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Millis>> {
+    Ok(integer_at(row, column)?.map(Millis))
+}
+
+pub(super) fn key_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Key> {
+    Ok(key(row.get_ref(column)?))
+}
+
+/// Who made a change, from the columns actor, run and task, of which the first is `column`.
+pub(super) fn actor_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Actor>> {
+    let Some(name) = text(row.get_ref(column)?) else { return Ok(None) };
+    Ok(Some(Actor { name, run: integer_at(row, column + 1)?, task: text(row.get_ref(column + 2)?) }))
 }
 
 pub(super) fn stored_type(value: ValueRef<'_>) -> Option<Type> {
@@ -69,8 +91,5 @@ pub(super) fn stored_type(value: ValueRef<'_>) -> Option<Type> {
 
 /// The names of a table's columns.
 pub(super) fn names(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    connection
-        .prepare("SELECT name FROM pragma_table_info(?1)")?
-        .query_map([table], |row| row.get(0))?
-        .collect()
+    query::rows(connection, "SELECT name FROM pragma_table_info(?1)", [table], |row| row.get(0))
 }

@@ -271,9 +271,9 @@ pub(super) fn problem_of_tables(
     )?;
     let mut rows = objects.query(tables)?;
     while let Some(row) = rows.next()? {
-        let (is_view, name) = (row.get_ref(0)? == ValueRef::Text(b"view"), row.get_ref(1)?);
-        let has_pages = columns::integer(row.get_ref(2)?).is_some_and(|page| page > 0);
-        let name = columns::text(name).unwrap_or_default();
+        let is_view = row.get_ref(0)? == ValueRef::Text(b"view");
+        let has_pages = columns::integer_at(row, 2)?.is_some_and(|page| page > 0);
+        let name = columns::text_at(row, 1)?;
         let shown = escape(name.as_bytes());
         if is_view && schema_sql::makes("VIEW", &name) {
             // It is for other programs, and not read here.
@@ -304,8 +304,8 @@ fn problem_of_columns(
     let mut columns = connection.prepare_cached("SELECT name, hidden FROM pragma_table_xinfo(?1)")?;
     let mut rows = columns.query([table])?;
     while let Some(row) = rows.next()? {
-        let name = columns::text(row.get_ref(0)?).unwrap_or_default();
-        if columns::integer(row.get_ref(1)?).is_some_and(|hidden| GENERATED.contains(&hidden)) {
+        let name = columns::text_at(row, 0)?;
+        if columns::integer_at(row, 1)?.is_some_and(|hidden| GENERATED.contains(&hidden)) {
             return Ok(Some(format!("has the generated column {}", escape(name.as_bytes()))));
         }
         if is_found_by_rowid && name.eq_ignore_ascii_case("rowid") {
@@ -360,7 +360,7 @@ fn caller_of(connection: &Connection, function: &str) -> rusqlite::Result<Option
         connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
     let mut rows = objects.query([])?;
     while let Some(row) = rows.next()? {
-        let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
+        let text = |column| columns::text_at(row, column);
         let (kind, name, sql) = (text(0)?, text(1)?, text(2)?);
         if !name.as_bytes().starts_with(OUR_NAMES) && sql.to_ascii_lowercase().contains(function) {
             return Ok(Some(format!("{kind} {}", escape(name.as_bytes()))));

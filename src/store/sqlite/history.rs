@@ -2,7 +2,7 @@
 
 use super::remedies::error_at;
 use super::schema_version::SchemaFlavor;
-use super::{SqliteStore, changes, doctor, retention};
+use super::{SqliteStore, changes, doctor, query, retention};
 use crate::store::time_travel;
 use crate::store::{
     Change, Changes, Entry, EntryDiff, ErrorKind, History, HistoryScan, HistorySpan, Key, Moment, Recorded,
@@ -69,8 +69,7 @@ impl History for SqliteStore {
     fn recorded(&self) -> Result<Recorded, StoreError> {
         let none = Recorded { version: 0, gap: None };
         self.read(none, |connection, flavor| {
-            let schema_version =
-                connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+            let schema_version = query::row(connection, "PRAGMA schema_version", [], |row| row.get(0))?;
             if let Some(known) = self.recorded.get().filter(|known| known.version == schema_version) {
                 return Ok(known);
             }

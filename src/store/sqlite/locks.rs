@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::query::signed;
-use super::schema_version::SchemaFlavor;
+use super::columns::{self, integer_at, millis_at, text_at};
+use super::query::{execute, row, rows, signed};
+use super::schema_version::{SchemaFlavor, has_table};
 use super::transaction::{TxEnd, TxError, WriteTx};
-use super::{SqliteStore, columns, stored_time, waiters};
+use super::{SqliteStore, stored_time, waiters};
 use crate::store::{
     AcquireOutcome, ClearOutcome, ErrorKind, Lock, LockRequest, Locks, Renewal, Revision, StoreError, Ticket,
     Token, Waiter,
@@ -35,16 +36,14 @@ fn columns(flavor: SchemaFlavor) -> &'static str {
 }
 
 fn lock(row: &Row<'_>, now: ClockReading) -> rusqlite::Result<Lock> {
-    let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
-    let millis = |column| Ok::<_, rusqlite::Error>(columns::integer(row.get_ref(column)?).map(Millis));
-    let stored_expiry = text(3)?;
-    let acquired_at = millis(5)?.or_else(|| stored_time::parse(&text(2).ok()?));
+    let stored_expiry = text_at(row, 3)?;
+    let acquired_at = millis_at(row, 5)?.or_else(|| stored_time::parse(&text_at(row, 2).ok()?));
     let process = columns::text(row.get_ref(7)?).and_then(|json| serde_json::from_str(&json).ok());
-    let by_wall_clock = millis(6)?.or_else(|| stored_time::parse(&stored_expiry));
+    let by_wall_clock = millis_at(row, 6)?.or_else(|| stored_time::parse(&stored_expiry));
     let boot_id = columns::text(row.get_ref(11)?);
     let boot = now.boot.filter(|boot| boot_id.as_deref() == Some(boot.boot_id)).map(|boot| boot.millis);
-    let number = |column| Ok::<_, rusqlite::Error>(columns::integer(row.get_ref(column)?));
-    let (expires_boot, renewed_boot, lease) = (number(12)?, number(13)?, number(14)?);
+    let (expires_boot, renewed_boot, lease) =
+        (integer_at(row, 12)?, integer_at(row, 13)?, integer_at(row, 14)?);
     let by_boot_clock = boot
         .zip(expires_boot)
         .map(|(boot, expiry)| Millis(now.wall.0.saturating_add(expiry.saturating_sub(boot))));
@@ -54,14 +53,14 @@ fn lock(row: &Row<'_>, now: ClockReading) -> rusqlite::Result<Lock> {
         lease: span(lease),
     });
     Ok(Lock {
-        name: text(0)?,
-        holder: text(1)?,
-        token: Token(Revision(columns::integer(row.get_ref(4)?).unwrap_or(0))),
+        name: text_at(row, 0)?,
+        holder: text_at(row, 1)?,
+        token: Token(Revision(integer_at(row, 4)?.unwrap_or(0))),
         acquired_at,
         expires_at: by_boot_clock.or(by_wall_clock),
         renewal,
         process,
-        actor: columns::actor(row.get_ref(8)?, row.get_ref(9)?, row.get_ref(10)?),
+        actor: columns::actor_at(row, 8)?,
         stored_expiry,
     })
 }
@@ -78,10 +77,7 @@ fn table(
         SchemaFlavor::Foreign | SchemaFlavor::Incomplete(_) => ("locks", "name"),
         SchemaFlavor::Legacy => ("state_locks", "lock_name"),
     };
-    let is_there = connection
-        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
-        .exists([table])?;
-    Ok(is_there.then_some((table, name)))
+    Ok(has_table(connection, table)?.then_some((table, name)))
 }
 
 pub(super) fn page(
@@ -96,11 +92,7 @@ pub(super) fn page(
         "SELECT {} FROM {table} WHERE ?1 IS NULL OR {name} > ?1 ORDER BY {name} LIMIT ?2",
         columns(flavor)
     );
-    let limit = signed(limit);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut locks = statement
-        .query_map(params![after, limit], |row| lock(row, now))?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut locks = rows(connection, &sql, params![after, signed(limit)], |row| lock(row, now))?;
     // A name of another program that is not text is not the same when it comes back as a cursor:
     // without this the last page would come again for ever.
     locks.retain(|lock| after.is_none_or(|after| lock.name.as_str() > after));
@@ -115,7 +107,7 @@ pub(super) fn find(
 ) -> rusqlite::Result<Option<Lock>> {
     let Some((table, name_column)) = table(connection, flavor)? else { return Ok(None) };
     let sql = format!("SELECT {} FROM {table} WHERE {name_column} = ?1", columns(flavor));
-    connection.prepare_cached(&sql)?.query_row([name], |row| lock(row, now)).optional()
+    row(connection, &sql, [name], |row| lock(row, now)).optional()
 }
 
 /// Whether a lease has not run out at ?1 by the wall clock, or ?3 by the boot clock of the boot ?2:
@@ -185,14 +177,15 @@ impl Locks for SqliteStore {
         self.write(false, &|writing| {
             let boot = writing.boot;
             let lease = Lease::from_now(writing.reading(), lease)?;
-            let renewed = writing
-                .connection
-                .prepare_cached(&format!(
-                    "UPDATE locks SET expires_at = ?6, expires_at_ms = ?7, boot_id = ?8, \
-                         expires_boot_ms = ?9, renewed_boot_ms = ?10, renewed_at_ms = ?11, lease_ms = ?12 \
-                     WHERE name = ?4 AND token = ?5 AND {LEASE_RUNS}"
-                ))?
-                .execute(params![
+            let sql = format!(
+                "UPDATE locks SET expires_at = ?6, expires_at_ms = ?7, boot_id = ?8, expires_boot_ms = ?9, \
+                     renewed_boot_ms = ?10, renewed_at_ms = ?11, lease_ms = ?12 \
+                 WHERE name = ?4 AND token = ?5 AND {LEASE_RUNS}"
+            );
+            let renewed = execute(
+                writing.connection,
+                &sql,
+                params![
                     writing.now.0,
                     boot.map(|boot| boot.boot_id),
                     boot.map(|boot| boot.millis),
@@ -205,7 +198,8 @@ impl Locks for SqliteStore {
                     lease.renewed_boot,
                     lease.renewed_at,
                     lease.length,
-                ])?;
+                ],
+            )?;
             Ok(TxEnd::Commit(renewed == 1))
         })
     }
@@ -319,9 +313,8 @@ impl WriteTx<'_> {
     }
 
     fn remove_lock(&self, name: &str, operation: &str) -> Result<(), TxError> {
-        self.recorded_as(operation, |connection| {
-            connection.prepare_cached("DELETE FROM locks WHERE name = ?1")?.execute([name])
-        })?;
+        let sql = "DELETE FROM locks WHERE name = ?1";
+        self.recorded_as(operation, |connection| execute(connection, sql, [name]))?;
         Ok(())
     }
 
@@ -343,41 +336,36 @@ impl WriteTx<'_> {
         lease: &Lease,
         process: Option<&str>,
     ) -> Result<Lock, TxError> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO locks (name, holder, acquired_at, expires_at, token, acquired_at_ms, \
-                     expires_at_ms, process, actor, run, task, boot_id, expires_boot_ms, renewed_boot_ms, \
-                     renewed_at_ms, lease_ms) \
-                 VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), ?4, ?5, ?3, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-                     ?13, ?14, ?15)",
-            )?
-            .execute(params![
-                name,
-                holder,
-                self.now.0,
-                stored_time::format(lease.expires_at),
-                self.latest_revision()?.0 + 1,
-                lease.expires_at.0,
-                process,
-                self.actor.name,
-                self.actor.run,
-                self.actor.task,
-                lease.boot_id,
-                lease.expires_boot,
-                lease.renewed_boot,
-                lease.renewed_at,
-                lease.length,
-            ])?;
+        let sql = "INSERT INTO locks (name, holder, acquired_at, expires_at, token, acquired_at_ms, \
+                       expires_at_ms, process, actor, run, task, boot_id, expires_boot_ms, renewed_boot_ms, \
+                       renewed_at_ms, lease_ms) \
+                   VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), ?4, ?5, ?3, ?6, ?7, ?8, ?9, ?10, ?11, \
+                       ?12, ?13, ?14, ?15)";
+        let parameters = params![
+            name,
+            holder,
+            self.now.0,
+            stored_time::format(lease.expires_at),
+            self.latest_revision()?.0 + 1,
+            lease.expires_at.0,
+            process,
+            self.actor.name,
+            self.actor.run,
+            self.actor.task,
+            lease.boot_id,
+            lease.expires_boot,
+            lease.renewed_boot,
+            lease.renewed_at,
+            lease.length,
+        ];
+        execute(self.connection, sql, parameters)?;
         Ok(self.lock(name)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
     }
 
     fn set_acquired_at(&self, name: &str, acquired_at: Millis) -> Result<(), TxError> {
-        self.connection
-            .prepare_cached(
-                "UPDATE locks SET acquired_at_ms = ?2, acquired_at = datetime(?2 / 1000, 'unixepoch') \
-                 WHERE name = ?1",
-            )?
-            .execute(params![name, acquired_at.0])?;
+        let sql = "UPDATE locks SET acquired_at_ms = ?2, acquired_at = datetime(?2 / 1000, 'unixepoch') \
+                   WHERE name = ?1";
+        execute(self.connection, sql, params![name, acquired_at.0])?;
         Ok(())
     }
 }

@@ -3,16 +3,16 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::columns::integer;
+use super::columns::millis_at;
 use super::compact::truncate_log;
-use super::schema_version::SchemaFlavor;
-use super::{SqliteStore, waiters};
-
 use super::home::{Home, is_displaced};
+use super::query::{execute, row};
 use super::retention::{BATCH, prune};
 use super::runs::recordings;
+use super::schema_version::SchemaFlavor;
 use super::side_files::{LARGE_LOG, log_bytes};
 use super::transaction::{TxEnd, TxError, WriteTx};
+use super::{SqliteStore, waiters};
 use crate::store::identity::Reset;
 use crate::store::{ErrorKind, Maintained, Store, StoreError};
 use crate::time::Millis;
@@ -74,9 +74,7 @@ impl SqliteStore {
             self.shorten_log();
         }
     }
-}
 
-impl SqliteStore {
     /// Whether a write would begin no epoch.
     fn is_at_home(&self) -> bool {
         let home = Home::of(&self.named, &self.settings.process.boot_id);
@@ -85,9 +83,7 @@ impl SqliteStore {
                 self.with_connection(|connection| is_displaced(connection, &home)) == Ok(None)
             })
     }
-}
 
-impl SqliteStore {
     /// Makes a log that has grown shorter, as far as nobody is at work on it: somebody who read for
     /// long had it grow, and has gone. Nobody is waited for, and no writer waits noticeably.
     fn shorten_log(&self) {
@@ -168,29 +164,17 @@ impl SqliteStore {
             if flavor != SchemaFlavor::Current {
                 return Ok(NEVER);
             }
-            let next = connection
-                .prepare_cached("SELECT min(expires_at_ms) FROM state WHERE expires_at_ms IS NOT NULL")?
-                .query_row([], |row| Ok(integer(row.get_ref(0)?)))?;
-            Ok(next.map_or(NEVER, Millis))
+            let sql = "SELECT min(expires_at_ms) FROM state WHERE expires_at_ms IS NOT NULL";
+            Ok(row(connection, sql, [], |row| millis_at(row, 0))?.unwrap_or(NEVER))
         })
     }
 }
 
 fn sweep(writing: &WriteTx<'_>) -> Result<usize, TxError> {
-    let connection = writing.connection;
-    let any = connection
-        .prepare_cached("SELECT 1 FROM state WHERE expires_at_ms <= ?1")?
-        .exists([writing.now.0])?;
-    if !any {
+    if !writing.has_expired()? {
         return Ok(0);
     }
-    let removed = writing.recorded_as("expire", |connection| {
-        connection
-            .prepare_cached(
-                "DELETE FROM state WHERE rowid IN \
-                 (SELECT rowid FROM state WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2)",
-            )?
-            .execute([writing.now.0, BATCH])
-    })?;
-    Ok(removed)
+    let sql = "DELETE FROM state WHERE rowid IN \
+               (SELECT rowid FROM state WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2)";
+    Ok(writing.recorded_as("expire", |connection| execute(connection, sql, [writing.now.0, BATCH]))?)
 }

@@ -4,6 +4,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::columns;
+use super::query::{execute, row};
 
 /// The text of that name; `None` if there is none.
 pub(super) fn text(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
@@ -20,19 +21,12 @@ fn value<T>(
     name: &str,
     read: fn(ValueRef<'_>) -> Option<T>,
 ) -> rusqlite::Result<Option<T>> {
-    connection
-        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = ?1")?
-        .query_row([name], |row| Ok(read(row.get_ref(0)?)))
-        .optional()
-        .map(Option::flatten)
+    let sql = "SELECT value FROM slothstate_meta WHERE name = ?1";
+    row(connection, sql, [name], |row| Ok(read(row.get_ref(0)?))).optional().map(Option::flatten)
 }
 
 pub(super) fn set(connection: &Connection, name: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO slothstate_meta (name, value) VALUES (?1, ?2) \
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )?
-        .execute(params![name, value])?;
-    Ok(())
+    let sql = "INSERT INTO slothstate_meta (name, value) VALUES (?1, ?2) \
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    execute(connection, sql, params![name, value]).map(drop)
 }

@@ -1,15 +1,16 @@
 //! Carrying out the operations of a transaction on the table of entries.
 
-use rusqlite::{named_params, params};
+use rusqlite::{ToSql, params};
 
 use super::columns::TextBytes;
 use super::hardening;
+use super::query::{execute, exists};
 use super::read::{self, CurrentRow, EntryRow};
 use super::schema_version::SchemaFlavor;
 use super::transaction::{TxError, WriteTx};
 use crate::store::{
-    Capabilities, EditOutcome, Expiry, Image, Key, KeyRange, Operation, Purpose, Revision, StoreError, Type,
-    Value,
+    Actor, Capabilities, EditOutcome, Expiry, Image, Key, KeyRange, Operation, Purpose, Revision, StoreError,
+    Type, Value,
 };
 use crate::time::Millis;
 
@@ -56,7 +57,7 @@ impl WriteTx<'_> {
     /// Removes a row that has expired: there is nothing then.
     fn expire<T>(&self, rowid: i64) -> rusqlite::Result<Option<T>> {
         self.recorded_as("expire", |connection| {
-            connection.prepare_cached("DELETE FROM state WHERE rowid = ?1")?.execute([rowid])
+            execute(connection, "DELETE FROM state WHERE rowid = ?1", [rowid])
         })?;
         Ok(None)
     }
@@ -66,19 +67,15 @@ impl WriteTx<'_> {
     pub(super) fn tie(&self, before: Revision, last: Revision, purpose: Purpose) -> rusqlite::Result<()> {
         let first = before.next().0;
         if last.0 > first {
-            self.connection
-                .prepare_cached("INSERT INTO slothstate_transactions (first, last) VALUES (?1, ?2)")?
-                .execute([first, last.0])?;
+            let sql = "INSERT INTO slothstate_transactions (first, last) VALUES (?1, ?2)";
+            execute(self.connection, sql, [first, last.0])?;
         }
         if let Purpose::Undo(undone) = purpose
             && last.0 >= first
         {
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO slothstate_undone (revision, undone_by) VALUES (?1, ?2) \
-                     ON CONFLICT (revision) DO UPDATE SET undone_by = excluded.undone_by",
-                )?
-                .execute([undone.0, first])?;
+            let sql = "INSERT INTO slothstate_undone (revision, undone_by) VALUES (?1, ?2) \
+                       ON CONFLICT (revision) DO UPDATE SET undone_by = excluded.undone_by";
+            execute(self.connection, sql, [undone.0, first])?;
         }
         Ok(())
     }
@@ -115,10 +112,7 @@ impl WriteTx<'_> {
                         .after(present.as_ref().and_then(|present| present.image.expires_at), self.now)?,
                     operation: named("set"),
                 };
-                match present {
-                    Some(present) => self.update(present.rowid, &row)?,
-                    None => self.insert(key, &row)?,
-                }
+                self.write_row(key, present.map(|present| present.rowid), &row)?;
                 Ok(1)
             }
             Operation::Restore { key, image } => {
@@ -129,10 +123,7 @@ impl WriteTx<'_> {
                     expires_at: image.expires_at,
                     operation: named("set"),
                 };
-                match self.present(key)? {
-                    Some(present) => self.update(present.rowid, &row)?,
-                    None => self.insert(key, &row)?,
-                }
+                self.write_row(key, self.present(key)?.map(|present| present.rowid), &row)?;
                 Ok(1)
             }
             Operation::Edit { key, edit } => {
@@ -169,10 +160,7 @@ impl WriteTx<'_> {
                 None => Ok(0),
                 Some(present) => {
                     self.recorded_as(named("delete"), |connection| {
-                        let deleted = connection
-                            .prepare_cached("DELETE FROM state WHERE rowid = ?1")?
-                            .execute([present.rowid])?;
-                        only_one(deleted)
+                        only_one(execute(connection, "DELETE FROM state WHERE rowid = ?1", [present.rowid])?)
                     })?;
                     Ok(1)
                 }
@@ -195,31 +183,20 @@ impl WriteTx<'_> {
             return Ok(false);
         }
         let expires_at = expiry.after(None, self.now)?;
+        let row = NewRow { stored, stored_type: Some(value.value_type()), expires_at, operation };
         // The type is that of `Image::type_over`; a list behind IN would be rebuilt for each write.
-        let written = self
-            .connection
-            .prepare_cached(
-                "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), \
-                     type = CASE WHEN ?4 <> 'string' OR type = 'string' OR type = 'number' \
-                         OR type = 'boolean' OR type = 'table' OR type = 'list' THEN ?4 END, \
-                     expires_at_ms = ?5, version = version + 1, \
-                     revision = ifnull(?10, (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)), \
-                     modified_at_ms = ?3, operation = ?6, actor = ?7, run = ?8, task = ?9 \
-                 WHERE rowid = (SELECT rowid FROM state WHERE key = ?1) \
-                     AND (expires_at_ms IS NULL OR expires_at_ms > ?3)",
-            )?
-            .execute(params![
-                key,
-                TextBytes(stored),
-                self.now.0,
-                value.value_type().name(),
-                expires_at.map(|at| at.0),
-                operation,
-                self.actor.name,
-                self.actor.run,
-                self.actor.task,
-                self.take_next_revision(),
-            ])?;
+        let written = self.execute(
+            "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), \
+                 type = CASE WHEN ?4 <> 'string' OR type = 'string' OR type = 'number' \
+                     OR type = 'boolean' OR type = 'table' OR type = 'list' THEN ?4 END, \
+                 expires_at_ms = ?5, version = version + 1, \
+                 revision = ifnull(?10, (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)), \
+                 modified_at_ms = ?3, operation = ?6, actor = ?7, run = ?8, task = ?9 \
+             WHERE rowid = (SELECT rowid FROM state WHERE key = ?1) \
+                 AND (expires_at_ms IS NULL OR expires_at_ms > ?3)",
+            key,
+            &row,
+        )?;
         Ok(written > 0)
     }
 
@@ -241,82 +218,67 @@ impl WriteTx<'_> {
             expires_at: expiry.after(image.and_then(|image| image.expires_at), self.now)?,
             operation,
         };
-        match &present {
-            Some(present) => self.update(present.rowid, &row)?,
-            None => self.insert(key, &row)?,
+        Ok(self.write_row(key, present.map(|present| present.rowid), &row)?)
+    }
+
+    fn write_row(&self, key: &Key, rowid: Option<i64>, row: &NewRow<'_>) -> rusqlite::Result<()> {
+        match rowid {
+            Some(rowid) => self.update(rowid, row),
+            None => self.insert(key, row),
         }
-        Ok(())
     }
 
     fn insert(&self, key: &Key, row: &NewRow<'_>) -> rusqlite::Result<()> {
-        let written = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO state (key, value, created_at, updated_at, type, expires_at_ms, version, \
-                     revision, modified_at_ms, operation, actor, run, task) \
-                 VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), datetime(?3 / 1000, 'unixepoch'), ?4, ?5, 1, \
-                     ifnull(?10, (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)), ?3, ?6, ?7, \
-                     ?8, ?9)",
-            )?
-            .execute(params![
-                key,
-                TextBytes(row.stored),
-                self.now.0,
-                row.stored_type.map(|stored_type| stored_type.name()),
-                row.expires_at.map(|at| at.0),
-                row.operation,
-                self.actor.name,
-                self.actor.run,
-                self.actor.task,
-                self.take_next_revision(),
-            ])?;
-        only_one(written)
+        only_one(self.execute(
+            "INSERT INTO state (key, value, created_at, updated_at, type, expires_at_ms, version, \
+                 revision, modified_at_ms, operation, actor, run, task) \
+             VALUES (?1, ?2, datetime(?3 / 1000, 'unixepoch'), datetime(?3 / 1000, 'unixepoch'), ?4, ?5, 1, \
+                 ifnull(?10, (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)), ?3, ?6, ?7, \
+                 ?8, ?9)",
+            key,
+            row,
+        )?)
     }
 
     fn update(&self, rowid: i64, row: &NewRow<'_>) -> rusqlite::Result<()> {
-        let written = self
-            .connection
-            .prepare_cached(
-                "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), type = ?4, \
-                     expires_at_ms = ?5, version = version + 1, \
-                     revision = ifnull(?10, (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)), \
-                     modified_at_ms = ?3, operation = ?6, actor = ?7, run = ?8, task = ?9 \
-                 WHERE rowid = ?1",
-            )?
-            .execute(params![
-                rowid,
-                TextBytes(row.stored),
-                self.now.0,
-                row.stored_type.map(|stored_type| stored_type.name()),
-                row.expires_at.map(|at| at.0),
-                row.operation,
-                self.actor.name,
-                self.actor.run,
-                self.actor.task,
-                self.take_next_revision(),
-            ])?;
-        only_one(written)
+        only_one(self.execute(
+            "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), type = ?4, \
+                 expires_at_ms = ?5, version = version + 1, \
+                 revision = ifnull(?10, (SELECT ifnull(max(revision), 0) + 1 FROM slothstate_history)), \
+                 modified_at_ms = ?3, operation = ?6, actor = ?7, run = ?8, task = ?9 \
+             WHERE rowid = ?1",
+            &rowid,
+            row,
+        )?)
+    }
+
+    /// Runs a statement that writes `row` where `place` (?1) says; how many rows it changed.
+    fn execute(&self, sql: &str, place: &dyn ToSql, row: &NewRow<'_>) -> rusqlite::Result<usize> {
+        let Actor { name, run, task } = self.actor;
+        let parameters = params![
+            place,
+            TextBytes(row.stored),
+            self.now.0,
+            row.stored_type.map(Type::name),
+            row.expires_at.map(|at| at.0),
+            row.operation,
+            name,
+            run,
+            task,
+            self.take_next_revision(),
+        ];
+        execute(self.connection, sql, parameters)
     }
 
     fn delete_range(&self, range: &KeyRange, operation: &str) -> rusqlite::Result<u64> {
-        let any = self
-            .connection
-            .prepare_cached(
-                "SELECT 1 FROM state WHERE (:start IS NULL OR key >= :start) AND (:end IS NULL OR key < :end) \
-                 AND (expires_at_ms IS NULL OR expires_at_ms > :now) LIMIT 1",
-            )?
-            .exists(named_params! { ":start": range.start, ":end": range.end, ":now": self.now.0 })?;
-        if !any {
+        const MEANT: &str = "FROM state WHERE (?1 IS NULL OR key >= ?1) AND (?2 IS NULL OR key < ?2) \
+                             AND (expires_at_ms IS NULL OR expires_at_ms > ?3)";
+        let parameters = params![range.start, range.end, self.now.0];
+        if !exists(self.connection, &format!("SELECT 1 {MEANT} LIMIT 1"), parameters)? {
             return Ok(0);
         }
         self.recorded_as(operation, |connection| {
-            let deleted = connection
-                .prepare_cached(
-                    "DELETE FROM state WHERE (:start IS NULL OR key >= :start) AND (:end IS NULL OR key < :end) \
-                     AND (expires_at_ms IS NULL OR expires_at_ms > :now)",
-                )?
-                .execute(named_params! { ":start": range.start, ":end": range.end, ":now": self.now.0 })?;
-            Ok(deleted as u64)
+            Ok(execute(connection, &format!("DELETE {MEANT}"), parameters)? as u64)
         })
     }
 }

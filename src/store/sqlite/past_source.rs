@@ -1,6 +1,6 @@
 //! What the past is computed from, read from the tables.
 
-use rusqlite::{Connection, OptionalExtension, Params, named_params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
 
 use super::schema_version::SchemaFlavor;
 use super::{SqliteStore, changes, columns, query, read, timeline};
@@ -28,15 +28,10 @@ impl PastTables<'_> {
         bytes: i64,
     ) -> Result<Option<Change>, StoreError> {
         let sql = format!("{} WHERE {condition}", changes::select_alone(self.flavor));
-        let read = || {
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            statement.query_row(parameters, changes::change_row).optional()
-        };
-        Ok(self.explained(read())?.map(|row| row.fetch(self.connection, bytes)))
+        let found = query::row(self.connection, &sql, parameters, changes::change_row).optional();
+        Ok(self.explained(found)?.map(|row| row.fetch(self.connection, bytes)))
     }
-}
 
-impl PastTables<'_> {
     /// Refuses a state that does not follow from what was seen before.
     pub(super) fn check_followed(&self) -> Result<(), StoreError> {
         let followed = self.store.follow(self.connection, self.flavor, true);
@@ -74,9 +69,8 @@ impl ChangeSource for PastTables<'_> {
             )?;
             let mut rows = later.query([since.0])?;
             while let Some(row) = rows.next()? {
-                let expires_at = columns::integer(row.get_ref(2)?).map(Millis);
-                let replaced = Replaced { expires_at, is_there: row.get(3)? };
-                each(Revision(row.get(0)?), columns::key(row.get_ref(1)?), replaced);
+                let replaced = Replaced { expires_at: columns::millis_at(row, 2)?, is_there: row.get(3)? };
+                each(Revision(row.get(0)?), columns::key_at(row, 1)?, replaced);
             }
             Ok(())
         };
@@ -84,16 +78,10 @@ impl ChangeSource for PastTables<'_> {
     }
 
     fn keys_changed(&self, after: Revision, until: Revision) -> Result<Vec<Key>, StoreError> {
-        let read = || {
-            self.connection
-                .prepare_cached(
-                    "SELECT DISTINCT key FROM slothstate_history \
-                     WHERE revision > ?1 AND revision <= ?2 AND subject = 'entry'",
-                )?
-                .query_map([after.0, until.0], |row| Ok(columns::key(row.get_ref(0)?)))?
-                .collect()
-        };
-        self.explained(read())
+        let sql = "SELECT DISTINCT key FROM slothstate_history \
+                   WHERE revision > ?1 AND revision <= ?2 AND subject = 'entry'";
+        let read = |row: &Row<'_>| columns::key_at(row, 0);
+        self.explained(query::rows(self.connection, sql, [after.0, until.0], read))
     }
 
     fn replaced(&self, revisions: &[Revision]) -> Result<Vec<Replaced>, StoreError> {
@@ -103,8 +91,7 @@ impl ChangeSource for PastTables<'_> {
             )?;
             let by = |revision: &Revision| {
                 replaced.query_row([revision.0], |row| {
-                    let expires_at = columns::integer(row.get_ref(0)?).map(Millis);
-                    Ok(Replaced { expires_at, is_there: row.get(1)? })
+                    Ok(Replaced { expires_at: columns::millis_at(row, 0)?, is_there: row.get(1)? })
                 })
             };
             revisions.iter().map(by).collect()
@@ -127,13 +114,8 @@ impl PastSource for PastTables<'_> {
         let sql = format!(
             "SELECT revision, at_ms FROM slothstate_history WHERE {condition} ORDER BY revision DESC LIMIT 1"
         );
-        let read = || {
-            self.connection
-                .prepare_cached(&sql)?
-                .query_row([bound], |row| Ok((Revision(row.get(0)?), Millis(row.get(1)?))))
-                .optional()
-        };
-        self.explained(read())
+        let read = |row: &Row<'_>| Ok((Revision(row.get(0)?), Millis(row.get(1)?)));
+        self.explained(query::row(self.connection, &sql, [bound], read).optional())
     }
 
     fn change(&self, revision: Revision, value_limit: u64) -> Result<Option<Change>, StoreError> {

@@ -1,6 +1,42 @@
-//! The parts of a statement that a scan makes.
+//! Running statements, and the parts of a statement that a scan makes.
+
+use rusqlite::{Connection, Params, Row};
 
 use crate::store::{Key, KeyRange, Order};
+
+/// Runs a statement, which stays compiled; how many rows it changed.
+pub(super) fn execute(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+) -> rusqlite::Result<usize> {
+    connection.prepare_cached(sql)?.execute(parameters)
+}
+
+/// Whether a statement, which stays compiled, finds a row.
+pub(super) fn exists(connection: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<bool> {
+    connection.prepare_cached(sql)?.exists(parameters)
+}
+
+/// The first row of a statement, which stays compiled; an error if there is none.
+pub(super) fn row<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    connection.prepare_cached(sql)?.query_row(parameters, read)
+}
+
+/// All rows of a statement, which stays compiled.
+pub(super) fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare_cached(sql)?.query_map(parameters, read)?.collect()
+}
 
 /// SQLite counts in signed numbers.
 pub(super) fn signed(limit: impl TryInto<i64>) -> i64 {

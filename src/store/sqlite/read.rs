@@ -3,8 +3,8 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
-use super::columns::{actor, bytes, integer, key, stored_type};
-use super::query::{bounds, direction, signed};
+use super::columns::{actor_at, bytes, integer_at, key_at, millis_at, stored_type};
+use super::query::{bounds, direction, row, rows, signed};
 use super::schema_version::SchemaFlavor;
 use super::stored_time;
 use crate::store::{Entry, Image, Key, KeyRange, Order, RangeSize, Revision, Scan};
@@ -65,7 +65,7 @@ const HIDES_NOTHING: &str = ":now IS NOT NULL";
 fn found(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
     let stored_value = row.get_ref(2)?;
     let stored = bytes(stored_value);
-    let size = integer(row.get_ref(3)?).and_then(|size| u64::try_from(size).ok());
+    let size = integer_at(row, 3)?.and_then(|size| u64::try_from(size).ok());
     let time = |column| -> rusqlite::Result<Option<Millis>> {
         Ok(match row.get_ref(column)? {
             ValueRef::Text(bytes) => std::str::from_utf8(bytes).ok().and_then(stored_time::parse),
@@ -73,23 +73,23 @@ fn found(row: &Row<'_>) -> rusqlite::Result<EntryRow> {
         })
     };
     let stored_type = stored_type(row.get_ref(6)?);
-    let modified_at = match integer(row.get_ref(10)?) {
-        Some(millis) => Some(Millis(millis)),
+    let modified_at = match millis_at(row, 10)? {
         None => time(5)?,
+        modified_at => modified_at,
     };
     Ok(EntryRow {
         rowid: row.get(0)?,
         entry: Entry {
-            key: key(row.get_ref(1)?),
+            key: key_at(row, 1)?,
             size: size.unwrap_or(stored.len() as u64),
             stored,
             stored_type,
-            expires_at: integer(row.get_ref(7)?).map(Millis),
-            version: integer(row.get_ref(8)?).and_then(|version| u64::try_from(version).ok()).unwrap_or(0),
-            revision: Revision(integer(row.get_ref(9)?).unwrap_or(0)),
+            expires_at: millis_at(row, 7)?,
+            version: integer_at(row, 8)?.and_then(|version| u64::try_from(version).ok()).unwrap_or(0),
+            revision: Revision(integer_at(row, 9)?.unwrap_or(0)),
             created_at: time(4)?,
             modified_at,
-            actor: actor(row.get_ref(11)?, row.get_ref(12)?, row.get_ref(13)?),
+            actor: actor_at(row, 11)?,
             kind: None,
         },
     })
@@ -141,19 +141,13 @@ pub(super) fn row_of(
 
 /// What is stored of `key` in an adopted database, also if it has expired: a third of its columns.
 pub(super) fn present(connection: &Connection, key: &Key) -> rusqlite::Result<Option<CurrentRow>> {
-    connection
-        .prepare_cached("SELECT rowid, value, type, expires_at_ms FROM state WHERE key = ?1")?
-        .query_row([key], |row| {
-            Ok(CurrentRow {
-                rowid: row.get(0)?,
-                image: Image {
-                    stored: bytes(row.get_ref(1)?),
-                    stored_type: stored_type(row.get_ref(2)?),
-                    expires_at: integer(row.get_ref(3)?).map(Millis),
-                },
-            })
-        })
-        .optional()
+    let read = |row: &Row<'_>| {
+        let (stored, stored_type) = (bytes(row.get_ref(1)?), stored_type(row.get_ref(2)?));
+        let image = Image { stored, stored_type, expires_at: millis_at(row, 3)? };
+        Ok(CurrentRow { rowid: row.get(0)?, image })
+    };
+    let sql = "SELECT rowid, value, type, expires_at_ms FROM state WHERE key = ?1";
+    row(connection, sql, [key], read).optional()
 }
 
 /// One entry that has not expired.
@@ -211,9 +205,9 @@ pub(super) fn measure(
     let rows = signed(scan.limit);
     let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":now", &now.0), (":rows", &rows)];
     parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
-    connection.prepare_cached(&sql)?.query_row(&parameters[..], |row| {
+    row(connection, &sql, &parameters[..], |row| {
         let (entries, bytes): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let last = (entries == rows).then(|| Ok::<_, rusqlite::Error>(key(row.get_ref(2)?))).transpose()?;
+        let last = (entries == rows).then(|| key_at(row, 2)).transpose()?;
         Ok(RangeSize { entries: entries.unsigned_abs(), bytes: bytes.unsigned_abs(), last })
     })
 }
@@ -242,13 +236,11 @@ fn page_of(
         bounds.sql,
         direction(scan.order)
     );
-    let limit = signed(scan.value_limit);
-    let rows = signed(scan.limit);
+    let (bytes, limit) = (signed(scan.value_limit), signed(scan.limit));
     let mut parameters: Vec<(&str, &dyn ToSql)> =
-        vec![(":limit", &limit), (":now", &now.0), (":rows", &rows)];
+        vec![(":limit", &bytes), (":now", &now.0), (":rows", &limit)];
     parameters.extend(bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)));
-    let mut statement = connection.prepare_cached(&sql)?;
-    let page = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let page = rows(connection, &sql, &parameters[..], found)?;
     Ok(finish_page(connection, flavor, page, scan.value_limit))
 }
 
@@ -269,12 +261,8 @@ pub(super) fn expiring_between(
          ORDER BY key {direction} LIMIT ?6"
     );
     let KeyRange { start, end } = &scan.range;
-    connection
-        .prepare_cached(&sql)?
-        .query_map(params![from.0, to.0, start, end, scan.after, signed(scan.limit)], |row| {
-            Ok(key(row.get_ref(0)?))
-        })?
-        .collect()
+    let parameters = params![from.0, to.0, start, end, scan.after, signed(scan.limit)];
+    rows(connection, &sql, parameters, |row| key_at(row, 0))
 }
 
 fn finish_page(
@@ -307,16 +295,14 @@ pub(super) fn scan_expiring(
         columns(flavor),
         flavor.table()
     );
-    let rows = signed(limit);
-    let value_bytes = signed(value_limit);
+    let (bytes, limit) = (signed(value_limit), signed(limit));
     let mut parameters: Vec<(&str, &dyn ToSql)> =
-        vec![(":limit", &value_bytes), (":now", &now.0), (":rows", &rows)];
+        vec![(":limit", &bytes), (":now", &now.0), (":rows", &limit)];
     if let Some((at, key)) = &after {
         parameters.push((":at", &at.0));
         parameters.push((":key", *key));
     }
-    let mut statement = connection.prepare_cached(&sql)?;
-    let page = statement.query_map(&parameters[..], found)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let page = rows(connection, &sql, &parameters[..], found)?;
     Ok(finish_page(connection, flavor, page, value_limit))
 }
 
@@ -330,8 +316,7 @@ pub(super) fn count(
     let bounds = bounds(range, None, Order::Ascending);
     let count = |condition: &str, parameters: &[(&str, &dyn ToSql)]| -> rusqlite::Result<u64> {
         let sql = format!("SELECT count(*) FROM {} WHERE {}{condition}", flavor.table(), bounds.sql);
-        let count: i64 = connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
-        Ok(count.unsigned_abs())
+        row(connection, &sql, parameters, |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
     };
     let mut parameters: Vec<(&str, &dyn ToSql)> =
         bounds.keys.iter().map(|(name, key)| (*name, *key as &dyn ToSql)).collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::query::signed;
+use super::query::{execute, row, signed};
 use super::transaction::{TxEnd, TxError, WriteTx};
 use super::{meta, timeline};
 use crate::store::{RecordingRetention, Retention};
@@ -96,9 +96,9 @@ pub(super) fn prune(writing: &WriteTx<'_>) -> Result<bool, TxError> {
     let Some((cut, freed)) = beyond(connection, &limits, newest, bytes, writing.now)? else {
         return Ok(is_news);
     };
-    connection.prepare_cached("DELETE FROM slothstate_history WHERE revision <= ?1")?.execute([cut])?;
-    connection.prepare_cached("DELETE FROM slothstate_transactions WHERE last <= ?1")?.execute([cut])?;
-    connection.prepare_cached("DELETE FROM slothstate_undone WHERE revision <= ?1")?.execute([cut])?;
+    execute(connection, "DELETE FROM slothstate_history WHERE revision <= ?1", [cut])?;
+    execute(connection, "DELETE FROM slothstate_transactions WHERE last <= ?1", [cut])?;
+    execute(connection, "DELETE FROM slothstate_undone WHERE revision <= ?1", [cut])?;
     keep_count(connection, bytes - freed, newest)?;
     Ok(true)
 }
@@ -107,12 +107,9 @@ pub(super) fn prune(writing: &WriteTx<'_>) -> Result<bool, TxError> {
 fn counted(connection: &Connection, newest: i64) -> rusqlite::Result<(i64, bool)> {
     let known = meta::integer(connection, "history_counted_bytes")?.unwrap_or(0);
     let until = meta::integer(connection, "history_counted_revision")?.unwrap_or(0);
-    let more: i64 = connection
-        .prepare_cached(
-            "SELECT ifnull(sum(ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0)), 0) \
-             FROM slothstate_history WHERE revision > ?1",
-        )?
-        .query_row([until], |row| row.get(0))?;
+    let sql = "SELECT ifnull(sum(ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0)), 0) \
+               FROM slothstate_history WHERE revision > ?1";
+    let more: i64 = row(connection, sql, [until], |row| row.get(0))?;
     let is_news = newest - until >= COUNTED.0 || more >= COUNTED.1;
     if is_news {
         keep_count(connection, known + more, newest)?;

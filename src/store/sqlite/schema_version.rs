@@ -8,6 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error_mapping::explain;
+use super::query::{exists, row, rows};
 use super::remedies::error_at;
 use super::schema_sql::SCHEMA;
 use super::{busy_handler, columns, hardening};
@@ -133,12 +134,16 @@ pub(super) fn detect_older(
     limit: Duration,
 ) -> Result<SchemaFlavor, StoreError> {
     busy_handler::begin_wait(limit);
-    let older = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'state_data'";
-    let is_there = connection.prepare_cached(older).and_then(|mut statement| statement.exists([]));
+    let is_there = has_table(connection, "state_data");
     match is_there.map_err(|error| explain(path, limit, &error))? {
         true => check_tables(connection, path, limit, OLDER_TABLES).map(|()| SchemaFlavor::Legacy),
         false => detect(connection, path, limit),
     }
+}
+
+/// Whether there is a table of that name.
+pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    exists(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1", [name])
 }
 
 /// Tells what a file is.
@@ -153,13 +158,9 @@ pub(super) fn detect(
     let state = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose();
     let _state = state.map_err(failed)?;
     check_tables(connection, path, limit, TABLES)?;
-    let tables: Vec<String> = connection
-        .prepare_cached(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN \
-             ('slothstate_meta', 'slothstate_history', 'state', 'state_data')",
-        )
-        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
-        .map_err(failed)?;
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN \
+               ('slothstate_meta', 'slothstate_history', 'state', 'state_data')";
+    let tables: Vec<String> = rows(connection, sql, [], |row| row.get(0)).map_err(failed)?;
     let has = |name: &str| tables.iter().any(|table| table == name);
     let other = |reason: String| error_at(path, ErrorKind::NotAStateDatabase { reason });
     let require = |table: &str, needed: &[&str]| {
@@ -199,12 +200,9 @@ pub(super) fn detect(
         )?;
         return Ok(SchemaFlavor::Legacy);
     }
-    let others = connection
-        .prepare_cached(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name LIMIT ?1",
-        )
-        .and_then(|mut statement| statement.query_map([NAMED as i64 + 1], |row| row.get(0))?.collect())
-        .map_err(failed)?;
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' \
+               ORDER BY name LIMIT ?1";
+    let others = rows(connection, sql, [NAMED as i64 + 1], |row| row.get(0)).map_err(failed)?;
     if is_stacks(connection).map_err(failed)? {
         return Err(other(why_not_stacks(path)));
     }
@@ -239,16 +237,11 @@ fn schema(connection: &Connection, has_meta: bool) -> rusqlite::Result<Result<i6
     if ["name", "value"].iter().any(|needed| !columns.iter().any(|column| column == needed)) {
         return Ok(Err(Defect::MetaColumns));
     }
-    let found = connection
-        .prepare_cached("SELECT value FROM slothstate_meta WHERE name = 'schema'")?
-        .query_row([], |row| row.get::<_, Value>(0))
-        .optional()?;
-    Ok(match found {
+    let sql = "SELECT value FROM slothstate_meta WHERE name = 'schema'";
+    Ok(match row(connection, sql, [], |row| row.get(0)).optional()? {
         Some(Value::Integer(found)) => Ok(found),
         Some(_) => Err(Defect::SchemaType),
-        None if connection.prepare_cached("SELECT 1 FROM slothstate_meta")?.exists([])? => {
-            Err(Defect::NoSchema)
-        }
+        None if exists(connection, "SELECT 1 FROM slothstate_meta", [])? => Err(Defect::NoSchema),
         None => Err(Defect::EmptyMeta),
     })
 }

@@ -10,7 +10,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement, StatementStatus, ToSql};
 
 use super::columns::key;
-use super::query::{bounds, direction, signed};
+use super::query::{bounds, direction, exists, signed};
 use super::schema_version::SchemaFlavor;
 use crate::store::{Key, KeyPage, Needle, Order, Scan};
 use crate::time::Millis;
@@ -83,9 +83,7 @@ pub(super) fn search_keys(
     let table = flavor.table();
     let mut expired = String::new();
     if let Some(expiry) = flavor.expiry()
-        && connection
-            .prepare_cached(&format!("SELECT 1 FROM {table} WHERE {expiry} <= ?1"))?
-            .exists([now.0])?
+        && exists(connection, &format!("SELECT 1 FROM {table} WHERE {expiry} <= ?1"), [now.0])?
     {
         expired =
             format!(" AND key NOT IN (SELECT key FROM {table} WHERE {expiry} <= :now AND key IS NOT NULL)");

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
+use super::columns::{self, integer_at, millis_at, text_at};
 use super::error_mapping::explain;
 use super::remedies::error_at;
-use super::{busy_handler, columns, connect, hardening};
+use super::{busy_handler, connect, hardening};
 use crate::store::sloth_runner_stacks::{STACKS_DB, StackLock, StackRun, Stacks};
 use crate::store::{ErrorKind, StoreError};
-use crate::time::Millis;
 
 /// The most runs that are read.
 const RUNS: i64 = 500;
@@ -99,16 +99,16 @@ fn runs(connection: &Connection) -> rusqlite::Result<Vec<StackRun>> {
     let mut statement = connection.prepare(&sql)?;
     let found = statement.query_map([], |row| {
         Ok(StackRun {
-            number: integer(row, 0)?,
-            stack: text(row, 1)?.unwrap_or_default(),
-            file: text(row, 2)?.filter(|file| !file.is_empty()),
-            status: text(row, 3)?.unwrap_or_default(),
-            began_at: millis(row, 4)?,
-            ended_at: millis(row, 5)?,
+            number: integer_at(row, 0)?.unwrap_or_default(),
+            stack: text_at(row, 1)?,
+            file: filled(row, 2)?,
+            status: text_at(row, 3)?,
+            began_at: millis_at(row, 4)?,
+            ended_at: millis_at(row, 5)?,
             tasks: count(row, 6)?,
             ok: count(row, 7)?,
             failed: count(row, 8)?,
-            error: text(row, 9)?.filter(|error| !error.is_empty()),
+            error: filled(row, 9)?,
         })
     })?;
     found.collect()
@@ -125,33 +125,25 @@ fn locks(connection: &Connection) -> rusqlite::Result<Vec<StackLock>> {
     );
     let mut statement = connection.prepare(&sql)?;
     let found = statement.query_map([], |row| {
-        let text = |column| Ok::<_, rusqlite::Error>(text(row, column)?.unwrap_or_default());
         Ok(StackLock {
-            stack_id: text(0)?,
-            stack: text(1)?,
-            lock_id: text(2)?,
-            who: text(3)?,
-            operation: text(4)?,
-            acquired_at: millis(row, 5)?,
-            expires_at: millis(row, 6)?,
-            stored_expiry: text(7)?,
+            stack_id: text_at(row, 0)?,
+            stack: text_at(row, 1)?,
+            lock_id: text_at(row, 2)?,
+            who: text_at(row, 3)?,
+            operation: text_at(row, 4)?,
+            acquired_at: millis_at(row, 5)?,
+            expires_at: millis_at(row, 6)?,
+            stored_expiry: text_at(row, 7)?,
         })
     })?;
     found.collect()
 }
 
-fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
-    Ok(columns::text(row.get_ref(column)?))
-}
-
-fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
-    Ok(columns::integer(row.get_ref(column)?).unwrap_or_default())
+/// Text of a column, if there is any.
+fn filled(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    Ok(Some(text_at(row, column)?).filter(|text| !text.is_empty()))
 }
 
 fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    Ok(u64::try_from(integer(row, column)?).unwrap_or_default())
-}
-
-fn millis(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Millis>> {
-    Ok(columns::integer(row.get_ref(column)?).map(Millis))
+    Ok(integer_at(row, column)?.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
 }

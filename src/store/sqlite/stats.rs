@@ -3,6 +3,7 @@
 use rusqlite::{Connection, ToSql};
 
 use super::locks;
+use super::query::row;
 use super::schema_version::SchemaFlavor;
 use crate::time::{ClockReading, Millis};
 
@@ -19,7 +20,7 @@ pub(super) struct Space {
 pub(super) fn space(connection: &Connection) -> rusqlite::Result<Space> {
     let sql = "SELECT page_count * page_size, freelist_count * page_size \
                FROM pragma_page_count, pragma_page_size, pragma_freelist_count";
-    connection.prepare_cached(sql)?.query_row([], |row| {
+    row(connection, sql, [], |row| {
         Ok(Space { bytes: row.get::<_, i64>(0)?.unsigned_abs(), free: row.get::<_, i64>(1)?.unsigned_abs() })
     })
 }
@@ -31,8 +32,7 @@ pub(super) fn figures(
     now: Millis,
 ) -> rusqlite::Result<[u64; 3]> {
     let number = |sql: &str, parameters: &[&dyn ToSql]| -> rusqlite::Result<u64> {
-        let number: i64 = connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
-        Ok(number.unsigned_abs())
+        row(connection, sql, parameters, |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
     };
     let expiring = match flavor.expiry() {
         Some(expiry) => {

@@ -1,10 +1,10 @@
 //! Which states of a database follow from which: its identity, its epochs, and what was seen of it.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::home::Home;
 use super::schema_version::SchemaFlavor;
-use super::{columns, meta};
+use super::{columns, meta, query};
 use crate::store::identity::{EpochStart, Identity, Reset};
 use crate::store::{Key, Revision};
 use crate::time::Millis;
@@ -58,17 +58,13 @@ impl Anchor {
     /// write lock whenever somebody else committed.
     pub(super) fn is_followed(&self, connection: &Connection) -> rusqlite::Result<bool> {
         let Some(last) = &self.last else { return Ok(false) };
-        connection
-            .prepare_cached(
-                "SELECT at_ms, key, (SELECT value FROM slothstate_meta WHERE name = 'epoch') \
-                 FROM slothstate_history WHERE revision = ?1",
-            )?
-            .query_row([last.revision], |row| {
-                let is_same = last.at.0 == row.get::<_, i64>(0)? && last.key == columns::key(row.get_ref(1)?);
-                Ok(is_same && columns::integer(row.get_ref(2)?) == Some(self.epoch))
-            })
-            .optional()
-            .map(|found| found.unwrap_or(false))
+        let sql = "SELECT at_ms, key, (SELECT value FROM slothstate_meta WHERE name = 'epoch') \
+                   FROM slothstate_history WHERE revision = ?1";
+        let is_same = |row: &Row<'_>| {
+            let is_same = last.at.0 == row.get::<_, i64>(0)? && last.key == columns::key_at(row, 1)?;
+            Ok(is_same && columns::integer_at(row, 2)? == Some(self.epoch))
+        };
+        Ok(query::row(connection, sql, [last.revision], is_same).optional()?.unwrap_or(false))
     }
 
     /// As [`Anchor::is_followed`], with the reason where it is not so. An epoch may begin without
@@ -91,7 +87,7 @@ impl Anchor {
             if newest < revision || now.epoch < self.epoch {
                 return Ok(Err(Reset::WentBack { seen: revision, newest }));
             }
-            is_lost = match row(connection, seen.revision)? {
+            is_lost = match change_of(connection, seen.revision)? {
                 Some(found) => (found != *seen).then_some(revision),
                 // Other programs may remove rows, and old ones go; in a gap there never were any.
                 None if begins => skipping(connection, flavor, revision)?.map(|_| revision),
@@ -147,32 +143,25 @@ pub(super) fn identity(connection: &Connection, flavor: SchemaFlavor) -> rusqlit
     Ok(Anchor::read(connection, flavor)?.identity())
 }
 
-fn last(found: &rusqlite::Row<'_>) -> rusqlite::Result<Last> {
-    Ok(Last { revision: found.get(0)?, at: Millis(found.get(1)?), key: columns::key(found.get_ref(2)?) })
+fn last(found: &Row<'_>) -> rusqlite::Result<Last> {
+    Ok(Last { revision: found.get(0)?, at: Millis(found.get(1)?), key: columns::key_at(found, 2)? })
 }
 
 pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Option<Last>> {
-    connection
-        .prepare_cached("SELECT revision, at_ms, key FROM slothstate_history ORDER BY revision DESC LIMIT 1")?
-        .query_row([], last)
-        .optional()
+    let sql = "SELECT revision, at_ms, key FROM slothstate_history ORDER BY revision DESC LIMIT 1";
+    query::row(connection, sql, [], last).optional()
 }
 
-fn row(connection: &Connection, revision: i64) -> rusqlite::Result<Option<Last>> {
-    connection
-        .prepare_cached("SELECT revision, at_ms, key FROM slothstate_history WHERE revision = ?1")?
-        .query_row([revision], last)
-        .optional()
+fn change_of(connection: &Connection, revision: i64) -> rusqlite::Result<Option<Last>> {
+    let sql = "SELECT revision, at_ms, key FROM slothstate_history WHERE revision = ?1";
+    query::row(connection, sql, [revision], last).optional()
 }
 
 /// Why an epoch began.
 fn reason_of(connection: &Connection, epoch: i64) -> rusqlite::Result<String> {
-    let reason = connection
-        .prepare_cached("SELECT reason FROM slothstate_epochs WHERE epoch = ?1")?
-        .query_row([epoch], |row| Ok(columns::text(row.get_ref(0)?)))
-        .optional()?
-        .flatten();
-    Ok(reason.unwrap_or_else(|| "the reason was not recorded".into()))
+    let sql = "SELECT reason FROM slothstate_epochs WHERE epoch = ?1";
+    let reason = query::row(connection, sql, [epoch], |row| Ok(columns::text(row.get_ref(0)?))).optional()?;
+    Ok(reason.flatten().unwrap_or_else(|| "the reason was not recorded".into()))
 }
 
 /// The epochs after the first, the oldest first.
@@ -180,21 +169,17 @@ pub(super) fn epochs(connection: &Connection, flavor: SchemaFlavor) -> rusqlite:
     if flavor.schema() < 4 {
         return Ok(Vec::new());
     }
-    connection
-        .prepare_cached(
-            "SELECT epoch, revision, after, at_ms, reason, actor FROM slothstate_epochs ORDER BY epoch",
-        )?
-        .query_map([], |row| {
-            Ok(EpochStart {
-                epoch: row.get(0)?,
-                revision: Revision(row.get(1)?),
-                after: Revision(row.get(2)?),
-                at: Millis(row.get(3)?),
-                reason: columns::text(row.get_ref(4)?).unwrap_or_default(),
-                actor: columns::text(row.get_ref(5)?).unwrap_or_default(),
-            })
-        })?
-        .collect()
+    let sql = "SELECT epoch, revision, after, at_ms, reason, actor FROM slothstate_epochs ORDER BY epoch";
+    query::rows(connection, sql, [], |row| {
+        Ok(EpochStart {
+            epoch: row.get(0)?,
+            revision: Revision(row.get(1)?),
+            after: Revision(row.get(2)?),
+            at: Millis(row.get(3)?),
+            reason: columns::text_at(row, 4)?,
+            actor: columns::text_at(row, 5)?,
+        })
+    })
 }
 
 /// The epoch that a revision is in the gap before.

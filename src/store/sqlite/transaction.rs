@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
+use super::query::{execute, row};
 use super::remedies::error_at;
 use super::timeline::{Anchor, Last};
 use crate::store::{Actor, ErrorKind, Operation, Revision, StoreError};
@@ -110,24 +111,20 @@ impl<'a> WriteTx<'a> {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
         self.newest.set(None);
-        self.connection
-            .prepare_cached(
-                "INSERT INTO slothstate_context (id, at_ms, operation, actor, run, task) \
-                 VALUES (1, ?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![self.now.0, operation, self.actor.name, self.actor.run, self.actor.task])?;
+        let sql = "INSERT INTO slothstate_context (id, at_ms, operation, actor, run, task) \
+                   VALUES (1, ?1, ?2, ?3, ?4, ?5)";
+        let Actor { name, run, task } = self.actor;
+        execute(self.connection, sql, params![self.now.0, operation, name, run, task])?;
         let done = work(self.connection)?;
-        self.connection.prepare_cached("DELETE FROM slothstate_context")?.execute([])?;
+        execute(self.connection, "DELETE FROM slothstate_context", [])?;
         Ok(done)
     }
 }
 
 /// The newest revision of an adopted database. The newest row of history is never pruned.
 pub(super) fn latest_revision(connection: &Connection) -> rusqlite::Result<Revision> {
-    let latest = connection
-        .prepare_cached("SELECT ifnull(max(revision), 0) FROM slothstate_history")?
-        .query_row([], |row| row.get(0))?;
-    Ok(Revision(latest))
+    let sql = "SELECT ifnull(max(revision), 0) FROM slothstate_history";
+    row(connection, sql, [], |row| row.get(0)).map(Revision)
 }
 
 /// The largest revision after which others are given. Counting does not get there, nor does any clock; a

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::columns;
-use super::query::signed;
+use super::query::{execute, row, rows, signed};
 use super::schema_version::SchemaFlavor;
 use super::transaction::WriteTx;
 use crate::store::{LockRequest, Ticket, WAITER_PATIENCE, Waiter};
@@ -24,20 +24,18 @@ pub(super) fn all(
     };
     let [early, late, boot_early] = heard_between(now, WAITER_PATIENCE);
     let boot_id = now.boot.map(|boot| boot.boot_id);
-    connection
-        .prepare_cached(&format!(
-            "SELECT lock, ticket, holder, since_ms, process FROM {table} WHERE {HEARD} ORDER BY lock, ticket"
-        ))?
-        .query_map(params![early, late, boot_id, boot_early], |row| {
-            Ok(Waiter {
-                lock: columns::text(row.get_ref(0)?).unwrap_or_default(),
-                ticket: Ticket(row.get(1)?),
-                holder: columns::text(row.get_ref(2)?).unwrap_or_default(),
-                since: Millis(row.get(3)?),
-                process: columns::text(row.get_ref(4)?).and_then(|json| serde_json::from_str(&json).ok()),
-            })
-        })?
-        .collect()
+    let sql = format!(
+        "SELECT lock, ticket, holder, since_ms, process FROM {table} WHERE {HEARD} ORDER BY lock, ticket"
+    );
+    rows(connection, &sql, params![early, late, boot_id, boot_early], |row| {
+        Ok(Waiter {
+            lock: columns::text_at(row, 0)?,
+            ticket: Ticket(row.get(1)?),
+            holder: columns::text_at(row, 2)?,
+            since: Millis(row.get(3)?),
+            process: serde_json::from_str(&columns::text_at(row, 4)?).ok(),
+        })
+    })
 }
 
 /// Whether a waiter was heard of between the moments of [`heard_between`]. The rest are passed over:
@@ -60,39 +58,24 @@ pub(super) fn heard_between(now: ClockReading, patience: Duration) -> [i64; 3] {
 /// Removes those who have been silent for long; how many.
 pub(super) fn remove_silent(writing: &WriteTx<'_>) -> rusqlite::Result<usize> {
     let [early, late, boot_early] = heard_between(writing.reading(), WAITER_PATIENCE * 30);
-    writing
-        .connection
-        .prepare_cached(&format!("DELETE FROM slothstate_waiters WHERE NOT ({HEARD})"))?
-        .execute(params![early, late, writing.boot.map(|boot| boot.boot_id), boot_early])
+    let boot_id = writing.boot.map(|boot| boot.boot_id);
+    let sql = format!("DELETE FROM slothstate_waiters WHERE NOT ({HEARD})");
+    execute(writing.connection, &sql, params![early, late, boot_id, boot_early])
 }
 
 /// Whether another waiter comes before the one with that ticket, or before a process without one.
 pub(super) fn is_before(writing: &WriteTx<'_>, lock: &str, ticket: Option<Ticket>) -> rusqlite::Result<bool> {
     let [early, late, boot_early] = heard_between(writing.reading(), WAITER_PATIENCE);
     let boot_id = writing.boot.map(|boot| boot.boot_id);
-    let first: Option<i64> = writing
-        .connection
-        .prepare_cached(&format!("SELECT min(ticket) FROM slothstate_waiters WHERE lock = ?5 AND {HEARD}"))?
-        .query_row(params![early, late, boot_id, boot_early, lock], |row| row.get(0))?;
+    let sql = format!("SELECT min(ticket) FROM slothstate_waiters WHERE lock = ?5 AND {HEARD}");
+    let parameters = params![early, late, boot_id, boot_early, lock];
+    let first: Option<i64> = row(writing.connection, &sql, parameters, |row| row.get(0))?;
     Ok(first.is_some_and(|first| ticket.is_none_or(|ticket| first < ticket.0)))
 }
 
 /// Adds a waiter; its ticket.
 pub(super) fn add(writing: &WriteTx<'_>, request: &LockRequest, process: &str) -> rusqlite::Result<Ticket> {
-    writing
-        .connection
-        .prepare_cached(
-            "INSERT INTO slothstate_waiters (lock, holder, since_ms, seen_ms, process, boot_id, seen_boot_ms) \
-             VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            request.name,
-            request.holder,
-            writing.now.0,
-            process,
-            writing.boot.map(|boot| boot.boot_id),
-            writing.boot.map(|boot| boot.millis),
-        ])?;
+    insert(writing, None, request, process)?;
     Ok(Ticket(writing.connection.last_insert_rowid()))
 }
 
@@ -103,30 +86,26 @@ pub(super) fn renew(
     ticket: Ticket,
     process: &str,
 ) -> rusqlite::Result<()> {
-    writing
-        .connection
-        .prepare_cached(
-            "INSERT INTO slothstate_waiters (ticket, lock, holder, since_ms, seen_ms, process, boot_id, \
-                 seen_boot_ms) \
-             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7) \
-             ON CONFLICT (ticket) DO UPDATE SET seen_ms = ?4, boot_id = ?6, seen_boot_ms = ?7",
-        )?
-        .execute(params![
-            ticket.0,
-            request.name,
-            request.holder,
-            writing.now.0,
-            process,
-            writing.boot.map(|boot| boot.boot_id),
-            writing.boot.map(|boot| boot.millis),
-        ])?;
-    Ok(())
+    insert(writing, Some(ticket), request, process)
+}
+
+/// Adds a waiter, or notes that the one with that ticket was heard of.
+fn insert(
+    writing: &WriteTx<'_>,
+    ticket: Option<Ticket>,
+    request: &LockRequest,
+    process: &str,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO slothstate_waiters (ticket, lock, holder, since_ms, seen_ms, process, boot_id, \
+                   seen_boot_ms) \
+               VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7) \
+               ON CONFLICT (ticket) DO UPDATE SET seen_ms = ?4, boot_id = ?6, seen_boot_ms = ?7";
+    let (ticket, now) = (ticket.map(|ticket| ticket.0), writing.now.0);
+    let (boot_id, millis) = (writing.boot.map(|boot| boot.boot_id), writing.boot.map(|boot| boot.millis));
+    let parameters = params![ticket, request.name, request.holder, now, process, boot_id, millis];
+    execute(writing.connection, sql, parameters).map(drop)
 }
 
 pub(super) fn remove(writing: &WriteTx<'_>, ticket: Ticket) -> rusqlite::Result<()> {
-    writing
-        .connection
-        .prepare_cached("DELETE FROM slothstate_waiters WHERE ticket = ?1")?
-        .execute([ticket.0])?;
-    Ok(())
+    execute(writing.connection, "DELETE FROM slothstate_waiters WHERE ticket = ?1", [ticket.0]).map(drop)
 }

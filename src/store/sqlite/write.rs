@@ -4,6 +4,7 @@ use rusqlite::{Connection, FileControl};
 
 use super::first_write_check::Rehearsed;
 use super::home::Home;
+use super::query::execute;
 use super::schema_version::SchemaFlavor;
 use super::timeline::Anchor;
 use super::transaction::{TxEnd, TxError, WriteTx, check_revision};
@@ -107,7 +108,7 @@ impl SqliteStore {
         work: &dyn Fn(&WriteTx<'_>) -> Result<TxEnd<T>, TxError>,
     ) -> Result<T, TxError> {
         busy_handler::begin_wait(self.settings.busy_limit);
-        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        execute(connection, "BEGIN IMMEDIATE", [])?;
         // The time is taken when the lock is held: changes then have their times in their order.
         let writing = WriteTx::new(connection, actor, self.settings.clock.read());
         let ended =
@@ -121,7 +122,7 @@ impl SqliteStore {
                         Some(last) => Some(last),
                         None => timeline::newest(connection)?,
                     };
-                    connection.prepare_cached("COMMIT")?.execute([])?;
+                    execute(connection, "COMMIT", [])?;
                     if is_recorded {
                         self.records.borrow_mut().are_written();
                     }
@@ -140,7 +141,7 @@ impl SqliteStore {
                     Ok(done)
                 }
                 TxEnd::Rollback(done) => {
-                    connection.prepare_cached("ROLLBACK")?.execute([])?;
+                    execute(connection, "ROLLBACK", [])?;
                     // Others may have written before it.
                     self.written_revision.set(None);
                     Ok(done)
@@ -202,7 +203,7 @@ impl SqliteStore {
             && let Ok(home) = Home::of(&self.named, &self.settings.process.boot_id)
             && epoch::settle(writing, &home, Some(anchor), false)?.is_some()
         {
-            writing.connection.prepare_cached("COMMIT")?.execute([])?;
+            execute(writing.connection, "COMMIT", [])?;
         }
         Ok(())
     }

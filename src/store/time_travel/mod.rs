@@ -12,8 +12,7 @@ pub(in crate::store) use self::revision_index::RevisionIndex;
 use self::revision_index::{ChangedKeys, EntryChange};
 pub(in crate::store) use self::source::{ChangeSource, PastSource, Replaced};
 use crate::store::{
-    Change, Entry, EntryDiff, ErrorKind, Image, Key, KeyRange, Moment, Order, Revision, Scan, StoreError,
-    When,
+    Change, Entry, EntryDiff, ErrorKind, Image, Key, Moment, Order, Revision, Scan, StoreError, When,
 };
 use crate::time::Millis;
 
@@ -127,12 +126,7 @@ fn page_of(
     scan: &Scan,
 ) -> Result<(Vec<Entry>, Option<Key>), StoreError> {
     let mut present = source.scan_present(scan)?.into_iter().peekable();
-    let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
-    let touched: Vec<(&Key, &EntryChange)> = match scan.order {
-        Order::Ascending => touched.range::<Key, _>(bounds).take(scan.limit).collect(),
-        Order::Descending => touched.range::<Key, _>(bounds).rev().take(scan.limit).collect(),
-    };
-    let mut touched = touched.into_iter().peekable();
+    let mut touched = changed_in(touched, scan, |_| true).into_iter().peekable();
     let is_before = |left: &Key, right: &Key| match scan.order {
         Order::Ascending => left < right,
         Order::Descending => left > right,
@@ -164,13 +158,23 @@ fn page_of(
     Ok((entries, last))
 }
 
-fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> (Bound<&'a Key>, Bound<&'a Key>) {
-    let start = range.start.as_ref().map_or(Bound::Unbounded, Bound::Included);
-    let end = range.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-    match (after, order) {
+/// The next changed keys of a scan that are meant.
+fn changed_in<'a>(
+    touched: &'a ChangedKeys,
+    scan: &Scan,
+    is_meant: impl Fn(&EntryChange) -> bool,
+) -> Vec<(&'a Key, &'a EntryChange)> {
+    let start = scan.range.start.as_ref().map_or(Bound::Unbounded, Bound::Included);
+    let end = scan.range.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    let bounds = match (&scan.after, scan.order) {
         (None, _) => (start, end),
         (Some(after), Order::Ascending) => (Bound::Excluded(after), end),
         (Some(after), Order::Descending) => (start, Bound::Excluded(after)),
+    };
+    let meant = touched.range::<Key, _>(bounds).filter(|(_, change)| is_meant(change));
+    match scan.order {
+        Order::Ascending => meant.take(scan.limit).collect(),
+        Order::Descending => meant.rev().take(scan.limit).collect(),
     }
 }
 
@@ -208,31 +212,17 @@ fn candidates(
     to: Moment,
     scan: &Scan,
 ) -> Result<Vec<Key>, StoreError> {
-    let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     // The clock may have been set back in between: then what had expired is there again.
     let (earlier, later) = (from.at.min(to.at), from.at.max(to.at));
     let expired = |at: Option<Millis>| at.is_some_and(|at| at > earlier && at <= later);
-    let until = to.revision;
     let mut keys = source.keys_expiring(earlier, later, scan)?;
-    let changed = |(_, touched): &(&Key, &EntryChange)| touched.next <= until;
-    let expired_before = |(_, touched): &(&Key, &EntryChange)| expired(touched.replaced.expires_at);
     let (before, after) = (revision_index.touched(from.revision), revision_index.touched(to.revision));
-    let key_of = |(key, _): (&Key, &EntryChange)| key.clone();
+    let changed = changed_in(before, scan, |touched| touched.next <= to.revision);
+    let expired_before = changed_in(after, scan, |touched| expired(touched.replaced.expires_at));
+    keys.extend(changed.into_iter().chain(expired_before).map(|(key, _)| key.clone()));
     match scan.order {
-        Order::Ascending => {
-            keys.extend(before.range::<Key, _>(bounds).filter(changed).take(scan.limit).map(key_of));
-            keys.extend(after.range::<Key, _>(bounds).filter(expired_before).take(scan.limit).map(key_of));
-            keys.sort();
-        }
-        Order::Descending => {
-            let last = |touched: &ChangedKeys, is_meant: &dyn Fn(&(&Key, &EntryChange)) -> bool| {
-                let all = touched.range::<Key, _>(bounds).rev();
-                all.filter(is_meant).take(scan.limit).map(key_of).collect::<Vec<_>>()
-            };
-            keys.extend(last(before, &changed));
-            keys.extend(last(after, &expired_before));
-            keys.sort_by(|left, right| right.cmp(left));
-        }
+        Order::Ascending => keys.sort(),
+        Order::Descending => keys.sort_by(|left, right| right.cmp(left)),
     }
     keys.dedup();
     keys.truncate(scan.limit);

@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 use rusqlite::Connection;
 
 use super::{Examined, command, word};
-use crate::store::sqlite::schema_version::SchemaFlavor;
-use crate::store::sqlite::{columns, meta, migrate, schema_sql};
+use crate::store::sqlite::columns::{self, text_at};
+use crate::store::sqlite::schema_version::{SchemaFlavor, has_table};
+use crate::store::sqlite::{meta, migrate, schema_sql};
 use crate::store::{Finding, Level, StoreError};
 use crate::text::escape::escape;
 
@@ -76,10 +77,6 @@ pub(super) fn remedy_for_incomplete(path: &Path, has_entries: bool) -> String {
     format!("{restore}; or take the entries into a new database: {import}")
 }
 
-fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
-    connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?.exists([name])
-}
-
 /// How much is in the older tables; nothing where that cannot be told.
 fn counted_older(connection: &Connection) -> String {
     let count = connection.query_row("SELECT count(*) FROM state_data", [], |row| row.get::<_, i64>(0));
@@ -127,9 +124,8 @@ pub(in crate::store::sqlite) fn has_all_triggers(connection: &Connection) -> rus
     let mut rows = statement.query([])?;
     let mut found = 0;
     while let Some(row) = rows.next()? {
-        let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
-        let Some(sql) = expected.get(&text(0)?) else { continue };
-        found += usize::from(!is_current || *sql == without_layout(&text(1)?));
+        let Some(sql) = expected.get(&text_at(row, 0)?) else { continue };
+        found += usize::from(!is_current || *sql == without_layout(&text_at(row, 1)?));
     }
     Ok(found == expected.len())
 }
@@ -140,8 +136,7 @@ fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
         .prepare("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
-        let (kind, name, sql) = (text(0)?, text(1)?, text(2)?);
+        let (kind, name, sql) = (text_at(row, 0)?, text_at(row, 1)?, text_at(row, 2)?);
         if name.starts_with("slothstate_") {
             schema.objects.insert((kind, name), without_layout(&sql));
         } else if kind == "table" {

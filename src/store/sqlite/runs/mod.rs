@@ -5,7 +5,8 @@ mod table;
 
 use rusqlite::{Connection, params};
 
-use super::transaction::{TxEnd, TxError, WriteTx};
+use super::query::execute;
+use super::transaction::TxEnd;
 use super::{SqliteStore, retention};
 use crate::store::{NewRun, RecordingChunk, RecordingRetention, Run, RunEnd, Runs, StoreError};
 
@@ -27,38 +28,30 @@ impl Runs for SqliteStore {
                 origin: None,
                 ended: None,
             };
-            let header = new.header.clone().map(|data| {
-                // What was run.
-                RecordingChunk { first: 0, last: 0, revision, landmark: false, data }
-            });
+            let header = new.header.clone();
+            let header =
+                header.map(|data| RecordingChunk { first: 0, last: 0, revision, landmark: false, data });
             let number = insert(writing.connection, &run, header.as_slice())?;
-            writing
-                .connection
-                .prepare_cached("DELETE FROM slothstate_runs WHERE run <= ?1")?
-                .execute([number - KEPT])?;
+            execute(writing.connection, "DELETE FROM slothstate_runs WHERE run <= ?1", [number - KEPT])?;
             Ok(TxEnd::Commit(number))
         })
     }
 
     fn name_run(&self, number: i64, workflow: &str) -> Result<(), StoreError> {
         self.write(false, &|writing| {
-            writing
-                .connection
-                .prepare_cached("UPDATE slothstate_runs SET workflow = ?2 WHERE run = ?1")?
-                .execute(params![number, workflow])?;
+            let sql = "UPDATE slothstate_runs SET workflow = ?2 WHERE run = ?1";
+            execute(writing.connection, sql, params![number, workflow])?;
             Ok(TxEnd::Commit(()))
         })
     }
 
     fn end_run(&self, number: i64, end: &RunEnd) -> Result<(), StoreError> {
-        self.write(false, &|writing: &WriteTx<'_>| -> Result<TxEnd<()>, TxError> {
-            writing
-                .connection
-                .prepare_cached(
-                    "UPDATE slothstate_runs SET ended_ms = ?2, outcome = ?3, ok = ?4, failed = ?5, skipped = ?6 \
-                     WHERE run = ?1",
-                )?
-                .execute(params![number, writing.now.0, end.outcome, end.ok, end.failed, end.skipped])?;
+        self.write(false, &|writing| {
+            let sql = "UPDATE slothstate_runs SET ended_ms = ?2, outcome = ?3, ok = ?4, failed = ?5, \
+                           skipped = ?6 WHERE run = ?1";
+            let RunEnd { outcome, ok, failed, skipped } = end;
+            let parameters = params![number, writing.now.0, outcome, ok, failed, skipped];
+            execute(writing.connection, sql, parameters)?;
             Ok(TxEnd::Commit(()))
         })
     }

@@ -1,8 +1,8 @@
 //! Recordings of runs: kept until something is written, and written with that.
 
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::{Connection, Row, params};
 
-use crate::store::sqlite::query::signed;
+use crate::store::sqlite::query::{execute, exists, row, rows, signed};
 use crate::store::sqlite::retention;
 use crate::store::sqlite::schema_version::SchemaFlavor;
 use crate::store::sqlite::transaction::{TxError, WriteTx};
@@ -50,23 +50,18 @@ impl Records {
         match (&self.kept, self.written) {
             (Some((run, piece)), _) => {
                 let RecordingChunk { first, last, landmark, data, .. } = piece;
-                writing
-                    .connection
-                    .prepare_cached(
-                        "INSERT INTO slothstate_recordings (piece, last, revision, landmark, data) \
-                         VALUES (?1, ?2, (SELECT ifnull(max(revision), 0) FROM slothstate_history), ?3, ?4)",
-                    )?
-                    .execute(params![place(*run, *first), signed(*last), landmark, data])?;
+                let sql = "INSERT INTO slothstate_recordings (piece, last, revision, landmark, data) \
+                           VALUES (?1, ?2, (SELECT ifnull(max(revision), 0) FROM slothstate_history), ?3, ?4)";
+                let parameters = params![place(*run, *first), signed(*last), landmark, data];
+                execute(writing.connection, sql, parameters)?;
             }
             (None, Some((run, place))) => {
-                writing
-                    .connection
-                    .prepare_cached(
-                        "UPDATE slothstate_recordings SET revision = newest.revision \
-                         FROM (SELECT revision, run FROM slothstate_history ORDER BY revision DESC LIMIT 1) AS newest \
-                         WHERE piece = ?1 AND newest.run = ?2 AND slothstate_recordings.revision < newest.revision",
-                    )?
-                    .execute([place, run])?;
+                let sql = "UPDATE slothstate_recordings SET revision = newest.revision \
+                           FROM (SELECT revision, run FROM slothstate_history ORDER BY revision DESC LIMIT 1) \
+                               AS newest \
+                           WHERE piece = ?1 AND newest.run = ?2 \
+                               AND slothstate_recordings.revision < newest.revision";
+                execute(writing.connection, sql, [place, run])?;
             }
             (None, None) => {}
         }
@@ -87,19 +82,10 @@ pub(in crate::store::sqlite) fn insert(
     run: i64,
     piece: &RecordingChunk,
 ) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO slothstate_recordings (piece, last, revision, landmark, data) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![
-            place(run, piece.first),
-            signed(piece.last),
-            piece.revision.0,
-            piece.landmark,
-            piece.data
-        ])?;
-    Ok(())
+    let sql = "INSERT INTO slothstate_recordings (piece, last, revision, landmark, data) \
+               VALUES (?1, ?2, ?3, ?4, ?5)";
+    let RecordingChunk { first, last, revision, landmark, data } = piece;
+    execute(connection, sql, params![place(run, *first), signed(*last), revision.0, landmark, data]).map(drop)
 }
 
 /// Where the piece of a run that begins with a record stands in the table.
@@ -119,24 +105,11 @@ pub(in crate::store::sqlite) fn pieces(
         return Ok(Vec::new());
     }
     let (start, end) = (place(at.0, 0), place(at.0, u64::MAX));
-    let first: Option<i64> = connection
-        .prepare_cached("SELECT max(piece) FROM slothstate_recordings WHERE piece BETWEEN ?1 AND ?2")?
-        .query_row([start, place(at.0, at.1)], |row| row.get(0))?;
-    connection
-        .prepare_cached(
-            "SELECT piece, last, revision, landmark, data FROM slothstate_recordings \
-             WHERE piece BETWEEN :first AND :end AND landmark >= :landmark ORDER BY piece LIMIT :limit",
-        )?
-        .query_map(
-            named_params! {
-                ":first": first.unwrap_or(start),
-                ":end": end,
-                ":landmark": landmarks,
-                ":limit": signed(limit),
-            },
-            piece,
-        )?
-        .collect()
+    let sql = "SELECT max(piece) FROM slothstate_recordings WHERE piece BETWEEN ?1 AND ?2";
+    let first: Option<i64> = row(connection, sql, [start, place(at.0, at.1)], |row| row.get(0))?;
+    let sql = "SELECT piece, last, revision, landmark, data FROM slothstate_recordings \
+               WHERE piece BETWEEN ?1 AND ?2 AND landmark >= ?3 ORDER BY piece LIMIT ?4";
+    rows(connection, sql, params![first.unwrap_or(start), end, landmarks, signed(limit)], piece)
 }
 
 fn piece(row: &Row<'_>) -> rusqlite::Result<RecordingChunk> {
@@ -155,28 +128,20 @@ fn piece(row: &Row<'_>) -> rusqlite::Result<RecordingChunk> {
 pub(in crate::store::sqlite) fn prune(writing: &WriteTx<'_>) -> Result<usize, TxError> {
     const PIECES: i64 = retention::BATCH / 4;
     let connection = writing.connection;
-    let oldest: Option<i64> = connection
-        .prepare_cached("SELECT min(piece) FROM slothstate_recordings")?
-        .query_row([], |row| row.get(0))?;
+    let sql = "SELECT min(piece) FROM slothstate_recordings";
+    let oldest: Option<i64> = row(connection, sql, [], |row| row.get(0))?;
     let Some(oldest) = oldest.map(|piece| piece.div_euclid(RUN)) else { return Ok(0) };
     let limits = retention::read_recordings(connection)?;
     let age = signed(limits.age.as_millis());
     // A run that is gone from the list, as the oldest are, keeps no recording either.
-    let is_kept = connection
-        .prepare_cached(
-            "SELECT 1 FROM slothstate_runs WHERE run = ?1 AND began_ms >= ?2 AND run >= \
-             ifnull((SELECT run FROM slothstate_runs ORDER BY run DESC LIMIT 1 OFFSET ?3), 0)",
-        )?
-        .exists([oldest, writing.now.0.saturating_sub(age), signed(limits.count.max(1)) - 1])?;
-    if is_kept {
+    let sql = "SELECT 1 FROM slothstate_runs WHERE run = ?1 AND began_ms >= ?2 AND run >= \
+               ifnull((SELECT run FROM slothstate_runs ORDER BY run DESC LIMIT 1 OFFSET ?3), 0)";
+    let earliest = writing.now.0.saturating_sub(age);
+    if exists(connection, sql, [oldest, earliest, signed(limits.count.max(1)) - 1])? {
         return Ok(0);
     }
     // From its end, so that what is left of it still begins at its beginning.
-    let removed = connection
-        .prepare_cached(
-            "DELETE FROM slothstate_recordings WHERE piece IN (SELECT piece FROM slothstate_recordings \
-             WHERE piece BETWEEN ?1 AND ?2 ORDER BY piece DESC LIMIT ?3)",
-        )?
-        .execute([place(oldest, 0), place(oldest, u64::MAX), PIECES])?;
-    Ok(removed)
+    let sql = "DELETE FROM slothstate_recordings WHERE piece IN (SELECT piece FROM slothstate_recordings \
+               WHERE piece BETWEEN ?1 AND ?2 ORDER BY piece DESC LIMIT ?3)";
+    Ok(execute(connection, sql, [place(oldest, 0), place(oldest, u64::MAX), PIECES])?)
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::store::sqlite::columns;
-use crate::store::sqlite::query::signed;
+use crate::store::sqlite::query::{rows, signed};
 use crate::store::sqlite::schema_version::SchemaFlavor;
 use crate::store::{Actor, NewRun, Revision, Run, RunEnd, UNKNOWN_ORIGIN};
 use crate::time::Millis;
@@ -53,19 +53,16 @@ pub(super) fn page(
             if schema == 3 { "NULL" } else { "origin" },
         ),
     };
-    let limit = signed(limit);
-    connection
-        .prepare_cached(&format!(
-            "SELECT run, workflow, file, params, began_ms, ended_ms, outcome, ok, failed, skipped, actor, process, \
-             {recorded}, {origin} FROM slothstate_runs WHERE run < ?1 ORDER BY run DESC LIMIT ?2"
-        ))?
-        .query_map([before.unwrap_or(i64::MAX), limit], run)?
-        .collect()
+    let sql = format!(
+        "SELECT run, workflow, file, params, began_ms, ended_ms, outcome, ok, failed, skipped, actor, process, \
+         {recorded}, {origin} FROM slothstate_runs WHERE run < ?1 ORDER BY run DESC LIMIT ?2"
+    );
+    rows(connection, &sql, [before.unwrap_or(i64::MAX), signed(limit)], run)
 }
 
 fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
-    let text = |column| Ok::<_, rusqlite::Error>(columns::text(row.get_ref(column)?).unwrap_or_default());
-    let number = |column| Ok::<_, rusqlite::Error>(columns::integer(row.get_ref(column)?));
+    let text = |column| columns::text_at(row, column);
+    let number = |column| columns::integer_at(row, column);
     let count =
         |column| number(column).map(|count| count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0));
     let run = row.get(0)?;
