@@ -23,9 +23,7 @@ pub struct DoctorArguments {
 pub fn doctor(database: &Database, arguments: &DoctorArguments) -> Result<(), CliError> {
     let mut health = examine(&database.location()?, &database.settings(), arguments.quick);
     let problems = super::config::problems(database);
-    health
-        .findings
-        .extend(problems.iter().map(|problem| Finding::new("config", Level::Warning, problem.to_string())));
+    health.findings.extend(problems.iter().map(|problem| Finding::warning("config", problem.to_string())));
     output::unless_unread(print(&health.findings, arguments.json))?;
     let (problems, warnings) = (health.count(Level::Problem), health.count(Level::Warning));
     match health.unusable {

@@ -29,10 +29,7 @@ pub enum CliError {
     },
     /// Another exit code, with a message unless it is empty.
     #[error("{message}")]
-    Exit {
-        code: u8,
-        message: String,
-    },
+    Exit { code: u8, message: String },
     /// The output could not be written.
     #[error("standard output: {0}")]
     Output(std::io::Error),

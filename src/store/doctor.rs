@@ -54,6 +54,22 @@ impl Finding {
         Finding { check, level, finding: finding.into(), remedy: None }
     }
 
+    pub fn ok(check: &'static str, finding: impl Into<String>) -> Finding {
+        Finding::new(check, Level::Ok, finding)
+    }
+
+    pub fn note(check: &'static str, finding: impl Into<String>) -> Finding {
+        Finding::new(check, Level::Note, finding)
+    }
+
+    pub fn warning(check: &'static str, finding: impl Into<String>) -> Finding {
+        Finding::new(check, Level::Warning, finding)
+    }
+
+    pub fn problem(check: &'static str, finding: impl Into<String>) -> Finding {
+        Finding::new(check, Level::Problem, finding)
+    }
+
     /// The same with what to do about it.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Finding {

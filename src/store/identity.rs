@@ -53,10 +53,7 @@ pub enum Reset {
         reason: String,
     },
     /// The newest revision is less than one that was seen before.
-    WentBack {
-        seen: Revision,
-        newest: Revision,
-    },
+    WentBack { seen: Revision, newest: Revision },
     /// A revision that was seen is another change now.
     Diverged(Revision),
 }

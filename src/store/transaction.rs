@@ -127,10 +127,7 @@ pub enum Operation {
         image: Image,
     },
     /// Changes the value depending on what it is; the outcome says what it came to.
-    Edit {
-        key: Key,
-        edit: Edit,
-    },
+    Edit { key: Key, edit: Edit },
     /// Changes the expiry and nothing else; does nothing where there is no such entry.
     SetExpiry {
         key: Key,

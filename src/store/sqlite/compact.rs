@@ -24,10 +24,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How many bytes are rebuilt per second, by a disk that is slow and by one that is fast.
 const RATES: (u64, u64) = (20 << 20, 200 << 20);
 
-/// What compacting would come to.
-///
-/// # Errors
-/// Those of reading; [`ErrorKind::ReadOnly`] and its like for a file that cannot be compacted.
+/// [`Store::plan_compaction`](crate::store::Store::plan_compaction).
 pub(super) fn plan(store: &SqliteStore) -> Result<CompactionPlan, StoreError> {
     store.check_writable_now()?;
     let space = store.read(Space::default(), |connection, _| stats::space(connection))?;

@@ -129,11 +129,6 @@ fn system(what: &str, code: i32) -> ErrorKind {
     ErrorKind::Engine { reason }
 }
 
-/// Whether trying again after a checkpoint may help.
-pub(super) fn is_disk_full(error: &StoreError) -> bool {
-    matches!(error, StoreError { kind: ErrorKind::DiskFull, .. })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -41,7 +41,7 @@ struct FileFacts {
 impl FileFacts {
     fn of(metadata: &std::fs::Metadata) -> FileFacts {
         FileFacts {
-            id: FileId { device: metadata.dev(), inode: metadata.ino() },
+            id: FileId::of(metadata),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
@@ -382,7 +382,7 @@ impl Guard {
         }
         let [log, index] = [&self.log, &self.index].map(|path| std::fs::metadata(path).ok());
         self.log_made.set(log.as_ref().and_then(|log| log.created().ok()));
-        self.sides.set([log, index].map(|side| side.map(|metadata| FileFacts::of(&metadata).id)));
+        self.sides.set([log, index].map(|side| side.as_ref().map(FileId::of)));
     }
 
     /// The log, if what it is of was found to be gone from its path, which something else may have then.
@@ -409,7 +409,7 @@ impl Guard {
         let is_log_gone = *reset == Reset::Side { suffix: "-wal", what: Side::Removed };
         let is_gone = |path: &Path| !path.exists();
         let has_index = |index: FileId| match std::fs::metadata(&self.index) {
-            Ok(metadata) => FileFacts::of(&metadata).id == index && metadata.size() >= INDEX,
+            Ok(metadata) => FileId::of(&metadata) == index && metadata.size() >= INDEX,
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
         let [Some(_), Some(index)] = self.sides.get() else { return false };
@@ -455,7 +455,7 @@ fn look(path: &Path) -> Result<FileFacts, Reset> {
 fn look_beside(path: &Path, suffix: &'static str, opened: FileId) -> Result<FileFacts, Reset> {
     let failed = |what| Reset::Side { suffix, what };
     match std::fs::metadata(path) {
-        Ok(metadata) if FileFacts::of(&metadata).id == opened => Ok(FileFacts::of(&metadata)),
+        Ok(metadata) if FileId::of(&metadata) == opened => Ok(FileFacts::of(&metadata)),
         Ok(_) => Err(failed(Side::Replaced)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(failed(Side::Removed)),
         Err(error) => Err(Reset::Unseen(error.to_string())),

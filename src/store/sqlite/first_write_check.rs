@@ -44,10 +44,7 @@ impl SqliteStore {
             // Closing the connection takes it back as well.
             let _ = connection.execute_batch("ROLLBACK");
         }
-        rehearsed.map_err(|fault| match fault {
-            TxError::Sql(error) => self.explain(&error),
-            TxError::Store(error) => error,
-        })
+        rehearsed.map_err(|fault| self.explain_fault(fault))
     }
 
     fn try_out<T>(

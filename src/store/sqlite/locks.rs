@@ -162,7 +162,8 @@ impl Locks for SqliteStore {
                 return Ok(TxEnd::Rollback(AcquireOutcome::Queued));
             }
             // Its end is known by the wall clock only.
-            let lease = Lease::until(lock.expires_at.unwrap_or(writing.now));
+            let expires_at = lock.expires_at.unwrap_or(writing.now);
+            let lease = Lease { expires_at, ..Lease::default() };
             let mut taken = writing.insert_lock(&lock.name, &lock.holder, &lease, process.as_deref())?;
             // History tells when it was brought over; the lock itself how long it has been held.
             if let Some(acquired_at) = lock.acquired_at {
@@ -270,7 +271,8 @@ fn is_the_same(lock: &Lock, seen: &Lock) -> bool {
         && (has_token || (lock.acquired_at == seen.acquired_at && lock.stored_expiry == seen.stored_expiry))
 }
 
-/// A lease as it is stored, in milliseconds.
+/// A lease as it is stored, in milliseconds; what is not known of one is `None`.
+#[derive(Default)]
 struct Lease {
     expires_at: Millis,
     boot_id: Option<&'static str>,
@@ -297,12 +299,6 @@ impl Lease {
             renewed_at: Some(now.wall.0),
             length: Some(length),
         })
-    }
-
-    /// A lease with an end by the wall clock, of which no more is known.
-    fn until(expires_at: Millis) -> Lease {
-        let (boot_id, expires_boot, renewed_boot, renewed_at, length) = (None, None, None, None, None);
-        Lease { expires_at, boot_id, expires_boot, renewed_boot, renewed_at, length }
     }
 }
 

@@ -94,12 +94,8 @@ impl SqliteStore {
         let _ = self.with_connection(truncate_log);
     }
 
-    /// Does what is due in a database that nobody may be writing to: what has expired is removed, in
-    /// a small batch, and a log that has grown is made shorter. Nothing is done in a file that is not
-    /// adopted, or opened read-only. Asked while nothing is due, it costs a few microseconds.
-    ///
-    /// # Errors
-    /// Those of a write.
+    /// [`Store::maintain`]: what has expired is removed, in a small batch, and a log that has grown is made
+    /// shorter.
     pub(super) fn maintain_now(&self) -> Result<Maintained, StoreError> {
         if self.settings.read_only {
             return Ok(Maintained::Done);

@@ -147,27 +147,16 @@ impl Connected {
         Connected { connection: None, flavor: SchemaFlavor::Empty, writable: false, guard: None }
     }
 
-    /// As [`Connected::check`], before the connection is closed.
-    fn check_before_close(&self) -> Result<(), Reset> {
-        match (&self.guard, &self.connection) {
-            (Some(guard), Some(connection)) => guard.check_before_close(connection),
-            _ => Ok(()),
-        }
-    }
-
-    /// What happened to the files since they were opened.
-    fn check(&self) -> Result<(), Reset> {
-        match (&self.guard, &self.connection) {
-            (Some(guard), Some(connection)) => guard.check(connection),
-            _ => Ok(()),
-        }
+    /// The connection with the guard of the files that it has open.
+    fn guarded(&self) -> Option<(&Guard, &Connection)> {
+        self.guard.as_ref().zip(self.connection.as_ref())
     }
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        let Err(reset) = self.check_before_close() else { return };
-        let (Some(guard), Some(connection)) = (&self.guard, &self.connection) else { return };
+        let Some((guard, connection)) = self.guarded() else { return };
+        let Err(reset) = guard.check_before_close(connection) else { return };
         // The last connection takes the log into the file, which is not to be done to another one.
         if !guard.may_rescue(connection, &reset) {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
@@ -375,10 +364,14 @@ impl SqliteStore {
 
     /// As long as a file is not adopted, another process may adopt it, or make it.
     fn look_again(&self) -> Result<(), StoreError> {
-        self.check_files_if_due()?;
-        if self.link.borrow().flavor == SchemaFlavor::Current {
+        let link = self.link.borrow();
+        if let Some((guard, connection)) = link.guarded() {
+            guard.check_if_due(connection).map_err(|why| self.reset(why))?;
+        }
+        if link.flavor == SchemaFlavor::Current {
             return Ok(());
         }
+        drop(link);
         let mut link = self.link.borrow_mut();
         if link.connection.is_none() && self.path().exists() {
             let limit = self.settings.busy_limit;
@@ -391,24 +384,6 @@ impl SqliteStore {
             link.flavor = (self.detect)(connection, self.path(), self.settings.busy_limit)?;
         }
         Ok(())
-    }
-
-    /// Whether the files are still those that were opened, if it was not looked at lately.
-    fn check_files_if_due(&self) -> Result<(), StoreError> {
-        let link = self.link.borrow();
-        match (&link.guard, &link.connection) {
-            (Some(guard), Some(connection)) => guard.check_if_due(connection).map_err(|why| self.reset(why)),
-            _ => Ok(()),
-        }
-    }
-
-    /// As [`SqliteStore::check_files_if_due`], for a process that follows the commits.
-    fn follow_files(&self) -> Result<(), StoreError> {
-        let link = self.link.borrow();
-        match (&link.guard, &link.connection) {
-            (Some(guard), Some(connection)) => guard.follow(connection).map_err(|why| self.reset(why)),
-            _ => Ok(()),
-        }
     }
 
     fn reset(&self, why: Reset) -> StoreError {
@@ -462,7 +437,9 @@ impl SqliteStore {
         let known = {
             let link = self.link.borrow();
             // The connection that is opened for writing takes its place.
-            link.check_before_close().map_err(failed)?;
+            if let Some((guard, connection)) = link.guarded() {
+                guard.check_before_close(connection).map_err(failed)?;
+            }
             link.guard.as_ref().map(Guard::opened)
         };
         // A file that was there and is gone is not made again.
@@ -499,7 +476,7 @@ impl SqliteStore {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
         );
         if !is_about_others && let Ok(link) = self.link.try_borrow() {
-            if let Err(why) = link.check() {
+            if let Some(Err(why)) = link.guarded().map(|(guard, connection)| guard.check(connection)) {
                 return self.reset(why);
             }
             if let Some(connection) =
@@ -594,17 +571,17 @@ impl Store for SqliteStore {
         if self.link.borrow().connection.is_none() {
             self.look_again()?;
         }
-        self.follow_files()?;
+        let link = self.link.borrow();
+        if let Some((guard, connection)) = link.guarded() {
+            guard.follow(connection).map_err(|why| self.reset(why))?;
+        }
         if let Some(Some(file_watcher)) = self.file_watcher.get() {
             file_watcher.rest();
         }
-        let link = self.link.borrow();
         let Some(connection) = &link.connection else { return Ok(false) };
         busy_handler::begin_wait(self.settings.busy_limit);
-        let version: i64 = connection
-            .prepare_cached("PRAGMA data_version")
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .map_err(|error| self.explain(&error))?;
+        let version = query::row(connection, "PRAGMA data_version", [], |row| row.get(0));
+        let version: i64 = version.map_err(|error| self.explain(&error))?;
         Ok(self.data_version.replace(Some(version)) != Some(version))
     }
 

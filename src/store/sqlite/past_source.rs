@@ -146,7 +146,7 @@ impl PastSource for PastTables<'_> {
     }
 
     fn scan_present(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
-        self.explained(read::scan_all(self.connection, self.flavor, scan))
+        self.explained(read::scan(self.connection, self.flavor, scan, None))
     }
 
     fn keys_expiring(&self, from: Millis, to: Millis, scan: &Scan) -> Result<Vec<Key>, StoreError> {

@@ -1,5 +1,7 @@
 //! What is at a path, and whether it can be read and written, as far as that shows without opening it.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -93,4 +95,10 @@ fn refuse_network_file_system(path: &Path) -> Result<(), StoreError> {
 pub(super) struct FileId {
     pub device: u64,
     pub inode: u64,
+}
+
+impl FileId {
+    pub(super) fn of(metadata: &Metadata) -> FileId {
+        FileId { device: metadata.dev(), inode: metadata.ino() }
+    }
 }

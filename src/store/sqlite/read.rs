@@ -177,16 +177,6 @@ pub(super) fn get_from(
     }))
 }
 
-/// A page of entries.
-pub(super) fn scan(
-    connection: &Connection,
-    flavor: SchemaFlavor,
-    scan: &Scan,
-    now: Millis,
-) -> rusqlite::Result<Vec<Entry>> {
-    page_of(connection, flavor, scan, &not_expired(flavor), now)
-}
-
 /// How much is in a page, in the order of the keys.
 pub(super) fn measure(
     connection: &Connection,
@@ -212,22 +202,15 @@ pub(super) fn measure(
     })
 }
 
-/// As [`scan`], with what has expired.
-pub(super) fn scan_all(
+/// A page of entries: those that have not expired at `now`, or all.
+pub(super) fn scan(
     connection: &Connection,
     flavor: SchemaFlavor,
     scan: &Scan,
+    now: Option<Millis>,
 ) -> rusqlite::Result<Vec<Entry>> {
-    page_of(connection, flavor, scan, HIDES_NOTHING, Millis::default())
-}
-
-fn page_of(
-    connection: &Connection,
-    flavor: SchemaFlavor,
-    scan: &Scan,
-    condition: &str,
-    now: Millis,
-) -> rusqlite::Result<Vec<Entry>> {
+    let condition = now.map_or_else(|| HIDES_NOTHING.into(), |_| not_expired(flavor));
+    let now = now.unwrap_or_default();
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     let sql = format!(
         "SELECT {} FROM {} WHERE {} AND {condition} ORDER BY key {} LIMIT :rows",

@@ -22,7 +22,7 @@ use super::schema_version::{self, SchemaFlavor};
 use super::side_files::{index_of, log_of};
 use super::timeline;
 use super::transaction::WriteTx;
-use super::{Connected, Options, SqliteStore, backup, busy_handler, connect, migrate, path};
+use super::{Connected, Options, SqliteStore, backup, busy_handler, connect, meta, migrate, path};
 use crate::atomic_file::NamedFile;
 use crate::store::{
     ErrorKind, History, Identity, KeyRange, Lock, PAGE, Revision, Run, State, Store, StoreError, all_locks,
@@ -398,7 +398,7 @@ impl<'a> Copy<'a> {
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
         let own = timeline::identity(&transaction, SchemaFlavor::Current).map_err(&failed)?;
         if let Some(database) = before.database.as_ref().filter(|_| !self.has_id) {
-            timeline::set_database(&transaction, database).map_err(&failed)?;
+            meta::set(&transaction, "database", database).map_err(&failed)?;
         }
         let reason = format!("restored from {name}");
         let beginning = Beginning {

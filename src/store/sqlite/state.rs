@@ -40,7 +40,7 @@ impl State for SqliteStore {
     fn scan(&self, scan: &Scan) -> Result<Vec<Entry>, StoreError> {
         let now = self.now();
         let page = self.read_part(Vec::new(), scan.value_limit, |connection, flavor| {
-            read::scan(connection, flavor, scan, now)
+            read::scan(connection, flavor, scan, Some(now))
         })?;
         Ok(self.marked(page))
     }

@@ -90,7 +90,10 @@ impl Anchor {
             is_lost = match change_of(connection, seen.revision)? {
                 Some(found) => (found != *seen).then_some(revision),
                 // Other programs may remove rows, and old ones go; in a gap there never were any.
-                None if begins => skipping(connection, flavor, revision)?.map(|_| revision),
+                None if begins => {
+                    let is_skipped = epochs(connection, flavor)?.iter().any(|epoch| epoch.skips(revision));
+                    is_skipped.then_some(revision)
+                }
                 None => None,
             };
         }
@@ -182,15 +185,6 @@ pub(super) fn epochs(connection: &Connection, flavor: SchemaFlavor) -> rusqlite:
     })
 }
 
-/// The epoch that a revision is in the gap before.
-pub(super) fn skipping(
-    connection: &Connection,
-    flavor: SchemaFlavor,
-    revision: Revision,
-) -> rusqlite::Result<Option<EpochStart>> {
-    Ok(epochs(connection, flavor)?.into_iter().find(|epoch| epoch.skips(revision)))
-}
-
 /// The oldest of the newest `count` revisions, of which the epochs leave many out.
 pub(super) fn oldest_of(connection: &Connection, newest: i64, count: i64) -> rusqlite::Result<i64> {
     let (mut newest, mut left) = (newest, count.max(1));
@@ -207,9 +201,4 @@ pub(super) fn oldest_of(connection: &Connection, newest: i64, count: i64) -> rus
         newest = epoch.after.0;
     }
     Ok(newest.saturating_sub(left - 1))
-}
-
-/// Gives a database the id of another one, of which it is a copy.
-pub(super) fn set_database(connection: &Connection, database: &str) -> rusqlite::Result<()> {
-    meta::set(connection, "database", &database)
 }

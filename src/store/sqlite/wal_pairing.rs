@@ -136,8 +136,7 @@ impl LeftoverLog {
     /// Whether the file at the path of the log still is that log.
     fn is_at(&self, log: &Path) -> bool {
         std::fs::metadata(log).is_ok_and(|metadata| {
-            let id = FileId { device: metadata.dev(), inode: metadata.ino() };
-            (id, metadata.created().ok()) == (self.log, self.log_made)
+            (FileId::of(&metadata), metadata.created().ok()) == (self.log, self.log_made)
         })
     }
 
@@ -154,10 +153,7 @@ impl LeftoverLog {
 /// kept. Only if it still is that log, and the file is sound without it.
 pub(super) fn separate(path: &Path, leftover: &LeftoverLog, settings: &Options) -> Option<PathBuf> {
     let log = log_of(path);
-    let id = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(FileId { device: metadata.dev(), inode: metadata.ino() })
-    };
+    let id = |path: &Path| std::fs::metadata(path).ok().as_ref().map(FileId::of);
     if settings.read_only || !leftover.is_at(&log) || path::check_file(path).is_err() {
         return None;
     }

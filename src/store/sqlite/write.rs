@@ -8,7 +8,7 @@ use super::query::execute;
 use super::schema_version::SchemaFlavor;
 use super::timeline::Anchor;
 use super::transaction::{TxEnd, TxError, WriteTx, check_revision};
-use super::{LastState, SqliteStore, busy_handler, connect, epoch, error_mapping, timeline};
+use super::{LastState, SqliteStore, busy_handler, connect, epoch, timeline};
 use crate::store::identity::Reset;
 use crate::store::{Actor, ErrorKind, Revision, StoreError};
 
@@ -39,7 +39,8 @@ impl SqliteStore {
                 self.rescue(&why);
                 return Err(self.reset(why));
             }
-            Err(error) if error_mapping::is_disk_full(&error) => {
+            // A checkpoint may help.
+            Err(StoreError { kind: ErrorKind::DiskFull, .. }) => {
                 self.with_connection(|connection| {
                     // Whether it helped shows in the second try.
                     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -85,7 +86,7 @@ impl SqliteStore {
         })
     }
 
-    fn explain_fault(&self, fault: TxError) -> StoreError {
+    pub(super) fn explain_fault(&self, fault: TxError) -> StoreError {
         match fault {
             TxError::Sql(error) => self.without_revision_left().unwrap_or_else(|| self.explain(&error)),
             TxError::Store(error) => error,
@@ -212,7 +213,7 @@ impl SqliteStore {
     /// else has begun another one.
     fn rescue(&self, why: &Reset) {
         let link = self.link.borrow();
-        if let (Some(guard), Some(connection)) = (&link.guard, &link.connection)
+        if let Some((guard, connection)) = link.guarded()
             && guard.may_rescue(connection, why)
         {
             // The error that led here says what failed.

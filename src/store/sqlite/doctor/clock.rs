@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::{Examined, counted};
 use crate::store::sqlite::columns;
-use crate::store::{Finding, Level, Revision, StoreError};
+use crate::store::{Finding, Revision, StoreError};
 use crate::text::duration::show_duration;
 use crate::time::Millis;
 
@@ -69,10 +69,10 @@ fn judge(times: &ChangeTimes, now: Millis) -> Vec<Finding> {
             counted(times.jumps, "time", "times"),
             show_duration(Millis(back).since(Millis(0)))
         );
-        findings.push(Finding::new(CHECK, Level::Warning, finding).remedy(SET_CLOCKS));
+        findings.push(Finding::warning(CHECK, finding).remedy(SET_CLOCKS));
     }
     if findings.is_empty() {
-        findings.push(Finding::new(CHECK, Level::Ok, "the times of history agree with this machine's clock"));
+        findings.push(Finding::ok(CHECK, "the times of history agree with this machine's clock"));
     }
     findings
 }
@@ -86,5 +86,5 @@ pub(super) fn ahead(what: &str, latest: Millis, now: Millis) -> Finding {
          another's was ahead; expiries and leases go by it",
         show_duration(latest.since(now))
     );
-    Finding::new(CHECK, Level::Warning, finding).remedy(SET_CLOCKS)
+    Finding::warning(CHECK, finding).remedy(SET_CLOCKS)
 }

@@ -1,9 +1,7 @@
 //! Keys and values that are not what they are expected to be.
 
 use super::{Examined, Tally, clock, counted};
-use crate::store::{
-    Entry, Finding, KeyRange, Level, PAGE, Scan, State, StoreError, Type, Value, entry_pages,
-};
+use crate::store::{Entry, Finding, KeyRange, PAGE, Scan, State, StoreError, Type, Value, entry_pages};
 use crate::time::Millis;
 
 /// Reads every entry, a page at a time.
@@ -67,14 +65,12 @@ impl EntryTallies {
     fn judge(&self, examined: &Examined<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();
         findings.push(match self.unparsed.count {
-            0 => Finding::new(
+            0 => Finding::ok(
                 "values",
-                Level::Ok,
                 format!("{}, every value is of its type", counted(self.entries, "entry", "entries")),
             ),
-            count => Finding::new(
+            count => Finding::warning(
                 "values",
-                Level::Warning,
                 format!(
                     "{} not parse as the stored type (read as a string): {}",
                     counted(count, "value does", "values do"),
@@ -94,7 +90,7 @@ impl EntryTallies {
             if tally.count > 0 {
                 let finding = format!("{}: {}", counted(tally.count, one, many), tally.names());
                 findings.push(
-                    Finding::new("keys", Level::Note, finding)
+                    Finding::note("keys", finding)
                         .remedy(format!("look at them in the interface: {}", examined.command(""))),
                 );
             }
@@ -118,6 +114,6 @@ fn expired(examined: &Examined<'_>) -> Result<Option<Finding>, StoreError> {
     Ok((count > 0).then(|| {
         let who = counted(count.unsigned_abs(), "entry has", "entries have");
         let finding = format!("{who} expired, hidden from slothstate until its next writes remove them");
-        Finding::new("expiry", Level::Note, finding)
+        Finding::note("expiry", finding)
     }))
 }

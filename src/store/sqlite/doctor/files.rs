@@ -76,7 +76,7 @@ pub(super) fn examine(path: &Path) -> Vec<Finding> {
 }
 
 fn unseen(check: &'static str, path: &Path, reason: &str) -> Finding {
-    Finding::new(check, Level::Warning, format!("{} could not be looked at: {reason}", path.display()))
+    Finding::warning(check, format!("{} could not be looked at: {reason}", path.display()))
 }
 
 /// The folder of a file, or the one that the first write would begin to make it in.
@@ -91,19 +91,13 @@ fn existing_folder(path: &Path) -> &Path {
 fn judge_file_system(network: Option<Network>) -> Finding {
     const CHECK: &str = "filesystem";
     let Some(network) = network else {
-        return Finding::new(CHECK, Level::Ok, "it is on a file system of this machine");
+        return Finding::ok(CHECK, "it is on a file system of this machine");
     };
     let name = network.name;
     match network.sharing {
-        Sharing::Impossible => Finding::new(
-            CHECK,
-            Level::Problem,
-            format!("it is on a network file system ({name}), over which processes cannot share it: slothstate refuses to write"),
+        Sharing::Impossible => Finding::problem(CHECK, format!("it is on a network file system ({name}), over which processes cannot share it: slothstate refuses to write"),
         ),
-        Sharing::OneMachine => Finding::new(
-            CHECK,
-            Level::Warning,
-            format!("it is on a file system that other machines may take part in ({name}): it breaks when two of them use it"),
+        Sharing::OneMachine => Finding::warning(CHECK, format!("it is on a file system that other machines may take part in ({name}): it breaks when two of them use it"),
         ),
     }
     .remedy("move it to a local disk, and name it there with --db or $SLOTHSTATE_DB")
@@ -116,10 +110,9 @@ fn judge_space(free: u64, all: u64) -> Finding {
     let is_short = free < LEAST || u128::from(free) * 100 < u128::from(all) * u128::from(LEAST_PERCENT);
     let figures = format!("{} of {} are free", show_size(free), show_size(all));
     match is_short {
-        false => Finding::new(CHECK, Level::Ok, figures),
-        true => Finding::new(
+        false => Finding::ok(CHECK, figures),
+        true => Finding::warning(
             CHECK,
-            Level::Warning,
             format!("{figures}: with none left nothing can be written, not even deleted"),
         )
         .remedy("free some room on that disk"),
@@ -133,19 +126,19 @@ fn judge_absence(folder: &Path) -> Option<Finding> {
         errno => errno.desc(),
     };
     let finding = format!("nothing can be made in {}: {why}", folder.display());
-    Some(Finding::new(RIGHTS, Level::Warning, finding))
+    Some(Finding::warning(RIGHTS, finding))
 }
 
 fn examine_rights(file: &Facts, folder: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     if file_system::is_read_only(&file.path) {
         let finding = format!("{} can only be read: {}", file.path.display(), file_system::READ_ONLY);
-        findings.push(Finding::new(RIGHTS, Level::Note, finding));
+        findings.push(Finding::note(RIGHTS, finding));
     } else if let Err(error) = path::check_permissions(&file.path) {
         let me = user(geteuid().as_raw());
         let owner = user(file.owner);
         let finding = format!("{error}; this is {me}, the file is {owner}'s with mode {:04o}", file.mode);
-        findings.push(Finding::new(RIGHTS, Level::Warning, finding).remedy(match me == owner {
+        findings.push(Finding::warning(RIGHTS, finding).remedy(match me == owner {
             true => format!("chmod u+rw {}; chmod u+rwx {}", word(&file.path), word(folder)),
             false => format!(
                 "work as {owner}, or have {owner} give {me} the right to write the file and its folder"
@@ -157,11 +150,7 @@ fn examine_rights(file: &Facts, folder: &Path) -> Vec<Finding> {
         Err(error) => findings.push(unseen(RIGHTS, folder, &error.to_string())),
     }
     if findings.is_empty() {
-        findings.push(Finding::new(
-            RIGHTS,
-            Level::Ok,
-            "the file and its folder can be written, and not by everybody",
-        ));
+        findings.push(Finding::ok(RIGHTS, "the file and its folder can be written, and not by everybody"));
     }
     findings
 }
@@ -260,7 +249,7 @@ fn judge_side(file: &Facts, side: &Facts) -> Option<Finding> {
     } else {
         return None;
     };
-    Some(Finding::new(RIGHTS, Level::Warning, finding).remedy(remedy))
+    Some(Finding::warning(RIGHTS, finding).remedy(remedy))
 }
 
 /// The copies that were made before the file was adopted, or brought to a later schema.
@@ -291,7 +280,7 @@ fn judge_copies(copies: &[Facts]) -> Option<Finding> {
     let count = counted(copies.len() as u64, "copy", "copies");
     let finding = format!("{count} of the file as it was before: {}", shown.join(", "));
     let remedy = format!("once they are of no use any more: rm {}", words.join(" "));
-    Some(Finding::new("backups", Level::Note, finding).remedy(remedy))
+    Some(Finding::note("backups", finding).remedy(remedy))
 }
 
 /// Incomplete files of backups and exports, one finding for each state.
@@ -317,12 +306,8 @@ fn judge_leftovers(leftovers: &[Leftover]) -> Vec<Finding> {
                 None,
             ),
         };
-        let finding =
-            Finding::new("unfinished", Level::Note, format!("{count}: {}; each {told}", shown.join(", ")));
-        Some(match remedy {
-            Some(remedy) => finding.remedy(remedy),
-            None => finding,
-        })
+        let finding = Finding::note("unfinished", format!("{count}: {}; each {told}", shown.join(", ")));
+        Some(Finding { remedy, ..finding })
     };
     [LeftoverState::Writing, LeftoverState::Stale, LeftoverState::Unknown]
         .into_iter()

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::{Examined, Tally, counted};
 use crate::store::sqlite::{columns, transaction};
-use crate::store::{Finding, History, Level, Retention, StoreError};
+use crate::store::{Finding, History, Retention, StoreError};
 use crate::text::size::show_size;
 use crate::time::Millis;
 
@@ -21,9 +21,8 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
     let newest = examined.query(transaction::latest_revision)?;
     if newest.0 > transaction::LARGEST_REVISION {
         findings.push(
-            Finding::new(
+            Finding::problem(
                 "revisions",
-                Level::Problem,
                 format!(
                     "history has the revision {newest}, which no number of changes leads to: nothing can be \
                      written after it"
@@ -37,11 +36,8 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
         );
     }
     findings.push(match differing.count {
-        0 => Finding::new("agreement", Level::Ok, "every entry is what history says it is"),
-        count => Finding::new(
-            "agreement",
-            Level::Problem,
-            format!(
+        0 => Finding::ok("agreement", "every entry is what history says it is"),
+        count => Finding::problem("agreement", format!(
                 "{} not what the newest change in history made of it: {}; something wrote without its being recorded",
                 counted(count, "entry is", "entries are"),
                 differing.names()
@@ -82,7 +78,7 @@ fn judge_extent(extent: &HistoryExtent, retention: &Retention, now: Millis) -> F
         counted(retention.age.as_secs() / DAY.as_secs(), "day", "days")
     );
     let Some(oldest) = extent.oldest else {
-        return Finding::new("history", Level::Ok, format!("there are no changes yet; {limits}"));
+        return Finding::ok("history", format!("there are no changes yet; {limits}"));
     };
     let has = format!(
         "{} since {oldest}, {} of values; {limits}",
@@ -95,9 +91,9 @@ fn judge_extent(extent: &HistoryExtent, retention: &Retention, now: Millis) -> F
     // The newest change stays whatever it is.
     if extent.rows > 1 && (too_many || too_large || too_old) {
         let more = format!("{has}: the next writes of slothstate remove the oldest, a few at a time");
-        return Finding::new("history", Level::Note, more);
+        return Finding::note("history", more);
     }
-    Finding::new("history", Level::Ok, has)
+    Finding::ok("history", has)
 }
 
 /// The keys whose newest change does not agree with the entry. A key of which history knows
@@ -125,6 +121,7 @@ fn differing(connection: &Connection) -> rusqlite::Result<Tally> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Level;
 
     #[test]
     fn history_beyond_its_limits_is_worth_a_note() {

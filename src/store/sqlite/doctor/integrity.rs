@@ -8,17 +8,17 @@ use rusqlite::Connection;
 use super::{Examined, word};
 use crate::store::sqlite::corruption::{self, Search};
 use crate::store::sqlite::{error_mapping, hardening};
-use crate::store::{ErrorKind, Finding, Level, StoreError};
+use crate::store::{ErrorKind, Finding, StoreError};
 use crate::text::escape::escape;
 
 const CHECK: &str = "integrity";
 
 /// Has SQLite search the file for damage.
 pub(super) fn examine(connection: &Connection, path: &Path, limit: Duration, quick: bool) -> Vec<Finding> {
-    let damage = |what: String| Finding::new(CHECK, Level::Problem, what).remedy(recovery(path));
+    let damage = |what: String| Finding::problem(CHECK, what).remedy(recovery(path));
     let incomplete = |why: String| {
         let finding = format!("whether it is damaged is unknown, since the check did not get through: {why}");
-        Finding::new(CHECK, Level::Problem, finding)
+        Finding::problem(CHECK, finding)
     };
     match corruption::search(connection, quick) {
         Ok(Search { damage: found, unreadable }) => {
@@ -30,15 +30,14 @@ pub(super) fn examine(connection: &Connection, path: &Path, limit: Duration, qui
             }
             if findings.is_empty() {
                 let how = if quick { "a quick check" } else { "a check of the whole file" };
-                findings.push(Finding::new(CHECK, Level::Ok, format!("{how} found no damage")));
+                findings.push(Finding::ok(CHECK, format!("{how} found no damage")));
             }
             findings
         }
         Err(error) => match hardening::reason(connection, &error) {
             // That is not damage, and there is nothing to recover.
-            Some(reason) => vec![Finding::new(
+            Some(reason) => vec![Finding::warning(
                 CHECK,
-                Level::Warning,
                 format!("the file cannot be searched for damage safely: {reason}"),
             )],
             None => match error_mapping::explain(path, limit, &error) {
@@ -69,22 +68,18 @@ pub(super) fn journal(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
     let mode: String =
         examined.query(|connection| connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)))?;
     Ok(vec![match (mode.as_str(), examined.is_ours()) {
-        ("wal", _) => Finding::new(
+        ("wal", _) => {
+            Finding::ok(CHECK, "it is in WAL mode: who reads and who writes do not wait for each other")
+        }
+        (other, false) => Finding::note(
             CHECK,
-            Level::Ok,
-            "it is in WAL mode: who reads and who writes do not wait for each other",
-        ),
-        (other, false) => Finding::new(
-            CHECK,
-            Level::Note,
             format!(
                 "its journal is in {} mode, in which who reads holds up who writes; the first write of slothstate makes it WAL",
                 escape(other.as_bytes())
             ),
         ),
-        (other, true) => Finding::new(
+        (other, true) => Finding::warning(
             CHECK,
-            Level::Warning,
             format!(
                 "its journal is in {} mode, no longer WAL: who reads holds up who writes",
                 escape(other.as_bytes())

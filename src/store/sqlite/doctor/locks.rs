@@ -26,7 +26,7 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
     findings.extend(silent_waiters(examined)?);
     if findings.is_empty() {
         let count = counted(locks.len() as u64, "lock", "locks");
-        findings.push(Finding::new(CHECK, Level::Ok, format!("{count}, none of them stale")));
+        findings.push(Finding::ok(CHECK, format!("{count}, none of them stale")));
     }
     Ok(findings)
 }
@@ -124,7 +124,7 @@ fn silent_waiters(examined: &Examined<'_>) -> Result<Option<Finding>, StoreError
             "{who} not heard of for over {}: passed over, and removed by the next writes of slothstate",
             show_duration(long)
         );
-        Finding::new(CHECK, Level::Note, finding)
+        Finding::note(CHECK, finding)
     }))
 }
 

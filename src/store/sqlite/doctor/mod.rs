@@ -19,7 +19,7 @@ use rusqlite::Connection;
 
 use super::schema_version::SchemaFlavor;
 use super::{Options, SqliteStore, busy_handler, connect, path};
-use crate::store::{ErrorKind, Finding, Health, Level, StoreError};
+use crate::store::{ErrorKind, Finding, Health, StoreError};
 use crate::text::escape::{escape, shell_word};
 use crate::time::Millis;
 
@@ -34,11 +34,8 @@ pub fn examine(path: &Path, settings: &Options, quick: bool) -> Health {
     findings.extend(versions::examine());
     let unusable = examine_database(path, settings, quick, &mut findings).err();
     if let Some(error) = &unusable {
-        let finding = Finding::new("open", Level::Problem, error.to_string());
-        findings.push(match remedy_for(error, path) {
-            Some(remedy) => finding.remedy(remedy),
-            None => finding,
-        });
+        let finding = Finding::problem("open", error.to_string());
+        findings.push(Finding { remedy: remedy_for(error, path), ..finding });
     }
     Health { findings, unusable }
 }
@@ -57,7 +54,7 @@ fn examine_database(
     drop(connection);
     let store = SqliteStore::open(path, settings)?;
     let opened = format!("{} is a state database", path.display());
-    findings.push(Finding::new("open", Level::Ok, opened));
+    findings.push(Finding::ok("open", opened));
     let flavor = store.link.borrow().flavor;
     let mut notices = store.notices.take();
     if matches!(flavor, SchemaFlavor::Incomplete(_)) {
@@ -65,7 +62,7 @@ fn examine_database(
         notices.retain(|notice| *notice != store.notice_of_defect());
     }
     let is_frozen = !notices.is_empty();
-    findings.extend(notices.into_iter().map(|notice| Finding::new("open", Level::Note, notice)));
+    findings.extend(notices.into_iter().map(|notice| Finding::note("open", notice)));
     let examined = Examined { now: store.now(), store: &store, flavor, is_frozen };
     let checks: [(&'static str, Check); 7] = [
         ("journal", integrity::journal),
@@ -122,9 +119,10 @@ fn word(path: &Path) -> String {
 
 fn failed(check: &'static str, path: &Path, error: &StoreError) -> Finding {
     match &error.kind {
-        ErrorKind::Incomplete { what, .. } => Finding::new(check, Level::Problem, what.clone())
-            .remedy(schema::remedy_for_incomplete(path, true)),
-        _ => Finding::new(check, Level::Problem, format!("this could not be looked at: {error}")),
+        ErrorKind::Incomplete { what, .. } => {
+            Finding::problem(check, what.clone()).remedy(schema::remedy_for_incomplete(path, true))
+        }
+        _ => Finding::problem(check, format!("this could not be looked at: {error}")),
     }
 }
 

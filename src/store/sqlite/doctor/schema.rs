@@ -18,15 +18,12 @@ const CHECK: &str = "schema";
 /// Compares the schema with that of a new database.
 pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {
     let mut findings = match examined.flavor {
-        SchemaFlavor::Empty => vec![Finding::new(CHECK, Level::Note, "there is nothing in the file yet")],
-        SchemaFlavor::Foreign => vec![Finding::new(
-            CHECK,
-            Level::Note,
-            "it is Sloth Runner's, and its changes are not recorded yet: the first write of slothstate \
+        SchemaFlavor::Empty => vec![Finding::note(CHECK, "there is nothing in the file yet")],
+        SchemaFlavor::Foreign => vec![Finding::note(CHECK, "it is Sloth Runner's, and its changes are not recorded yet: the first write of slothstate \
              adopts it, after a backup beside it",
         )],
         SchemaFlavor::Legacy => vec![
-            Finding::new(CHECK, Level::Note, "it is of Sloth Runner's older generation, which is only read")
+            Finding::note(CHECK, "it is of Sloth Runner's older generation, which is only read")
                 .remedy(format!(
                     "to change anything, import it into a new database: slothstate --db NEW import {}",
                     word(examined.store.path())
@@ -34,10 +31,7 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
         ],
         SchemaFlavor::Outdated(_) | SchemaFlavor::Current => compare(examined)?,
         SchemaFlavor::Incomplete(defect) => vec![
-            Finding::new(
-                CHECK,
-                Level::Problem,
-                format!(
+            Finding::problem(CHECK, format!(
                     "{defect}: the entries are read, without history, runs and what is known of locks, and nothing \
                      is written"
                 ),
@@ -53,10 +47,7 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
     })?;
     if has_both {
         findings.push(
-            Finding::new(
-                CHECK,
-                Level::Note,
-                format!("beside it are the tables of Sloth Runner's older generation (state_data{other}), which are no part of its state"),
+            Finding::note(CHECK, format!("beside it are the tables of Sloth Runner's older generation (state_data{other}), which are no part of its state"),
             )
             .remedy(format!("bring over what is still needed: {}", examined.command(&format!("import --older {}", word(examined.store.path()))))),
         );
@@ -164,11 +155,11 @@ fn compare(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {
             number(&found),
             number(&expected)
         );
-        return Ok(vec![Finding::new(CHECK, Level::Note, finding)]);
+        return Ok(vec![Finding::note(CHECK, finding)]);
     }
     if found.triggers < expected.triggers {
         let finding = "its triggers are of an earlier slothstate; the next write brings them up to date";
-        return Ok(vec![Finding::new(CHECK, Level::Note, finding)]);
+        return Ok(vec![Finding::note(CHECK, finding)]);
     }
     let file = word(examined.store.path());
     let mut findings: Vec<Finding> = differences(&expected, &found)
@@ -186,9 +177,8 @@ fn compare(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreError> {
         .collect();
     if findings.is_empty() {
         let count = found.objects.len();
-        findings.push(Finding::new(
+        findings.push(Finding::ok(
             CHECK,
-            Level::Ok,
             format!("its {count} tables, indexes and triggers are as slothstate makes them"),
         ));
     }

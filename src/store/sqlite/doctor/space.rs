@@ -2,7 +2,7 @@
 
 use super::Examined;
 use crate::store::sqlite::stats;
-use crate::store::{Finding, Level, StoreError};
+use crate::store::{Finding, StoreError};
 use crate::text::size::show_size;
 
 const CHECK: &str = "space";
@@ -19,15 +19,16 @@ pub(super) fn examine(examined: &Examined<'_>) -> Result<Vec<Finding>, StoreErro
 fn judge(free: u64, bytes: u64, compact: &str) -> Finding {
     let sizes = format!("{} of the {} in the file are free", show_size(free), show_size(bytes));
     if free < LEAST || u128::from(free) * 100 < u128::from(bytes) * u128::from(PERCENT) {
-        return Finding::new(CHECK, Level::Ok, sizes);
+        return Finding::ok(CHECK, sizes);
     }
     let finding = format!("{sizes}: later writes use them; compacting gives them back to the disk");
-    Finding::new(CHECK, Level::Note, finding).remedy(compact)
+    Finding::note(CHECK, finding).remedy(compact)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Level;
 
     #[test]
     fn much_free_space_is_worth_a_note() {

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::store::{Finding, Level};
+use crate::store::Finding;
 use crate::text::escape::escape;
 
 const CHECK: &str = "sqlite";
@@ -25,34 +25,26 @@ fn shell() -> Option<String> {
 }
 
 fn judge(ours: &str, shell: Option<&str>) -> Vec<Finding> {
-    let mut findings = vec![match parse(ours) {
-        Some(version) if can_corrupt(version) => Finding::new(
-            CHECK,
-            Level::Problem,
-            format!(
+    let mut findings =
+        vec![match parse(ours) {
+        Some(version) if can_corrupt(version) => Finding::problem(CHECK, format!(
                 "this program was built with SQLite {ours}, which can corrupt a WAL that is reset under load"
             ),
         )
         .remedy("build slothstate with SQLite 3.51.3 or later"),
-        _ => Finding::new(CHECK, Level::Ok, format!("this program has SQLite {ours} built in")),
+        _ => Finding::ok(CHECK, format!("this program has SQLite {ours} built in")),
     }];
     match shell.map(|shell| (escape(shell.as_bytes()), parse(shell))) {
         None => {}
         Some((shown, Some(version))) if can_corrupt(version) => findings.push(
-            Finding::new(
-                CHECK,
-                Level::Warning,
-                format!("the sqlite3 shell here is {shown}: before 3.51.3 SQLite can corrupt a WAL that is reset under load"),
+            Finding::warning(CHECK, format!("the sqlite3 shell here is {shown}: before 3.51.3 SQLite can corrupt a WAL that is reset under load"),
             )
             .remedy("look with slothstate, and do not write with that shell while others write; or update it"),
         ),
         Some((shown, Some(_))) => {
-            findings.push(Finding::new(CHECK, Level::Ok, format!("the sqlite3 shell here is {shown}")));
+            findings.push(Finding::ok(CHECK, format!("the sqlite3 shell here is {shown}")));
         }
-        Some((shown, None)) => findings.push(Finding::new(
-            CHECK,
-            Level::Note,
-            format!("the sqlite3 shell here does not tell its version: {shown}"),
+        Some((shown, None)) => findings.push(Finding::note(CHECK, format!("the sqlite3 shell here does not tell its version: {shown}"),
         )),
     }
     findings
@@ -79,6 +71,7 @@ fn can_corrupt(version: Version) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Level;
 
     #[test]
     fn versions_that_can_corrupt_are_told_from_those_that_cannot() {

@@ -51,7 +51,7 @@ enum Holder {
 pub(super) fn examine(path: &Path, bytes: u64, file: u64) -> Finding {
     let sizes = format!("the log (-wal) has {}, the file {}", show_size(bytes), show_size(file));
     if bytes <= LARGE_LOG || bytes <= file {
-        return Finding::new(CHECK, Level::Ok, sizes);
+        return Finding::ok(CHECK, sizes);
     }
     let index = index_of(path);
     let first = look(&index);
