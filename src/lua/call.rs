@@ -7,7 +7,7 @@ use std::time::Duration;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 use crate::lua::boundary::{Callback, HostCall};
-use crate::lua::convert::{self, kind};
+use crate::lua::convert;
 use crate::lua::error::{CallError, raise};
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::typed_read::Reading;
@@ -208,7 +208,7 @@ impl Call<'_> {
     fn unfit(&self, found: &Value, name: &str, wanted: &str) -> CallError {
         match found {
             Value::Nil => CallError::usage(format!("the {name} is missing: it must be {wanted}")),
-            other => CallError::usage(format!("the {name} must be {wanted}, and this is a {}", kind(other))),
+            other => CallError::unfit(&format!("the {name}"), wanted, other),
         }
     }
 

@@ -178,6 +178,15 @@ fn is_exact(digits: &str, double: f64) -> bool {
     digits.parse::<i128>().is_ok_and(|integer| double.abs() < 1e38 && double as i128 == integer)
 }
 
+/// The number that a value is, if it is one.
+pub fn double(value: &LuaValue) -> Option<f64> {
+    match value {
+        LuaValue::Integer(integer) => Some(*integer as f64),
+        LuaValue::Number(number) => Some(*number),
+        _ => None,
+    }
+}
+
 /// What Lua's `type` calls a value, with `coroutine` for a thread.
 pub fn kind(value: &LuaValue) -> &'static str {
     match value {

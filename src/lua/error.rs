@@ -33,6 +33,11 @@ impl CallError {
     pub fn usage(text: impl Into<String>) -> CallError {
         CallError::Usage(text.into())
     }
+
+    /// An error about a value of another type than the one that is wanted.
+    pub fn unfit(name: &str, wanted: &str, found: &Value) -> CallError {
+        CallError::Usage(format!("{name} must be {wanted}, and this is a {}", kind(found)))
+    }
 }
 
 /// `file:line` of the script that called the running function: the first caller that is not built in.

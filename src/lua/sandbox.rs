@@ -7,6 +7,7 @@ use std::rc::Rc;
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
 use crate::lua::boundary::outside;
+use crate::lua::convert::double;
 use crate::lua::error::{raise, raised};
 use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::recorded_value::{RecordedValue, order};
@@ -126,12 +127,7 @@ fn collect(lua: &Lua, what: Option<String>) -> mlua::Result<f64> {
 fn sleep(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<mlua::Function> {
     let shared = Rc::clone(context);
     outside(lua, context, &SLEEP, move |lua, seconds: Value| {
-        let number = match seconds {
-            Value::Integer(integer) => Some(integer as f64),
-            Value::Number(number) => Some(number),
-            _ => None,
-        };
-        let time = number.and_then(super::call::duration);
+        let time = double(&seconds).and_then(super::call::duration);
         let time =
             time.ok_or_else(|| raise(lua, "sleep: the time must be a number of seconds, 0 or more"))?;
         shared.limits.pause(time).map_err(|stop: Stop| mlua::Error::external(stop))

@@ -55,7 +55,5 @@ pub enum InvalidWorkflow {
     },
     /// The file declares nothing.
     #[error("{} declares no task; declare one with task(\"name\"):command(function(params, deps) … end)", file.display())]
-    Empty {
-        file: PathBuf,
-    },
+    Empty { file: PathBuf },
 }

@@ -21,9 +21,7 @@ pub enum RunEvent {
         tasks: Vec<String>,
     },
     #[serde(rename = "t")]
-    TaskStarted {
-        task: String,
-    },
+    TaskStarted { task: String },
     /// A hook of a task or of the workflow is called.
     #[serde(rename = "h")]
     HookStarted {
@@ -75,9 +73,7 @@ pub enum RunEvent {
     },
     /// The workflow cannot be run.
     #[serde(rename = "i")]
-    RunRefused {
-        reason: String,
-    },
+    RunRefused { reason: String },
 }
 
 impl RunEvent {

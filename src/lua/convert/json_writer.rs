@@ -8,7 +8,7 @@ use mlua::{Lua, Table, Value as LuaValue};
 
 use super::path::Path;
 use super::table_fields::Fields;
-use super::{MAX_DEPTH, Unstorable, kind};
+use super::{MAX_DEPTH, Unstorable, double, kind};
 use crate::lua::table_origin::Origins;
 use crate::store::Number;
 use crate::store::json::{self, JsonNode, JsonText, Part};
@@ -103,11 +103,7 @@ impl Writer {
         path: &Path<'_>,
     ) -> Result<Number, Unstorable> {
         const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
-        let double = match value {
-            LuaValue::Integer(integer) => *integer as f64,
-            LuaValue::Number(number) => *number,
-            other => return Err(refused(other, path)),
-        };
+        let double = double(value).ok_or_else(|| refused(value, path))?;
         let number = Number::from_f64(double).ok_or_else(|| {
             let what = if double.is_nan() { "NaN (not a number)" } else { "infinite" };
             Unstorable::at(path, format!("is {what}, which cannot be stored"))

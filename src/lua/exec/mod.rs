@@ -20,7 +20,7 @@ pub use shell::{ExitReason, Finished, ShellCommand, Watch, run};
 pub use stub::{ExecStub, find as find_stub};
 
 use crate::lua::call::{self, Call, Native};
-use crate::lua::convert::kind;
+use crate::lua::convert::double;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::{LogLevel, ScriptContext};
@@ -176,12 +176,7 @@ fn read(call: &Call) -> Result<ShellCommand, CallError> {
                 set(&mut command, &name.to_string()?, &value)?;
             }
         }
-        other => {
-            return Err(CallError::usage(format!(
-                "the options must be a table, and this is a {}",
-                kind(other)
-            )));
-        }
+        other => return Err(CallError::unfit("the options", "a table", other)),
     }
     Ok(command)
 }
@@ -206,10 +201,8 @@ fn set(command: &mut ShellCommand, name: &str, value: &Value) -> Result<(), Call
 /// A duration as in tasks: seconds, or text such as `"30s"`.
 fn timeout(value: &Value) -> Result<Duration, CallError> {
     let time = match value {
-        Value::Integer(seconds) => call::duration(*seconds as f64),
-        Value::Number(seconds) => call::duration(*seconds),
         Value::String(text) => humantime::parse_duration(&text.to_string_lossy()).ok(),
-        _ => None,
+        other => double(other).and_then(call::duration),
     };
     let wanted = "timeout must be a number of seconds, or text such as \"30s\" or \"5m\"";
     call::positive(time.ok_or_else(|| CallError::usage(wanted))?, "timeout")
@@ -217,10 +210,7 @@ fn timeout(value: &Value) -> Result<Duration, CallError> {
 
 fn variables(value: &Value) -> Result<BTreeMap<String, Vec<u8>>, CallError> {
     let Value::Table(table) = value else {
-        let found = kind(value);
-        return Err(CallError::usage(format!(
-            "env must be a table of names and values, and this is a {found}"
-        )));
+        return Err(CallError::unfit("env", "a table of names and values", value));
     };
     let mut variables = BTreeMap::new();
     for pair in table.pairs::<Value, Value>() {
@@ -259,7 +249,7 @@ fn bytes(name: &str, value: &Value) -> Result<Vec<u8>, CallError> {
             let text = value.to_string()?;
             Err(CallError::usage(format!("{name} is the number {text}, not text: write tostring({text})")))
         }
-        other => Err(CallError::usage(format!("{name} must be text, and this is a {}", kind(other)))),
+        other => Err(CallError::unfit(name, "text", other)),
     }
 }
 

@@ -3,7 +3,7 @@
 use mlua::{MultiValue, Value as LuaValue};
 
 use crate::lua::call::{Call, Native, duration, positive};
-use crate::lua::convert::kind;
+use crate::lua::convert::double;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallTarget, HostFunction, Proof};
 use crate::lua::recorded_value::RecordedValue;
@@ -159,12 +159,7 @@ fn lock_option(call: &Call, table: &mlua::Table) -> Result<Option<(String, Token
         LuaValue::Nil if token.is_none() => return Ok(None),
         LuaValue::Nil => return Err(CallError::usage("token needs lock, the name of the lock it is of")),
         LuaValue::String(name) => name.to_str()?.to_string(),
-        other => {
-            return Err(CallError::usage(format!(
-                "lock must be the name of a lock, and this is a {}",
-                kind(&other)
-            )));
-        }
+        other => return Err(CallError::unfit("lock", "the name of a lock", &other)),
     };
     if let Some(token) = token.or_else(|| call.context.locks.token(&name, None)) {
         return Ok(Some((name, token)));
@@ -178,16 +173,7 @@ fn lock_option(call: &Call, table: &mlua::Table) -> Result<Option<(String, Token
 }
 
 fn expiry(seconds: &LuaValue) -> Result<Expiry, CallError> {
-    let number = match seconds {
-        LuaValue::Integer(integer) => *integer as f64,
-        LuaValue::Number(number) => *number,
-        other => {
-            return Err(CallError::usage(format!(
-                "ttl must be a number of seconds, and this is a {}",
-                kind(other)
-            )));
-        }
-    };
+    let number = double(seconds).ok_or_else(|| CallError::unfit("ttl", "a number of seconds", seconds))?;
     let time = duration(number);
     let time =
         time.ok_or_else(|| CallError::usage(format!("ttl is {number}, which is no length of time")))?;

@@ -152,10 +152,7 @@ pub enum RecordingError {
     Imported(i64),
     /// Its recording ends before the step that made a change.
     #[error("the recording of run {run} ends before the step that made revision {revision}")]
-    NoStep {
-        run: i64,
-        revision: Revision,
-    },
+    NoStep { run: i64, revision: Revision },
     #[error(
         "the recording was made by a newer slothstate (format {found}; this one knows up to {known}): update slothstate"
     )]
@@ -203,9 +200,7 @@ pub enum RecordKind {
         arguments: Vec<RecordedValue>,
     },
     /// The running call calls a function of the script.
-    Callback {
-        arguments: Vec<RecordedValue>,
-    },
+    Callback { arguments: Vec<RecordedValue> },
     /// The innermost running call ends.
     End {
         answer: Answer,
