@@ -148,9 +148,6 @@ impl Read for InputSource {
 }
 
 /// Reads all of a file: see [`Input::open`].
-///
-/// # Errors
-/// [`InputError`].
 pub fn read(path: &Path, accept: Accept, limit: u64) -> Result<Vec<u8>, InputError> {
     Input::open(path, accept, limit)?.read_all()
 }

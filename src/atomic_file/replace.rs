@@ -24,9 +24,6 @@ pub struct NamedFile {
 
 impl NamedFile {
     /// An empty file that only its owner can read.
-    ///
-    /// # Errors
-    /// As [`super::NewFile::create`].
     pub fn create(target: &Path) -> io::Result<NamedFile> {
         super::refuse_existing(target)?;
         leftovers::sweep(super::folder_of(target));
@@ -62,18 +59,12 @@ impl NamedFile {
     }
 
     /// As [`NamedFile::create`], to take the place of the file at `target`, if there is one.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn over(target: &Path) -> io::Result<NamedFile> {
         leftovers::sweep(super::folder_of(target));
         NamedFile::replacing(target, 0o600)
     }
 
     /// As [`NamedFile::finish`], in the place of the file at the target, if there is one.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn finish_over(self, model: &Path) -> io::Result<u64> {
         let bytes = super::complete(&self.file, Some(model))?;
         self.rename(|path, target| path.persist(target))?;
@@ -90,9 +81,6 @@ impl NamedFile {
         &self.file
     }
 
-    /// As [`super::NewFile::finish`].
-    ///
-    /// # Errors
     /// As [`super::NewFile::finish`].
     pub fn finish(self, model: Option<&Path>) -> io::Result<u64> {
         let bytes = super::complete(&self.file, model)?;

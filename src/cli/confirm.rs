@@ -40,9 +40,6 @@ pub fn can_ask() -> bool {
 }
 
 /// Asks `question` on the terminal, in every context.
-///
-/// # Errors
-/// As [`confirm`].
 pub fn ask(database: &Database, question: &str, reversible: Reversible) -> Result<(), CliError> {
     let context = database.known();
     let name = context.map_or_else(String::new, |context| escape(context.name.as_bytes()));

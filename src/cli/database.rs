@@ -140,9 +140,6 @@ impl Database {
     }
 
     /// Opens an existing database.
-    ///
-    /// # Errors
-    /// What [`open`] fails with.
     pub fn open(&self) -> Result<Box<dyn Store>, CliError> {
         let store = open(&self.location()?, &self.settings())?;
         self.print_notices(&*store);
@@ -150,9 +147,6 @@ impl Database {
     }
 
     /// Opens a database that the first write creates if it does not exist.
-    ///
-    /// # Errors
-    /// What [`open_or_create`] fails with.
     pub fn open_or_create(&self) -> Result<Box<dyn Store>, CliError> {
         let store = open_or_create(&self.location()?, &self.settings())?;
         self.print_notices(&*store);
@@ -169,9 +163,6 @@ impl Database {
 }
 
 /// The file that a location names; `by` is the option or variable it came from.
-///
-/// # Errors
-/// [`CliError::Usage`].
 pub fn file_at(by: &str, location: &OsStr) -> Result<PathBuf, CliError> {
     location_at(by, location).map(Location::into_file)
 }

@@ -68,9 +68,6 @@ pub fn json(object: &impl Serialize) -> Result<(), CliError> {
 }
 
 /// Prints rows in columns; the first row is their heading.
-///
-/// # Errors
-/// [`CliError::Output`].
 pub fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Result<(), CliError> {
     let width = |text: &String| unicode_width::UnicodeWidthStr::width(text.as_str());
     let widths: [usize; COLUMNS] =
@@ -100,9 +97,6 @@ impl Lines {
     }
 
     /// As [`line`].
-    ///
-    /// # Errors
-    /// [`CliError::Output`].
     pub fn line(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         let written = if self.is_terminal {
             self.output.write_all(visible(bytes).as_bytes())
@@ -113,25 +107,16 @@ impl Lines {
     }
 
     /// Writes a key as one line: raw for a pipe; for a terminal escaped, with trailing blanks made visible.
-    ///
-    /// # Errors
-    /// [`CliError::Output`].
     pub fn key(&mut self, key: &Key) -> Result<(), CliError> {
         if self.is_terminal { self.line(key.to_string().as_bytes()) } else { self.line(key.as_bytes()) }
     }
 
     /// As [`json`].
-    ///
-    /// # Errors
-    /// [`CliError::Output`].
     pub fn json(&mut self, object: &impl Serialize) -> Result<(), CliError> {
         writeln!(self.output, "{}", json_line(object)?).map_err(CliError::Output)
     }
 
     /// Writes the buffered rest.
-    ///
-    /// # Errors
-    /// [`CliError::Output`].
     pub fn finish(mut self) -> Result<(), CliError> {
         self.output.flush().map_err(CliError::Output)
     }

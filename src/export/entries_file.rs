@@ -32,9 +32,6 @@ impl EntriesFile {
     }
 
     /// Adds an entry.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`].
     pub fn put(&mut self, entry: &Entry) -> Result<(), StoreError> {
         let put = self.writer.put(&ExportRecord::Entry(EntryRecord::from(entry)));
         put.map_err(|error| StoreError::of_file(&self.target, error))

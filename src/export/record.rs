@@ -170,9 +170,6 @@ impl From<&Entry> for EntryRecord {
 
 impl EntryRecord {
     /// The entry.
-    ///
-    /// # Errors
-    /// What is wrong with it.
     pub fn into_entry(self) -> Result<Entry, String> {
         let key = from_text("key", self.key, self.key_hex)?;
         let stored = from_text("value", self.value, self.value_hex)?;
@@ -209,9 +206,6 @@ impl From<&Lock> for LockRecord {
 
 impl LockRecord {
     /// The lock.
-    ///
-    /// # Errors
-    /// What is wrong with it.
     pub fn into_lock(self) -> Result<Lock, String> {
         Ok(Lock {
             name: self.name,

@@ -17,9 +17,6 @@ pub struct ExportWriter<W: Write> {
 
 impl<W: Write> ExportWriter<W> {
     /// Starts an export of the database `source` at `revision` with the header.
-    ///
-    /// # Errors
-    /// Those of `output`.
     pub fn begin(
         output: W,
         source: &Location,
@@ -42,9 +39,6 @@ impl<W: Write> ExportWriter<W> {
     }
 
     /// Adds a record.
-    ///
-    /// # Errors
-    /// Those of the output.
     pub fn put(&mut self, record: &ExportRecord) -> Result<()> {
         match record {
             ExportRecord::Entry(_) => self.footer.entries += 1,
@@ -56,9 +50,6 @@ impl<W: Write> ExportWriter<W> {
     }
 
     /// Writes the footer, with the newest revision now, and everything that is buffered.
-    ///
-    /// # Errors
-    /// Those of the output.
     pub fn finish(mut self, revision: Revision) -> Result<(W, Footer)> {
         self.footer.to_revision = revision.0;
         self.line(&ExportRecord::End(self.footer))?;

@@ -64,9 +64,6 @@ pub trait Boundary {
     fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue>;
 
     /// The running call calls a function of the script.
-    ///
-    /// # Errors
-    /// What that raises.
     fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue>;
 
     /// The running call has called a function of the script and is about to commit its result, unless others

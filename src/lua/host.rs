@@ -41,15 +41,9 @@ pub trait Host {
     fn is_directory(&self, path: &Path) -> bool;
 
     /// Creates a directory and its parents, for this user only.
-    ///
-    /// # Errors
-    /// The system's.
     fn create_directory(&self, path: &Path) -> std::io::Result<()>;
 
     /// Removes a directory with its content, and the run's directory around it once that is empty.
-    ///
-    /// # Errors
-    /// The system's.
     fn remove_directory(&self, path: &Path) -> std::io::Result<()>;
 
     /// Runs a command, and passes each line of its output to `sink` as it arrives; terminates it once `watch`

@@ -57,9 +57,6 @@ impl Feed {
     }
 
     /// A feed of what is committed from here on.
-    ///
-    /// # Errors
-    /// Those of the store.
     pub fn from_now(store: &dyn Store) -> Result<Feed, StoreError> {
         // The first look of a connection knows nothing of what was there before it.
         store.poll_changes()?;

@@ -105,9 +105,6 @@ pub fn change_pages_since(
 }
 
 /// Every lock in the order of their names.
-///
-/// # Errors
-/// Those of [`Locks::locks`].
 pub fn all_locks(store: &dyn Locks) -> Result<Vec<Lock>, StoreError> {
     let read = |after: &Option<String>| store.locks(after.as_deref(), PAGE);
     let mut locks: Vec<Lock> = Vec::new();

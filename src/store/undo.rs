@@ -85,9 +85,6 @@ pub fn undo(store: &dyn Store, revision: Revision, force: bool) -> Result<UndoOu
 
 /// The newest change that `actor`'s user made by hand on that host, from any process, and that was
 /// not taken back: the one that a person means by "the last". Changes by workflows do not count.
-///
-/// # Errors
-/// Those of reading history.
 pub fn last_by_hand(store: &dyn Store, actor: &Actor) -> Result<Option<Revision>, StoreError> {
     const PAGE: usize = 500;
     let scan = HistoryScan { value_limit: 0, subject: Some(Subject::Entry), ..HistoryScan::newest(PAGE) };

@@ -19,17 +19,11 @@ pub enum InvalidDuration {
 }
 
 /// Parses `90`, `90s`, `1h30m`, `250ms`; a bare number is seconds.
-///
-/// # Errors
-/// What is wrong with the text.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     read_span(text).map_err(|error| error.to_string())
 }
 
 /// As [`parse_duration`].
-///
-/// # Errors
-/// What is wrong with the text.
 pub fn read_span(text: &str) -> Result<Duration, InvalidDuration> {
     let shown = || escape(text.as_bytes());
     let span = match text.parse::<f64>() {

@@ -36,9 +36,6 @@ struct ForwardingState {
 
 impl SignalForwarder {
     /// Handles the signals that were not ignored when the program was started.
-    ///
-    /// # Errors
-    /// [`CliError::System`].
     pub fn listen() -> Result<SignalForwarder, CliError> {
         let system = |source| CliError::System { what: "listening to signals".into(), source };
         let wanted = not_ignored([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]);

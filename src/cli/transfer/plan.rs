@@ -111,9 +111,6 @@ pub struct ImportPlan<'a> {
 
 impl ImportPlan<'_> {
     /// Decides about an entry by the present state.
-    ///
-    /// # Errors
-    /// What the store fails with.
     pub fn verdict(&self, entry: &Entry) -> Result<EntryDecision, CliError> {
         if entry.is_expired(self.target.clock().now()) {
             return Ok(EntryDecision::Expired);

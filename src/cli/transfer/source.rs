@@ -162,9 +162,6 @@ impl ImportSource {
     }
 
     /// All locks, expired ones included.
-    ///
-    /// # Errors
-    /// What the source fails with.
     pub fn locks(&self) -> Result<Vec<Lock>, CliError> {
         match self {
             ImportSource::Database { store, .. } => Ok(all_locks(&**store)?),
@@ -173,9 +170,6 @@ impl ImportSource {
     }
 
     /// How many rows of history there are.
-    ///
-    /// # Errors
-    /// What the source fails with.
     pub fn history(&self) -> Result<u64, CliError> {
         match self {
             ImportSource::Database { store, .. } => Ok(store.stats()?.history),

@@ -39,9 +39,6 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// Refuses a value that is too large.
-    ///
-    /// # Errors
-    /// [`ErrorKind::TooLarge`].
     pub fn check_value(&self, key: &Key, bytes: u64) -> Result<(), StoreError> {
         match self.largest_value {
             limit if bytes > limit => Err(ErrorKind::TooLarge { key: key.clone(), bytes, limit }.into()),
@@ -50,9 +47,6 @@ impl Capabilities {
     }
 
     /// Refuses `operations` in one transaction if they are too many.
-    ///
-    /// # Errors
-    /// [`ErrorKind::TooManyOperations`].
     pub fn check_operations(&self, operations: u64) -> Result<(), StoreError> {
         match self.operations as u64 {
             most if operations > most => Err(ErrorKind::TooManyOperations { given: operations, most }.into()),

@@ -144,9 +144,6 @@ impl Guard {
     }
 
     /// Looks at the files if that was long enough ago.
-    ///
-    /// # Errors
-    /// What happened to them.
     pub(super) fn check_if_due(&self, connection: &Connection) -> Result<(), Reset> {
         if self.looked.get().elapsed() < EVERY {
             return self.found.borrow().clone().map_or(Ok(()), Err);
@@ -155,9 +152,6 @@ impl Guard {
     }
 
     /// As [`Guard::check_if_due`], for a process that follows the database for long: from the first time on.
-    ///
-    /// # Errors
-    /// What happened to the files.
     pub(super) fn follow(&self, connection: &Connection) -> Result<(), Reset> {
         let is_first = !self.is_followed.replace(true);
         if is_first { self.check(connection) } else { self.check_if_due(connection) }
@@ -165,9 +159,6 @@ impl Guard {
 
     /// Looks at the files unless it is known that nothing happened to them: for a write. Whether the
     /// write is known to begin the log again.
-    ///
-    /// # Errors
-    /// What happened to them.
     pub(super) fn check_before_write(&self, connection: &Connection) -> Result<bool, Reset> {
         let writes = self.writes.get().saturating_add(1);
         self.writes.set(writes);
@@ -206,18 +197,12 @@ impl Guard {
     }
 
     /// Looks at the files.
-    ///
-    /// # Errors
-    /// What happened to them.
     pub(super) fn check(&self, connection: &Connection) -> Result<(), Reset> {
         self.check_against(Baseline::Take, connection)
     }
 
     /// As [`Guard::check`], for a connection that is about to be closed: nothing is read that only a later
     /// check would be compared with.
-    ///
-    /// # Errors
-    /// What happened to the files.
     pub(super) fn check_before_close(&self, connection: &Connection) -> Result<(), Reset> {
         self.check_against(Baseline::Skip, connection)
     }
@@ -245,9 +230,6 @@ impl Guard {
     }
 
     /// The state of the log, if the connection uses one that is whole.
-    ///
-    /// # Errors
-    /// What happened to it.
     pub(super) fn compare_log(&self, connection: &Connection) -> Result<Option<LogState>, Reset> {
         if self.is_frozen {
             return Ok(None);

@@ -175,9 +175,6 @@ impl SqliteStore {
 
     /// As [`SqliteStore::open`]; where a file has the tables of both of Sloth Runner's generations, those of
     /// the older one are read.
-    ///
-    /// # Errors
-    /// As [`SqliteStore::open`].
     pub fn open_older(path: &Path, settings: Options) -> Result<SqliteStore, StoreError> {
         SqliteStore::open_as(path, settings, schema_version::detect_older)
     }

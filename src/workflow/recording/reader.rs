@@ -19,9 +19,6 @@ pub struct Recording {
 
 impl Recording {
     /// The recording of a run in a store.
-    ///
-    /// # Errors
-    /// [`RecordingError`].
     pub fn of_store(store: &Rc<dyn Store>, number: i64) -> Result<Recording, RecordingError> {
         /// How many chunks are read at a time.
         const CHUNKS_PER_READ: usize = 256;
@@ -89,9 +86,6 @@ pub struct RecordedEvents {
 
 impl RecordedEvents {
     /// The next record without taking it; `None` at the end.
-    ///
-    /// # Errors
-    /// [`RecordingError`].
     pub fn peek(&mut self) -> Result<Option<&Record>, RecordingError> {
         if self.loaded.is_empty() {
             for chunk in (self.chunks)(self.next)? {

@@ -89,9 +89,6 @@ impl RecordingBoundary {
     }
 
     /// Gives the run its number, if it has none yet.
-    ///
-    /// # Errors
-    /// The store's.
     pub fn begin(&self) -> Result<i64, StoreError> {
         if let Some(run) = self.run.get() {
             return Ok(run);
@@ -123,9 +120,6 @@ impl RecordingBoundary {
     }
 
     /// Sets the name of the workflow.
-    ///
-    /// # Errors
-    /// The store's.
     pub fn name(&self, workflow: &str) -> Result<(), StoreError> {
         let is_other = self.new.borrow().workflow != workflow;
         self.new.borrow_mut().workflow = workflow.to_string();
@@ -137,9 +131,6 @@ impl RecordingBoundary {
 
     /// Records how the run ended, and writes the buffered records. A run that never began leaves nothing
     /// behind.
-    ///
-    /// # Errors
-    /// The store's.
     pub fn end(&self, end: &RunEnd) -> Result<(), StoreError> {
         self.run.get().map_or(Ok(()), |run| self.store.end_run(run, end))
     }

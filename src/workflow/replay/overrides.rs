@@ -17,9 +17,6 @@ pub enum StateOverride {
 
 impl StateOverride {
     /// Reads JSON.
-    ///
-    /// # Errors
-    /// What is wrong with it, in words.
     pub fn json(text: &str) -> Result<StateOverride, String> {
         let json: serde_json::Value =
             serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))?;
@@ -46,9 +43,6 @@ impl StateOverride {
 }
 
 /// Reads `KEY=VALUE`, or `KEY:=JSON` for a value with its type.
-///
-/// # Errors
-/// What is wrong with it, in words.
 pub fn value(text: &str) -> Result<(Key, StateOverride), String> {
     let (name, value) = text.split_once('=').ok_or("this is not KEY=VALUE")?;
     let key = |name: &str| Key::new(name).map_err(|error| error.to_string());
