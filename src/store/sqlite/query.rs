@@ -50,39 +50,22 @@ pub(super) struct Bounds<'a> {
 }
 
 pub(super) fn bounds<'a>(range: &'a KeyRange, after: Option<&'a Key>, order: Order) -> Bounds<'a> {
-    let mut bounds = Bounds { sql: String::new(), keys: Vec::new() };
-    let mut add = |condition: &str, name: &'static str, key: Option<&'a Key>| {
-        if let Some(key) = key {
-            if !bounds.sql.is_empty() {
-                bounds.sql.push_str(" AND ");
-            }
-            bounds.sql.push_str(condition);
-            bounds.keys.push((name, key));
-        }
-    };
-    match order {
-        Order::Ascending => {
-            // A cursor lies in the range, so one lower bound is enough, and the index seeks it.
-            match after {
-                Some(cursor) => add("key > :after", ":after", Some(cursor)),
-                None => add("key >= :start", ":start", range.start.as_ref()),
-            }
-            add("key < :end", ":end", range.end.as_ref());
-        }
-        Order::Descending => {
-            match after {
-                Some(cursor) => add("key < :after", ":after", Some(cursor)),
-                None => add("key < :end", ":end", range.end.as_ref()),
-            }
-            add("key >= :start", ":start", range.start.as_ref());
-        }
+    let mut lower = range.start.as_ref().map(|key| ("key >= :start", ":start", key));
+    let mut upper = range.end.as_ref().map(|key| ("key < :end", ":end", key));
+    // A cursor lies in the range, so one bound on its side is enough, and the index seeks it.
+    match (order, after) {
+        (_, None) => {}
+        (Order::Ascending, Some(cursor)) => lower = Some(("key > :after", ":after", cursor)),
+        (Order::Descending, Some(cursor)) => upper = Some(("key < :after", ":after", cursor)),
     }
-    // A comparison leaves out what has no key by itself; saying so as well would have SQLite read
-    // each key twice.
-    if bounds.sql.is_empty() {
-        bounds.sql.push_str("key IS NOT NULL");
+    // Keys of another program can be numbers or NULL, which are no keys here and come before all text. A page
+    // that ended with a number would go on behind the text of its digits.
+    let mut sql = lower.map_or("key >= ''", |(condition, ..)| condition).to_string();
+    if let Some((condition, ..)) = upper {
+        sql = format!("{sql} AND {condition}");
     }
-    bounds
+    let keys = lower.into_iter().chain(upper).map(|(_, name, key)| (name, key)).collect();
+    Bounds { sql, keys }
 }
 
 pub(super) fn direction(order: Order) -> &'static str {

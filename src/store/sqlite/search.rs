@@ -12,7 +12,7 @@ use rusqlite::{Connection, Statement, StatementStatus, ToSql};
 use super::columns::key;
 use super::query::{bounds, direction, exists, signed};
 use super::schema_version::SchemaFlavor;
-use crate::store::{Key, KeyPage, Needle, Order, Scan};
+use crate::store::{Key, KeyPage, Needle, Scan};
 use crate::time::Millis;
 
 /// A look through a page of keys that is under way.
@@ -69,16 +69,7 @@ pub(super) fn search_keys(
     needles: &[Needle],
     now: Millis,
 ) -> rusqlite::Result<KeyPage> {
-    let mut bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
-    // Keys of another program can be numbers, which have no key here and come before all text. Without a
-    // lower bound they would fill a page.
-    let has_lower_bound =
-        scan.range.start.is_some() || scan.order == Order::Ascending && scan.after.is_some();
-    match (has_lower_bound, bounds.keys.is_empty()) {
-        (true, _) => {}
-        (false, true) => bounds.sql = "key >= ''".into(),
-        (false, false) => bounds.sql.push_str(" AND key >= ''"),
-    }
+    let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     // Whether a key has expired is not in the index of keys; mostly none has.
     let table = flavor.table();
     let mut expired = String::new();

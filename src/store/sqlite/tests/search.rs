@@ -32,8 +32,10 @@ fn keys_that_are_numbers_do_not_end_a_list() {
             "CREATE TABLE state (key PRIMARY KEY, value TEXT, created_at DATETIME, updated_at DATETIME)",
         )
         .unwrap();
-    let keys: Vec<String> = (0..10).map(|number| format!("k{number}")).collect();
-    for (number, key) in (0..10).zip(&keys) {
+    // Two of the texts come before the digits of a number, as text.
+    let keys: Vec<String> =
+        ["!".into(), "3".into()].into_iter().chain((0..10).map(|number| format!("k{number}"))).collect();
+    for (number, key) in (0..12).zip(&keys) {
         shell.execute("INSERT INTO state (key, value) VALUES (?1, 'v'), (?2, 'v')", (number, key)).unwrap();
     }
     let store = SqliteStore::open(&place.path, place.settings()).unwrap();
@@ -43,8 +45,17 @@ fn keys_that_are_numbers_do_not_end_a_list() {
         let mut listed: Vec<String> = pages.flatten().map(|key| key.to_text()).collect();
         listed.sort();
         assert_eq!(listed, keys, "{order:?}, {limit}");
+        let scan = Scan { order, ..Scan::new(KeyRange::all(), limit) };
+        let pages = entry_pages(&store, scan).map(Result::unwrap);
+        let mut listed: Vec<String> = pages.flatten().map(|entry| entry.key.to_text()).collect();
+        listed.sort();
+        assert_eq!(listed, keys, "{order:?}, {limit}");
         assert_eq!(find_all(&store, &["k"], limit, order).0.len(), 10, "{order:?}, {limit}");
     }
     let before_k5 = Scan::new(KeyRange { start: None, end: Some(key("k5")) }, 3);
-    assert_eq!(crate::store::key_pages(&store, before_k5).map(|page| page.unwrap().len()).sum::<usize>(), 5);
+    assert_eq!(crate::store::key_pages(&store, before_k5).map(|page| page.unwrap().len()).sum::<usize>(), 7);
+    let first = store.measure(&Scan::new(KeyRange::all(), 5)).unwrap();
+    assert_eq!((first.entries, first.last.as_ref()), (5, Some(&key("k2"))));
+    let rest = store.measure(&Scan { after: first.last, ..Scan::new(KeyRange::all(), 50) }).unwrap();
+    assert_eq!((rest.entries, rest.last, store.count(&KeyRange::all()).unwrap()), (7, None, 12));
 }
