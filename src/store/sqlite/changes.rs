@@ -75,7 +75,7 @@ pub(super) fn changes(
     if !span.reaches(since) {
         return Ok(Changes::Pruned { oldest: span.oldest.0 });
     }
-    let sql = format!("{} WHERE h.revision > :since ORDER BY h.revision LIMIT :limit", select(flavor));
+    let sql = format!("{} WHERE h.revision > :since ORDER BY h.revision LIMIT +:limit", select(flavor));
     let bytes = signed(value_limit);
     let parameters = named_params! { ":since": since.0, ":limit": signed(limit), ":bytes": bytes };
     let found = rows(connection, &sql, parameters, change_row)?;
@@ -141,7 +141,7 @@ pub(super) fn scan(
         Some(Subject::Lock) => sql.push_str(" AND subject = 'lock'"),
         Some(Subject::Database) => sql.push_str(" AND subject = 'database'"),
     }
-    sql.push_str(" ORDER BY h.revision DESC LIMIT :limit");
+    sql.push_str(" ORDER BY h.revision DESC LIMIT +:limit");
     let found = rows(connection, &sql, &parameters[..], change_row)?;
     Ok(found.into_iter().map(|row| row.fetch(connection, bytes)).collect())
 }

@@ -89,7 +89,7 @@ pub(super) fn page(
 ) -> rusqlite::Result<Vec<Lock>> {
     let Some((table, name)) = table(connection, flavor)? else { return Ok(Vec::new()) };
     let sql = format!(
-        "SELECT {} FROM {table} WHERE ?1 IS NULL OR {name} > ?1 ORDER BY {name} LIMIT ?2",
+        "SELECT {} FROM {table} WHERE ?1 IS NULL OR {name} > ?1 ORDER BY {name} LIMIT +?2",
         columns(flavor)
     );
     let mut locks = rows(connection, &sql, params![after, signed(limit)], |row| lock(row, now))?;

@@ -171,6 +171,6 @@ fn sweep(writing: &WriteTx<'_>) -> Result<usize, TxError> {
         return Ok(0);
     }
     let sql = "DELETE FROM state WHERE rowid IN \
-               (SELECT rowid FROM state WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2)";
+               (SELECT rowid FROM state WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT +?2)";
     Ok(writing.recorded_as("expire", |connection| execute(connection, sql, [writing.now.0, BATCH]))?)
 }

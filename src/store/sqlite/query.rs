@@ -1,4 +1,7 @@
 //! Running statements, and the parts of a statement that a scan makes.
+//!
+//! A limit is written `LIMIT +?`: SQLite looks at the value of a bare parameter, and compiles the statement again
+//! for each.
 
 use rusqlite::{Connection, Params, Row};
 
@@ -72,5 +75,26 @@ pub(super) fn direction(order: Order) -> &'static str {
     match order {
         Order::Ascending => "ASC",
         Order::Descending => "DESC",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_with_a_limit_is_not_compiled_again() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2), (3)").unwrap();
+        let compiled_again = |sql: &str| {
+            for limit in 1..3_i64 {
+                assert_eq!(rows(&connection, sql, [limit], |_| Ok(())).unwrap().len() as i64, limit);
+            }
+            connection.prepare_cached(sql).unwrap().get_status(StatementStatus::RePrepare)
+        };
+        assert_eq!(compiled_again("SELECT a FROM t ORDER BY a LIMIT +?1"), 0);
+        assert!(compiled_again("SELECT a FROM t ORDER BY a LIMIT ?1") > 0, "then the sign is of no use");
     }
 }

@@ -187,7 +187,7 @@ pub(super) fn measure(
     let bounds = bounds(&scan.range, scan.after.as_ref(), Order::Ascending);
     let sql = format!(
         "SELECT count(*), ifnull(sum(size), 0), max(key) FROM \
-         (SELECT key, octet_length(value) AS size FROM {} WHERE {} AND {} ORDER BY key LIMIT :rows)",
+         (SELECT key, octet_length(value) AS size FROM {} WHERE {} AND {} ORDER BY key LIMIT +:rows)",
         flavor.table(),
         bounds.sql,
         not_expired(flavor),
@@ -213,7 +213,7 @@ pub(super) fn scan(
     let now = now.unwrap_or_default();
     let bounds = bounds(&scan.range, scan.after.as_ref(), scan.order);
     let sql = format!(
-        "SELECT {} FROM {} WHERE {} AND {condition} ORDER BY key {} LIMIT :rows",
+        "SELECT {} FROM {} WHERE {} AND {condition} ORDER BY key {} LIMIT +:rows",
         columns(flavor),
         flavor.table(),
         bounds.sql,
@@ -274,7 +274,7 @@ pub(super) fn scan_expiring(
     let Some(expiry) = flavor.expiry() else { return Ok(Vec::new()) };
     let cursor = if after.is_some() { format!("({expiry}, key) > (:at, :key)") } else { "1".into() };
     let sql = format!(
-        "SELECT {} FROM {} WHERE {expiry} > :now AND {cursor} ORDER BY {expiry}, key LIMIT :rows",
+        "SELECT {} FROM {} WHERE {expiry} > :now AND {cursor} ORDER BY {expiry}, key LIMIT +:rows",
         columns(flavor),
         flavor.table()
     );

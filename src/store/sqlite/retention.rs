@@ -132,7 +132,6 @@ fn beyond(
 ) -> rusqlite::Result<Option<(i64, i64)>> {
     let kept_from = timeline::oldest_of(connection, newest, signed(limits.rows.max(1)))?;
     let too_old = now.0.saturating_sub(signed(limits.age.as_millis()));
-    // With a parameter as its limit, SQLite would compile the statement again each time.
     let mut statement = connection.prepare_cached(
         "SELECT revision, at_ms, ifnull(octet_length(old_value), 0) + ifnull(octet_length(new_value), 0) \
          FROM slothstate_history ORDER BY revision",

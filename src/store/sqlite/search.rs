@@ -96,7 +96,7 @@ pub(super) fn search_keys(
     }
     let limit = signed(scan.limit);
     parameters.push((":rows", &limit));
-    let mut statement = connection.prepare_cached(&format!("{select} ORDER BY key {order} LIMIT :rows"))?;
+    let mut statement = connection.prepare_cached(&format!("{select} ORDER BY key {order} LIMIT +:rows"))?;
     Ok(page_of(search_outside(&mut statement, &parameters)?))
 }
 

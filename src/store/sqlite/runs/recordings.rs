@@ -108,7 +108,7 @@ pub(in crate::store::sqlite) fn pieces(
     let sql = "SELECT max(piece) FROM slothstate_recordings WHERE piece BETWEEN ?1 AND ?2";
     let first: Option<i64> = row(connection, sql, [start, place(at.0, at.1)], |row| row.get(0))?;
     let sql = "SELECT piece, last, revision, landmark, data FROM slothstate_recordings \
-               WHERE piece BETWEEN ?1 AND ?2 AND landmark >= ?3 ORDER BY piece LIMIT ?4";
+               WHERE piece BETWEEN ?1 AND ?2 AND landmark >= ?3 ORDER BY piece LIMIT +?4";
     rows(connection, sql, params![first.unwrap_or(start), end, landmarks, signed(limit)], piece)
 }
 
@@ -142,6 +142,6 @@ pub(in crate::store::sqlite) fn prune(writing: &WriteTx<'_>) -> Result<usize, Tx
     }
     // From its end, so that what is left of it still begins at its beginning.
     let sql = "DELETE FROM slothstate_recordings WHERE piece IN (SELECT piece FROM slothstate_recordings \
-               WHERE piece BETWEEN ?1 AND ?2 ORDER BY piece DESC LIMIT ?3)";
+               WHERE piece BETWEEN ?1 AND ?2 ORDER BY piece DESC LIMIT +?3)";
     Ok(execute(connection, sql, [place(oldest, 0), place(oldest, u64::MAX), PIECES])?)
 }

@@ -55,7 +55,7 @@ pub(super) fn page(
     };
     let sql = format!(
         "SELECT run, workflow, file, params, began_ms, ended_ms, outcome, ok, failed, skipped, actor, process, \
-         {recorded}, {origin} FROM slothstate_runs WHERE run < ?1 ORDER BY run DESC LIMIT ?2"
+         {recorded}, {origin} FROM slothstate_runs WHERE run < ?1 ORDER BY run DESC LIMIT +?2"
     );
     rows(connection, &sql, [before.unwrap_or(i64::MAX), signed(limit)], run)
 }
