@@ -184,6 +184,7 @@ impl WriteTx<'_> {
         }
         let expires_at = expiry.after(None, self.now)?;
         let row = NewRow { stored, stored_type: Some(value.value_type()), expires_at, operation };
+        let (newest, changes) = (self.newest.get(), self.connection.total_changes());
         // The type is that of `Image::type_over`; a list behind IN would be rebuilt for each write.
         let written = self.execute(
             "UPDATE state SET value = ?2, updated_at = datetime(?3 / 1000, 'unixepoch'), \
@@ -197,6 +198,10 @@ impl WriteTx<'_> {
             key,
             &row,
         )?;
+        // The revision is still to be given, unless a trigger of another program used it.
+        if self.connection.total_changes() == changes {
+            self.newest.set(newest);
+        }
         Ok(written > 0)
     }
 
@@ -290,4 +295,37 @@ fn only_one(written: usize) -> rusqlite::Result<()> {
 
 fn check_size(key: &Key, stored: &[u8]) -> Result<(), StoreError> {
     CAPABILITIES.check_value(key, stored.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::{connect, migrate};
+    use crate::time::ClockReading;
+
+    #[test]
+    fn a_new_key_leaves_the_known_revision_to_its_row() {
+        let connection = connect::open_in_memory().unwrap();
+        for script in migrate::scripts(SchemaFlavor::Empty) {
+            connection.execute_batch(script).unwrap();
+        }
+        let actor = Actor::external();
+        let writing = WriteTx::new(&connection, &actor, ClockReading { wall: Millis(1), boot: None });
+        let overwrite = || {
+            writing.newest.set(Some(Revision(7)));
+            let key = Key::new("k").unwrap();
+            let written = writing.overwrite(&key, &Value::integer(1), b"1", Expiry::Clear, "set");
+            (written.ok().unwrap(), writing.newest.get())
+        };
+        assert_eq!(overwrite(), (false, Some(Revision(7))));
+        connection.execute_batch("INSERT INTO state (key, value) VALUES ('k', 'v')").unwrap();
+        assert_eq!(overwrite(), (true, None));
+        connection
+            .execute_batch(
+                "CREATE TRIGGER other BEFORE UPDATE ON state BEGIN \
+                     INSERT INTO state (key, value) VALUES ('other', 'v'); SELECT RAISE(IGNORE); END",
+            )
+            .unwrap();
+        assert_eq!(overwrite(), (false, None));
+    }
 }
