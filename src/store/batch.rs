@@ -24,7 +24,8 @@ impl<T> Batches<T> {
 
     fn of(store: &dyn Store, most: usize, most_bytes: u64) -> Batches<T> {
         let can = store.capabilities();
-        let (most, most_bytes) = (most.min(can.operations), most_bytes.min(can.largest_transaction));
+        let most = most.min(can.operations).min(can.conditions.unwrap_or(usize::MAX));
+        let most_bytes = most_bytes.min(can.largest_transaction);
         Batches { most, most_bytes, items: Vec::new(), bytes: 0 }
     }
 

@@ -124,6 +124,13 @@ pub enum ErrorKind {
         /// The most that are possible.
         most: u64,
     },
+    /// A transaction has more conditions than the engine can check together.
+    TooManyConditions {
+        /// How many it has.
+        given: usize,
+        /// The most that are possible.
+        most: usize,
+    },
     /// An edit does not apply to the present value.
     WrongType {
         key: Key,
@@ -269,6 +276,7 @@ impl StoreError {
                 | ErrorKind::Exists
                 | ErrorKind::TooLarge { .. }
                 | ErrorKind::TooManyOperations { .. }
+                | ErrorKind::TooManyConditions { .. }
                 | ErrorKind::WrongType { .. }
                 | ErrorKind::NotWrittenAsNumber { .. }
                 | ErrorKind::OutOfRange { .. }

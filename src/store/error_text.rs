@@ -72,6 +72,11 @@ fn sentence(f: &mut fmt::Formatter<'_>, kind: &ErrorKind, place: &str) -> fmt::R
             "{given} changes in one transaction, and the most that this database can make together are {most}; \
              nothing was changed"
         ),
+        ErrorKind::TooManyConditions { given, most } => write!(
+            f,
+            "the transaction depends on {given} entries, ranges and locks, and this database can check at most \
+             {most} together; nothing was changed"
+        ),
         ErrorKind::WrongType { key, operation, wanted, found } => {
             write!(f, "{key}: {operation} needs a {wanted}, and this is a {found}; it was left as it is")
         }

@@ -31,6 +31,8 @@ pub struct Capabilities {
     pub largest_value: u64,
     /// The most operations in one transaction.
     pub operations: usize,
+    /// The most conditions of one transaction; `None` without a limit.
+    pub conditions: Option<usize>,
     /// The most bytes of values that one transaction writes.
     pub largest_transaction: u64,
     /// The grain of an expiry in milliseconds.
@@ -50,6 +52,16 @@ impl Capabilities {
     pub fn check_operations(&self, operations: u64) -> Result<(), StoreError> {
         match self.operations as u64 {
             most if operations > most => Err(ErrorKind::TooManyOperations { given: operations, most }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses so many `conditions` of one transaction if they are too many.
+    pub fn check_conditions(&self, conditions: usize) -> Result<(), StoreError> {
+        match self.conditions {
+            Some(most) if conditions > most => {
+                Err(ErrorKind::TooManyConditions { given: conditions, most }.into())
+            }
             _ => Ok(()),
         }
     }

@@ -22,6 +22,7 @@ const LARGEST_VALUE: u64 = 256 * 1024 * 1024;
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
     largest_value: LARGEST_VALUE,
     operations: usize::MAX,
+    conditions: None,
     largest_transaction: u64::MAX,
     expiry_grain: 1,
 };

@@ -149,6 +149,7 @@ impl SqliteStore {
             largest_value,
             largest_transaction,
             operations: 24,
+            conditions: Some(30),
             expiry_grain: 1,
         };
         self.limits.set(Some(limits));
@@ -172,6 +173,7 @@ impl SqliteStore {
             limits.check_value(key, written as u64)?;
         }
         limits.check_operations(operations)?;
+        limits.check_conditions(transaction.conditions.len())?;
         assert!(bytes <= limits.largest_transaction || operations == 1, "{bytes} bytes in one transaction");
         let mut keys: Vec<_> =
             transaction.operations.iter().filter_map(|operation| operation.key()).collect();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Ability, Contract, World, acquired, key, put, request, rows_after};
 use crate::store::{
-    Edit, ErrorKind, Expiry, LARGEST_BATCH, Number, Operation, Options, Revision, StoreError, Transaction,
-    Type, Value,
+    Condition, Edit, ErrorKind, Expiry, LARGEST_BATCH, Number, Operation, Options, Revision, StoreError,
+    Transaction, Type, Value,
 };
 use crate::time::Millis;
 
@@ -13,6 +13,10 @@ pub(super) const CONTRACTS: &[Contract] = &[
     (
         "as_many_operations_as_promised_take_effect_at_once",
         as_many_operations_as_promised_take_effect_at_once,
+    ),
+    (
+        "as_many_conditions_as_promised_are_checked_at_once",
+        as_many_conditions_as_promised_are_checked_at_once,
     ),
     ("expiries_are_kept_to_the_promised_grain", expiries_are_kept_to_the_promised_grain),
     ("a_value_that_is_too_large_is_refused", a_value_that_is_too_large_is_refused),
@@ -43,6 +47,27 @@ fn as_many_operations_as_promised_take_effect_at_once(world: &dyn World) {
         let refused = store.commit(&Transaction::all((0..=most).map(put).collect()));
         assert!(
             matches!(refused, Err(StoreError { kind: ErrorKind::TooManyOperations { .. }, .. })),
+            "{refused:?}"
+        );
+        assert_eq!(store.revision().unwrap(), after);
+    }
+}
+
+fn as_many_conditions_as_promised_are_checked_at_once(world: &dyn World) {
+    let store = world.store();
+    let promised = store.capabilities().conditions;
+    // Without a limit, more than any engine with one promises.
+    let most = promised.unwrap_or(1000);
+    let guarded = |conditions: usize| Transaction {
+        conditions: (0..conditions).map(|number| Condition::Absent(key(&format!("a{number}")))).collect(),
+        ..Transaction::put(key("k"), Value::integer(1), Expiry::Clear)
+    };
+    assert!(store.commit(&guarded(most)).unwrap().is_committed());
+    if promised.is_some() {
+        let after = store.revision().unwrap();
+        let refused = store.commit(&guarded(most + 1));
+        assert!(
+            matches!(refused, Err(StoreError { kind: ErrorKind::TooManyConditions { .. }, .. })),
             "{refused:?}"
         );
         assert_eq!(store.revision().unwrap(), after);
