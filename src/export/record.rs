@@ -199,7 +199,7 @@ impl From<&Lock> for LockRecord {
             expires_at_ms: lock.expires_at.map(|at| at.0),
             process: lock.process.clone(),
             actor: lock.actor.as_ref().map(ActorRecord::from),
-            stored_expiry: lock.stored_expiry.clone(),
+            stored_expiry: lock.version.to_string(),
         }
     }
 }
@@ -216,7 +216,7 @@ impl LockRecord {
             renewal: None,
             process: self.process,
             actor: self.actor.map(Actor::from),
-            stored_expiry: self.stored_expiry,
+            version: self.stored_expiry.into(),
         })
     }
 }

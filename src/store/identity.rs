@@ -35,14 +35,15 @@ pub enum Reset {
         /// How long it is.
         now: u64,
     },
-    /// A program that is not SQLite wrote to the file.
+    /// Another program wrote to the file, not through the engine.
     Overwritten,
-    /// Something happened to a file that SQLite keeps beside it: the log (`-wal`) or the index of
-    /// the log (`-shm`).
-    Side {
-        /// `-wal` or `-shm`.
-        suffix: &'static str,
-        what: Side,
+    /// Something happened to a part of it that the engine keeps beside it.
+    Part {
+        /// The cause: see [`Reset::cause`].
+        cause: &'static str,
+        /// What the engine calls the part.
+        name: &'static str,
+        what: PartChange,
     },
     /// It holds another database, or something else than a state database.
     OtherDatabase,
@@ -58,9 +59,9 @@ pub enum Reset {
     Diverged(Revision),
 }
 
-/// What happened to a file that SQLite keeps beside the database.
+/// What happened to a part of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum PartChange {
     /// It is gone.
     Removed,
     /// Another file has its name.
@@ -78,16 +79,13 @@ impl Reset {
             Reset::Replaced | Reset::NotAFile(_) => "replaced",
             Reset::Truncated { .. } => "truncated",
             Reset::Overwritten => "overwritten",
-            Reset::Side { suffix: "-wal", .. } => "log",
-            Reset::Side { .. } => "index",
+            Reset::Part { cause, .. } => cause,
             Reset::OtherDatabase => "database",
             Reset::Epoch { .. } => "epoch",
             Reset::WentBack { .. } | Reset::Diverged(_) => "restored",
         }
     }
-}
 
-impl Reset {
     /// What happened, without the number of an epoch.
     pub fn reason(&self) -> String {
         match self {
@@ -110,14 +108,13 @@ impl fmt::Display for Reset {
             Reset::Overwritten => {
                 f.write_str("another program wrote over the file without SQLite, as cp does")
             }
-            Reset::Side { suffix, what } => {
-                let name = if *suffix == "-wal" { "log" } else { "index of the log" };
+            Reset::Part { name, what, .. } => {
                 let what = match what {
-                    Side::Removed => "removed",
-                    Side::Replaced => "replaced",
-                    Side::Truncated => "truncated",
+                    PartChange::Removed => "removed",
+                    PartChange::Replaced => "replaced",
+                    PartChange::Truncated => "truncated",
                 };
-                write!(f, "the {name} ({suffix}) was {what}")
+                write!(f, "the {name} was {what}")
             }
             Reset::OtherDatabase => f.write_str("the file holds another database now"),
             Reset::Epoch { epoch, reason } => write!(f, "epoch {epoch} began: {reason}"),

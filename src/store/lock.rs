@@ -1,5 +1,6 @@
 //! Locks are leases whose token is a revision.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::store::{Actor, ErrorKind, Liveness, Process, Renewal, StoreError, Token};
@@ -24,8 +25,24 @@ pub struct Lock {
     /// The process that took it; `None` for another program's lock.
     pub process: Option<Process>,
     pub actor: Option<Actor>,
-    /// What is stored as time of expiry, byte for byte: part of what a clearing compares.
-    pub stored_expiry: String,
+    /// What tells it from another lock of its name and holder, where neither has a token.
+    pub version: LockVersion,
+}
+
+/// What an engine stores of a lock to tell it from another one, as text that only the engine understands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockVersion(pub(in crate::store) String);
+
+impl From<String> for LockVersion {
+    fn from(text: String) -> LockVersion {
+        LockVersion(text)
+    }
+}
+
+impl fmt::Display for LockVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl Lock {

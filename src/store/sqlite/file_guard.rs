@@ -21,7 +21,7 @@ use super::path::FileId;
 use super::side_files;
 use super::timeline::{self, Stamp};
 use super::wal_pairing::{self, LeftoverLog};
-use crate::store::identity::{Reset, Side};
+use crate::store::identity::{PartChange, Reset};
 
 /// How often the files are looked at where nothing reports what happens to them, and at least where
 /// something does.
@@ -238,10 +238,10 @@ impl Guard {
             self.find_sides(connection);
         }
         let [Some(log), Some(index)] = self.sides.get() else { return Ok(None) };
-        let log = look_beside(&self.log, "-wal", log)?;
-        let index = look_beside(&self.index, "-shm", index)?;
+        let log = look_beside(&self.log, log_reset, log)?;
+        let index = look_beside(&self.index, index_reset, index)?;
         if index.size < INDEX {
-            return Err(Reset::Side { suffix: "-shm", what: Side::Truncated });
+            return Err(index_reset(PartChange::Truncated));
         }
         let state = open_files::log_state(connection);
         // What is in the file as well is not read from the log.
@@ -258,7 +258,7 @@ impl Guard {
         let log = std::fs::metadata(&self.log).map_or(0, |metadata| metadata.size());
         let is_same = open_files::log_state(connection) == Some(before);
         if is_same && log < before.least_log() {
-            return Err(Reset::Side { suffix: "-wal", what: Side::Truncated });
+            return Err(log_reset(PartChange::Truncated));
         }
         Ok(())
     }
@@ -388,7 +388,7 @@ impl Guard {
     /// Whether what is in the log may be taken into the file although [`Guard::check`] found `reset`:
     /// the log was removed while it was open here, nobody began another one, and the file is as it was.
     pub(super) fn may_rescue(&self, connection: &Connection, reset: &Reset) -> bool {
-        let is_log_gone = *reset == Reset::Side { suffix: "-wal", what: Side::Removed };
+        let is_log_gone = *reset == log_reset(PartChange::Removed);
         let is_gone = |path: &Path| !path.exists();
         let has_index = |index: FileId| match std::fs::metadata(&self.index) {
             Ok(metadata) => FileId::of(&metadata) == index && metadata.size() >= INDEX,
@@ -434,12 +434,19 @@ fn look(path: &Path) -> Result<FileFacts, Reset> {
     Err(Reset::NotAFile(other))
 }
 
-fn look_beside(path: &Path, suffix: &'static str, opened: FileId) -> Result<FileFacts, Reset> {
-    let failed = |what| Reset::Side { suffix, what };
+fn look_beside(path: &Path, reset: fn(PartChange) -> Reset, opened: FileId) -> Result<FileFacts, Reset> {
     match std::fs::metadata(path) {
         Ok(metadata) if FileId::of(&metadata) == opened => Ok(FileFacts::of(&metadata)),
-        Ok(_) => Err(failed(Side::Replaced)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(failed(Side::Removed)),
+        Ok(_) => Err(reset(PartChange::Replaced)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(reset(PartChange::Removed)),
         Err(error) => Err(Reset::Unseen(error.to_string())),
     }
+}
+
+fn log_reset(what: PartChange) -> Reset {
+    Reset::Part { cause: "log", name: "log (-wal)", what }
+}
+
+fn index_reset(what: PartChange) -> Reset {
+    Reset::Part { cause: "index", name: "index of the log (-shm)", what }
 }

@@ -10,8 +10,8 @@ use super::schema_version::{SchemaFlavor, has_table};
 use super::transaction::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, stored_time, waiters};
 use crate::store::{
-    AcquireOutcome, ClearOutcome, ErrorKind, Lock, LockRequest, Locks, Renewal, Revision, StoreError, Ticket,
-    Token, Waiter,
+    AcquireOutcome, ClearOutcome, ErrorKind, Lock, LockRequest, LockVersion, Locks, Renewal, Revision,
+    StoreError, Ticket, Token, Waiter,
 };
 use crate::text::escape::escape;
 use crate::time::{ClockReading, Millis};
@@ -61,7 +61,7 @@ fn lock(row: &Row<'_>, now: ClockReading) -> rusqlite::Result<Lock> {
         renewal,
         process,
         actor: columns::actor_at(row, 8)?,
-        stored_expiry,
+        version: LockVersion(stored_expiry),
     })
 }
 
@@ -268,7 +268,7 @@ fn is_the_same(lock: &Lock, seen: &Lock) -> bool {
     let same_holder = lock.token == seen.token && lock.holder == seen.holder;
     let has_token = lock.token != Token::default();
     same_holder
-        && (has_token || (lock.acquired_at == seen.acquired_at && lock.stored_expiry == seen.stored_expiry))
+        && (has_token || (lock.acquired_at == seen.acquired_at && lock.version == seen.version))
 }
 
 /// A lease as it is stored, in milliseconds; what is not known of one is `None`.

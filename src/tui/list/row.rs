@@ -153,7 +153,7 @@ impl LockRow {
             renewal: None,
             process: None,
             actor: None,
-            stored_expiry: stack.stored_expiry.clone(),
+            version: stack.stored_expiry.clone().into(),
         };
         LockRow { lock, liveness: Liveness::Unknown, waiting: Vec::new(), stack: Some(Box::new(stack)) }
     }

@@ -3,8 +3,8 @@
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::store::{
-    Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Location, Lock, Moment, NewRun, Process,
-    Revision, Run, RunEnd, Subject, Token, Type, testing,
+    Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Location, Lock, LockVersion, Moment, NewRun,
+    Process, Revision, Run, RunEnd, Subject, Token, Type, testing,
 };
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -63,7 +63,7 @@ pub fn lock(name: &str, holder: &str, liveness: Liveness) -> LockRow {
                 ..Process::default()
             }),
             actor: None,
-            stored_expiry: String::new(),
+            version: LockVersion::default(),
         },
         liveness,
         waiting: Vec::new(),

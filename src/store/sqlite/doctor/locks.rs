@@ -43,14 +43,14 @@ enum Stale {
 fn judge(lock: &Lock, liveness: Liveness, now: Millis) -> Option<(Stale, Finding)> {
     let name = escape(lock.name.as_bytes());
     let holder = escape(lock.holder.as_bytes());
-    let stored = escape(lock.stored_expiry.as_bytes());
+    let stored = escape(lock.version.0.as_bytes());
     let finding =
         |level, words: String| Finding::new(CHECK, level, format!("lock {name} of {holder} {words}"));
     let Some(expiry) = lock.expires_at else {
         let words = format!("has an expiry that cannot be read ({stored}): here it never expires");
         return Some((Stale::Perhaps, finding(Level::Warning, words)));
     };
-    let held_for_sloth_runner = is_held_for_sloth_runner(&lock.stored_expiry, now);
+    let held_for_sloth_runner = is_held_for_sloth_runner(&lock.version.0, now);
     if expiry <= now && liveness == Liveness::Alive {
         let ago = show_duration(now.since(expiry));
         let words =
@@ -146,7 +146,7 @@ mod tests {
             renewal: None,
             process: None,
             actor: None,
-            stored_expiry: expiry.into(),
+            version: String::from(expiry).into(),
         }
     }
 
