@@ -92,10 +92,9 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
             Ok(News::Unrecorded) => {
                 return Err(store.not_recorded().into());
             }
-            Err(StoreError { kind: ErrorKind::Reset { why }, .. }) => {
+            Err(ref lost) if let ErrorKind::Reset { why } = &lost.kind => {
                 // It has the database open as well.
                 drop(maintenance.take());
-                let lost = ErrorKind::Reset { why: why.clone() }.at(store.location());
                 store = open_again(database, store, lost, &stopped)?;
                 maintenance = Maintenance::start(store.location(), &database.settings());
                 database::print_notices(&*store);
@@ -105,7 +104,7 @@ pub fn watch(database: &Database, arguments: &WatchArguments) -> Result<(), CliE
                 let baseline = store
                     .epochs()?
                     .pop()
-                    .filter(|baseline| matches!(why, Reset::Epoch { epoch, .. } if epoch == baseline.epoch));
+                    .filter(|baseline| matches!(why, Reset::Epoch { epoch, .. } if *epoch == baseline.epoch));
                 let revision = baseline.map_or(now.revision, |baseline| baseline.revision);
                 feed = Feed::after(revision);
                 let identity = Identity { revision, ..now };
@@ -161,7 +160,7 @@ fn beginning(store: &dyn Store, since: Option<TimePoint>) -> Result<Revision, Cl
 fn open_again(
     database: &Database,
     store: Box<dyn Store>,
-    why: StoreError,
+    why: &StoreError,
     stopped: &dyn Fn() -> Result<(), CliError>,
 ) -> Result<Box<dyn Store>, CliError> {
     const POLL_TIMEOUT: Duration = Duration::from_secs(1);

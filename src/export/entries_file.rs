@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use super::record::{EntryRecord, ExportRecord};
 use super::writer::ExportWriter;
 use crate::atomic_file::NewFile;
+#[cfg(doc)]
+use crate::store::ErrorKind;
 use crate::store::{Entry, Location, Revision, StoreError};
 use crate::time::Millis;
 

@@ -30,7 +30,7 @@ fn sentence(f: &mut fmt::Formatter<'_>, kind: &ErrorKind, place: &str) -> fmt::R
             write!(f, "{place} is there already; it was not overwritten: name another file")
         }
         ErrorKind::IsDirectory => write!(f, "{place} is a directory"),
-        ErrorKind::NotAStateDatabase { reason } => write!(f, "{place} is no state database: {reason}"),
+        ErrorKind::NotAStateDatabase { reason } => write!(f, "{place} is not a state database: {reason}"),
         ErrorKind::Incomplete { what, .. } => write!(f, "{place} is not as slothstate left it: {what}"),
         ErrorKind::Unsafe { reason } => write!(f, "{place} cannot be used safely: {reason}"),
         ErrorKind::NewerSchema { found, known } => write!(

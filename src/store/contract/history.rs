@@ -2,6 +2,8 @@
 
 use std::ops::Bound;
 
+#[cfg(doc)]
+use crate::store::ErrorKind;
 use crate::store::{
     Change, Changes, Entry, EntryDiff, HistoryScan, HistorySpan, Key, Moment, Recorded, Retention, Revision,
     Scan, StoreError, When,

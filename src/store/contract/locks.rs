@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(doc)]
+use crate::store::ErrorKind;
 use crate::store::{
     AcquireOutcome, ClearOutcome, Liveness, Lock, LockRequest, Process, StoreError, Ticket, Token, Waiter,
 };

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, ffi};
 use super::error_mapping::explain;
 use super::side_files::log_of;
 use super::{busy_handler, connect, home, path, schema_version};
-use crate::atomic_file::NamedFile;
+use crate::atomic_file::{NamedFile, beside};
 use crate::store::StoreError;
 
 /// As [`SqliteStore::back_up`], of the database at `path`. For `may_undo` see
@@ -54,15 +54,10 @@ pub(super) fn copy_pages(source: &Connection, target: &Path) -> rusqlite::Result
 
 /// A name beside `path` that is free: with `suffix`, and with a number where that is taken.
 pub(super) fn free_name(path: &Path, suffix: &str) -> PathBuf {
-    let mut first = path.as_os_str().to_owned();
-    first.push(format!(".{suffix}"));
-    let numbered = (2..).map(|number| {
-        let mut name = first.clone();
-        name.push(format!(".{number}"));
-        PathBuf::from(name)
-    });
+    let first = beside(path, &format!(".{suffix}"));
+    let numbered = (2..).map(|number| beside(&first, &format!(".{number}")));
     // A log that is kept must not lie beside another file than its own.
     let is_free = |name: &PathBuf| !name.exists() && !log_of(name).exists();
-    let free = std::iter::once(PathBuf::from(&first)).chain(numbered).find(is_free);
-    free.unwrap_or_else(|| PathBuf::from(first))
+    let free = std::iter::once(first.clone()).chain(numbered).find(is_free);
+    free.unwrap_or(first)
 }

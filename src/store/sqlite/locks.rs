@@ -267,8 +267,7 @@ impl SqliteStore {
 fn is_the_same(lock: &Lock, seen: &Lock) -> bool {
     let same_holder = lock.token == seen.token && lock.holder == seen.holder;
     let has_token = lock.token != Token::default();
-    same_holder
-        && (has_token || (lock.acquired_at == seen.acquired_at && lock.version == seen.version))
+    same_holder && (has_token || (lock.acquired_at == seen.acquired_at && lock.version == seen.version))
 }
 
 /// A lease as it is stored, in milliseconds; what is not known of one is `None`.

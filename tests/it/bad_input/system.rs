@@ -72,7 +72,7 @@ fn with_failing_reads(place: &Place, shim: &Path, arguments: &[&str], from: u32,
 
 fn says_damage(words: &str) -> bool {
     let words = words.replace("nothing tells that the database is damaged", "");
-    ["is damaged (", "is no state database", "not an SQLite file", "malformed"]
+    ["is damaged (", "is not a state database", "not an SQLite file", "malformed"]
         .iter()
         .any(|word| words.contains(word))
 }

@@ -116,7 +116,7 @@ fn a_backup_that_is_killed_leaves_no_file_of_that_name_that_is_not_whole() {
 fn a_damaged_database_leaves_no_backup() {
     let place = Place::new();
     std::fs::write(place.db(), "this is no database at all".repeat(100)).unwrap();
-    place.run(&["backup", place.file("copy.db").to_str().unwrap()]).refused(3, "is no state database");
+    place.run(&["backup", place.file("copy.db").to_str().unwrap()]).refused(3, "is not a state database");
     assert_eq!(place.names(), ["state.db"]);
 }
 

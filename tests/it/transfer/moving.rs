@@ -257,7 +257,7 @@ fn what_is_nothing_to_import_is_refused_and_no_database_is_made() {
     }
     assert!(!place.file("new.db").exists());
     at(&place, "state.db", &["set", "a", "1"]).done();
-    at(&place, "other.db", &["import", "state.db"]).refused(3, "is no state database");
+    at(&place, "other.db", &["import", "state.db"]).refused(3, "is not a state database");
     at(&place, "state.db", &["import", "text", "--read-only"]).refused(3, "--read-only");
 }
 

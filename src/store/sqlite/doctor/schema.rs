@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use rusqlite::Connection;
 
 use super::{Examined, command, word};
+use crate::atomic_file::beside;
 use crate::store::sqlite::columns::{self, text_at};
 use crate::store::sqlite::schema_version::{SchemaFlavor, has_table};
 use crate::store::sqlite::{meta, migrate, schema_sql};
@@ -62,9 +63,7 @@ pub(super) fn remedy_for_incomplete(path: &Path, has_entries: bool) -> String {
     if !has_entries {
         return restore;
     }
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let import = command(Path::new(&new), &format!("import {}", word(path)));
+    let import = command(&beside(path, ".new"), &format!("import {}", word(path)));
     format!("{restore}; or take the entries into a new database: {import}")
 }
 
