@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use super::incomplete::{PREFIX, SUFFIX, forget, incomplete, remove_sides};
-use super::{cleanup_on_signal, leftovers};
+use super::incomplete::{PREFIX, SUFFIX, forget, remove_sides};
+use super::{cleanup_on_signal, incomplete, leftovers};
 
 /// An incomplete file beside the one that it becomes, for what opens files by their names, as SQLite
 /// does. It is removed when it is dropped, and when the program ends.
@@ -37,16 +37,14 @@ impl NamedFile {
         cleanup_on_signal::listen();
         let target = super::absolute(target);
         for _ in 0..ATTEMPTS {
-            // Locked before the file exists: a signal that comes in between waits, and removes it too.
-            let mut names = incomplete();
-            let (file, path) = tempfile::Builder::new()
-                .prefix(PREFIX)
-                .rand_bytes(SUFFIX)
-                .permissions(PermissionsExt::from_mode(mode))
-                .tempfile_in(super::folder_of(&target))?
-                .into_parts();
-            names.push(path.to_path_buf());
-            drop(names);
+            let make = || {
+                tempfile::Builder::new()
+                    .prefix(PREFIX)
+                    .rand_bytes(SUFFIX)
+                    .permissions(PermissionsExt::from_mode(mode))
+                    .tempfile_in(super::folder_of(&target))
+            };
+            let (file, path) = incomplete::note(make)?.into_parts();
             let file = NamedFile { file, path: Some(path), target: target.clone() };
             // Not every file system has locks. Where it has none, nothing is taken for stale either.
             let _ = file.file.lock();
