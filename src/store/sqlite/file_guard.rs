@@ -377,7 +377,8 @@ impl Guard {
         let [Some(log), Some(index)] = self.sides.get() else { return None };
         let alone = self.alone.borrow().clone();
         let (database, made, log_made) = (self.opened, self.made, self.log_made.get());
-        Some(LeftoverLog { log, log_made, index, database, made, is_overwritten, alone })
+        let salt = self.rest.borrow().as_ref().map(|rest| rest.log.salt);
+        Some(LeftoverLog { log, log_made, index, database, made, is_overwritten, alone, salt })
     }
 
     /// Whether a write begins the log: there is nothing in it, or all of it was taken into the file.

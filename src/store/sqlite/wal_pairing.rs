@@ -5,9 +5,10 @@
 //! is of. Therefore slothstate first writes the home of the database into a log that it begins, see
 //! [`super::timeline`]: what is read through the log then is the file that the log is of.
 
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 
@@ -49,7 +50,7 @@ impl Misfit {
 /// being taken in.
 pub(super) fn alone(path: &Path, is_thorough: bool) -> Option<Stamp> {
     let connection = connect::open_alone(path).ok()?;
-    if schema_version::detect(&connection, path, std::time::Duration::ZERO).ok()?.schema() < 4 {
+    if schema_version::detect(&connection, path, Duration::ZERO).ok()?.schema() < 4 {
         return None;
     }
     if is_thorough && !is_sound(&connection) {
@@ -130,6 +131,8 @@ pub(super) struct LeftoverLog {
     pub is_overwritten: bool,
     /// What the database said of itself without its log before, if that is known.
     pub alone: Option<Stamp>,
+    /// What its beginning was marked with when it was looked at last.
+    pub salt: Option<[u32; 2]>,
 }
 
 impl LeftoverLog {
@@ -147,6 +150,25 @@ impl LeftoverLog {
         let goes_on = || self.alone.as_ref().zip(alone).is_some_and(|(before, now)| now.goes_on_from(before));
         (self.database, self.made) == (file, made) && (is_untouched || goes_on())
     }
+
+    /// Whether another process has begun the log again for the file that is there now, in the place of the one
+    /// that the log was of.
+    fn is_begun_for(&self, path: &Path, boot: &str, limit: Duration) -> bool {
+        let is_begun = self.salt.zip(salt_of(&log_of(path))).is_some_and(|(then, now)| then != now);
+        let home = || {
+            let (connection, _) = connect::open_to_read(path, limit, false).ok()?;
+            timeline::stamp(&connection).ok()?.home
+        };
+        is_begun && home().zip(Home::of(path, boot).ok()).is_some_and(|(home, here)| home.is_same_file(&here))
+    }
+}
+
+/// What the beginning of a log is marked with, as SQLite has it in memory: https://sqlite.org/fileformat2.html#walformat
+fn salt_of(log: &Path) -> Option<[u32; 2]> {
+    let mut salt = [0; 8];
+    File::open(log).ok()?.read_exact_at(&mut salt, 16).ok()?;
+    let [a, b, c, d, e, f, g, h] = salt;
+    Some([u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])])
 }
 
 /// Moves a log aside that was left beside another file, so that the two are not mixed; where it is
@@ -163,11 +185,15 @@ pub(super) fn separate(path: &Path, leftover: &LeftoverLog, settings: &Options) 
         return None;
     }
     let stamp = if flavor.schema() < 4 { None } else { timeline::stamp(&connection).ok() };
-    let made = std::fs::metadata(path).ok()?.created().ok();
-    if leftover.belongs_to(id(path)?, made, stamp.as_ref()) {
+    let (file, made) = (id(path)?, std::fs::metadata(path).ok()?.created().ok());
+    if leftover.belongs_to(file, made, stamp.as_ref()) {
         return None;
     }
     drop(connection);
+    let is_other_file = (leftover.database, leftover.made) != (file, made);
+    if is_other_file && leftover.is_begun_for(path, &settings.process.boot_id, settings.busy_limit) {
+        return None;
+    }
     let index = index_of(path);
     // The index is rebuilt from the log.
     if id(&index) == Some(leftover.index) {
@@ -211,6 +237,7 @@ mod tests {
             made: Some(SystemTime::UNIX_EPOCH),
             is_overwritten,
             alone,
+            salt: None,
         };
         let (before, later) = (stamp(5, Some("8:1:boot")), stamp(6, Some("8:1:boot")));
         for (leftover, file, now, belongs) in [
@@ -252,6 +279,7 @@ mod tests {
             made: None,
             is_overwritten: false,
             alone: None,
+            salt: None,
         };
         let made = metadata.created().ok();
         assert!(left(made).is_at(&log));

@@ -2,7 +2,8 @@
 //! come again.
 
 use std::collections::HashSet;
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use super::*;
 use crate::store::sqlite::timeline;
@@ -76,7 +77,7 @@ fn an_accident_is_noticed_by_who_reads_and_by_who_writes() {
                 reader.changes(Revision(0), 1, 0)
             };
             feed(&reader).unwrap();
-            reader.link.borrow().check().unwrap();
+            files(&reader).unwrap();
             shell(&place, accident);
             let what = format!("{accident}, taken in: {is_taken_in}");
             match try_put(&store, "lost") {
@@ -197,13 +198,13 @@ fn what_was_restored_through_the_log_is_not_taken_for_a_log_of_another_file() {
         reader.poll_changes().unwrap();
         shell(&place, &format!("sqlite3 state.db '.restore {restored}'"));
         // Whoever had it open before, and whoever comes now, reads that.
-        assert_eq!(reader.link.borrow().check(), Ok(()), "{restored}");
+        assert_eq!(files(&reader), Ok(()), "{restored}");
         for _ in 0..2 {
             let fresh = SqliteStore::open(&place.path, place.settings()).unwrap();
             assert_eq!(value(&fresh, "late:1"), None, "{restored}");
             assert_eq!(value(&fresh, "other").is_some(), has_other, "{restored}");
             fresh.poll_changes().unwrap();
-            assert_eq!(fresh.link.borrow().check(), Ok(()), "{restored}");
+            assert_eq!(files(&fresh), Ok(()), "{restored}");
         }
         let names = std::fs::read_dir(place.path.parent().unwrap()).unwrap();
         assert!(
@@ -344,6 +345,12 @@ fn a_refused_write_to_a_copy_is_no_reason_to_take_it_for_another_state() {
     assert_eq!(store.epochs().unwrap().len(), 1);
 }
 
+/// What happened to the files of a store.
+fn files(store: &SqliteStore) -> Result<(), Reset> {
+    let link = store.link.borrow();
+    link.guarded().map_or(Ok(()), |(guard, connection)| guard.check(connection))
+}
+
 /// What is only in the log is not lost where the file beside it is the one that the log is of.
 #[test]
 fn a_log_stays_with_its_own_file() {
@@ -362,7 +369,7 @@ fn a_log_stays_with_its_own_file() {
         let _ = store.poll_changes().unwrap();
         (0..20).for_each(|number| put(&store, &format!("late:{number}"), Value::integer(1), Expiry::Clear));
         shell(&place, accident);
-        let found = store.link.borrow().check();
+        let found = files(&store);
         let is_noticed = found.is_err() || accident.contains(">>");
         assert!(is_noticed, "{accident}");
         assert_eq!(store.keep_leftover(), None, "{accident}");
@@ -557,7 +564,7 @@ fn a_log_that_was_left_beside_another_file_is_not_applied_to_it() {
         reader.poll_changes().unwrap();
         shell(&place, accident);
         // Who had it open knows, and moves the log aside.
-        assert!(reader.link.borrow().check().is_err(), "{accident}");
+        assert!(files(&reader).is_err(), "{accident}");
         assert!(
             matches!(try_put(&store, "lost"), Err(StoreError { kind: ErrorKind::Reset { .. }, .. })),
             "{accident}"
@@ -572,6 +579,34 @@ fn a_log_that_was_left_beside_another_file_is_not_applied_to_it() {
         let checked = place.shell().query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
         assert_eq!(checked.as_deref(), Ok("ok"), "{accident}");
     }
+}
+
+/// All of the log is in the file that was replaced, and whoever opens the new one begins the same log again.
+#[test]
+fn a_log_that_another_process_has_begun_again_is_left_to_it() {
+    let place = place_with_copies();
+    let store = place.store();
+    (0..20).for_each(|number| put(&store, &format!("late:{number}"), Value::integer(1), Expiry::Clear));
+    shell(&place, "sqlite3 state.db 'PRAGMA wal_checkpoint'");
+    let reader = SqliteStore::open(&place.path, place.settings()).unwrap();
+    reader.poll_changes().unwrap();
+    shell(&place, "mv other.db state.db");
+    let beginning = || std::fs::read(place.path.with_file_name("state.db-wal")).unwrap()[..24].to_vec();
+    let before = beginning();
+    // It has the log open until its input ends.
+    let mut other = Command::new("sqlite3").arg(&place.path).stdin(Stdio::piped()).spawn().unwrap();
+    let input = other.stdin.as_mut().unwrap();
+    writeln!(input, "INSERT INTO state (key, value) VALUES ('theirs', '1');").unwrap();
+    while beginning() == before {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(files(&reader).is_err());
+    assert_eq!(reader.keep_leftover(), None);
+    drop(other.stdin.take());
+    assert!(other.wait().unwrap().success());
+    drop((reader, store));
+    let store = place.store();
+    assert!(value(&store, "theirs").is_some() && value(&store, "other").is_some());
 }
 
 #[test]
