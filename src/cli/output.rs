@@ -96,7 +96,7 @@ impl Lines {
         Lines { is_terminal: output.is_terminal(), output: BufWriter::with_capacity(64 * 1024, output) }
     }
 
-    /// As [`line`].
+    /// As [`line()`].
     pub fn line(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         let written = if self.is_terminal {
             self.output.write_all(visible(bytes).as_bytes())

@@ -18,7 +18,7 @@ pub enum WaitOutcome {
 /// it should sleep; it returns false to give up.
 ///
 /// # Errors
-/// What [`Store::acquire`] fails with. The queue is left in every case.
+/// Those of acquiring a lock. The queue is left in every case.
 pub fn wait_for_lock(
     store: &dyn Store,
     request: &LockRequest,

@@ -12,7 +12,7 @@ use super::{busy_handler, connect, home, path, schema_version};
 use crate::atomic_file::{NamedFile, beside};
 use crate::store::StoreError;
 
-/// As [`SqliteStore::back_up`], of the database at `path`. For `may_undo` see
+/// As [`crate::store::Store::back_up`], of the database at `path`. For `may_undo` see
 /// [`connect::open_to_read`].
 pub(super) fn copy(path: &Path, target: &Path, limit: Duration, may_undo: bool) -> Result<u64, StoreError> {
     let failed = |source| StoreError::of_file(target, source);

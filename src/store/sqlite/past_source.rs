@@ -38,7 +38,7 @@ impl PastTables<'_> {
         self.explained(followed)?.map_err(|why| self.store.reset(why))
     }
 
-    /// The changes after `since`, see [`crate::store::Store::changes`].
+    /// The changes after `since`, see [`crate::store::History::changes`].
     pub(super) fn changes(
         &self,
         since: Revision,
