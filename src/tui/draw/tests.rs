@@ -18,13 +18,14 @@ use crate::tui::app::App;
 use crate::tui::bulk::{BulkCounts, BulkReply, BulkRequest, SkipReason};
 use crate::tui::effect::{Effect, Reply};
 use crate::tui::keys::action::View;
+use crate::tui::list::diff_row::DiffKind;
 use crate::tui::list::row::{Group, Row, RowId, RunRow};
 use crate::tui::list::sort;
 use crate::tui::list::time_series::Series;
 use crate::tui::list::tree::GroupSize;
 use crate::tui::message::Message;
 use crate::tui::screens::overview::state::Overview;
-use crate::tui::screens::past::state::{DiffKeys, DiffKind, PageFrom, PastPage};
+use crate::tui::screens::past::state::{DiffKeys, PageFrom, PastPage};
 use crate::tui::screens::value::detail::{Detail, RecentChanges};
 use crate::tui::testing::fixtures;
 use crate::tui::testing::fixtures::{

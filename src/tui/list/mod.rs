@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod columns;
+pub mod diff_row;
 pub mod draw;
 pub mod filter;
 pub mod filter_line;

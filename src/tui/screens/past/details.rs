@@ -8,8 +8,9 @@ use crate::store::secret_keys::MASK;
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::list::diff_row::DiffKind;
 use crate::tui::screens::details::text_area;
-use crate::tui::screens::past::state::{DiffKind, PastView};
+use crate::tui::screens::past::state::PastView;
 use crate::tui::widgets::fields::field;
 use crate::tui::widgets::format;
 

@@ -16,6 +16,7 @@ use crate::tui::bulk;
 use crate::tui::bulk::worker::{ProgressThrottle, remembered};
 use crate::tui::bulk::{BulkProgress, BulkReply};
 use crate::tui::effect::Reply;
+use crate::tui::list::diff_row::DiffRow;
 use crate::tui::list::marks::MARKS_MAX;
 use crate::tui::list::read::TREE_VALUE;
 use crate::tui::list::read_sorted::MOST;
@@ -24,7 +25,7 @@ use crate::tui::request::RequestId;
 use crate::tui::screens::past::read::cache::PastCache;
 use crate::tui::screens::past::read::source::{PastQuery, page_of};
 use crate::tui::screens::past::state::{
-    DiffKeys, DiffRequest, DiffRow, PageFrom, PastPage, PastPosition, PastRequest, PastTarget, SCRUBBER_LEN,
+    DiffKeys, DiffRequest, PageFrom, PastPage, PastPosition, PastRequest, PastTarget, SCRUBBER_LEN,
 };
 use crate::tui::screens::value::detail::Detail;
 

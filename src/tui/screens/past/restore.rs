@@ -8,10 +8,9 @@ use crate::tui::bulk::{BulkRequest, BulkResult, BulkStop, entries};
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
+use crate::tui::list::diff_row::{DiffKind, DiffRow};
 use crate::tui::request::RequestId;
-use crate::tui::screens::past::state::{
-    DiffKeys, DiffKind, DiffRequest, DiffRow, PastTarget, RestoreRequest,
-};
+use crate::tui::screens::past::state::{DiffKeys, DiffRequest, PastTarget, RestoreRequest};
 use crate::tui::screens::past::update::news;
 use crate::tui::undo;
 use crate::tui::undo::stack::UndoableChange;

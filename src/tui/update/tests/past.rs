@@ -3,13 +3,12 @@
 use crate::store::{ErrorKind, HistorySpan, Moment, When};
 use crate::tui::bulk;
 use crate::tui::bulk::{BulkCounts, BulkProgress, BulkReply, BulkRequest, BulkResult};
+use crate::tui::list::diff_row::{DiffKind, DiffRow};
 use crate::tui::list::filter::Filter;
 use crate::tui::list::sort::{Sort, SortBy};
 use crate::tui::list::window::{CAPACITY, PAGE};
 use crate::tui::request::RequestId;
-use crate::tui::screens::past::state::{
-    DiffKeys, DiffKind, DiffRequest, DiffRow, PageFrom, PastPage, PastRequest, PastTarget,
-};
+use crate::tui::screens::past::state::{DiffKeys, DiffRequest, PageFrom, PastPage, PastRequest, PastTarget};
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::testing::fixtures::{past, rows_then};
 use crate::tui::update::tests::*;

@@ -2,9 +2,10 @@
 
 use crate::store::{Entry, Key, KeyRange, Moment, Order, Scan, Store, StoreError};
 use crate::tui::keys::action::View;
+use crate::tui::list::diff_row::{DiffKind, DiffRow};
 use crate::tui::list::filter::Filter;
 use crate::tui::screens::past::read::entry_at;
-use crate::tui::screens::past::state::{DiffKind, DiffRow, PastRequest};
+use crate::tui::screens::past::state::PastRequest;
 
 /// How much of each value is read, in bytes.
 const VALUE: u64 = 1024;

@@ -1,0 +1,72 @@
+//! A row of the past: an entry as it was and as it is.
+
+use crate::store::{Entry, Key};
+use crate::tui::list::sort::{Rank, Sort, SortBy};
+
+/// An entry then and now; at least one of them is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DiffRow {
+    /// Its key.
+    pub key: Key,
+    /// What it was; `None` if it was not there.
+    pub then: Option<Entry>,
+    /// What it is; `None` if it is not there.
+    pub now: Option<Entry>,
+}
+
+/// How an entry differs from what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiffKind {
+    /// It does not.
+    None,
+    /// It was not there.
+    Added,
+    /// It is gone.
+    Removed,
+    /// It has another value, type or expiry.
+    Changed,
+}
+
+impl DiffRow {
+    /// What it was of what a list is sorted by. Where it was not there, it comes last.
+    pub fn rank(&self, sort: Sort) -> Rank {
+        let now = self.now.as_ref().filter(|_| sort.by == SortBy::Name);
+        Rank::of_entry(self.then.as_ref().or(now), sort)
+    }
+
+    /// How it differs. Of long values that were written again it is not known that they are the
+    /// same: they count as changed.
+    pub fn difference(&self) -> DiffKind {
+        match (&self.then, &self.now) {
+            (None, _) => DiffKind::Added,
+            (Some(_), None) => DiffKind::Removed,
+            (Some(then), Some(now)) => {
+                let is_known = then.is_whole() || then.revision == now.revision;
+                let is_same = is_known && then.size == now.size && then.image() == now.image();
+                if is_same { DiffKind::None } else { DiffKind::Changed }
+            }
+        }
+    }
+}
+
+impl DiffKind {
+    /// What stands before the row.
+    pub fn mark(self) -> &'static str {
+        match self {
+            DiffKind::None => " ",
+            DiffKind::Added => "+",
+            DiffKind::Removed => "-",
+            DiffKind::Changed => "~",
+        }
+    }
+
+    /// What became of the entry, in words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            DiffKind::None => "the same now",
+            DiffKind::Added => "added since then",
+            DiffKind::Removed => "removed since then",
+            DiffKind::Changed => "changed since then",
+        }
+    }
+}
