@@ -9,7 +9,7 @@ use crossterm::event::KeyCode;
 
 use crate::config::Context;
 use crate::store::secret_keys::{MASK, Secrets, masked_change, masked_entry};
-use crate::store::{Change, Entry, Key, Location, kind_inference};
+use crate::store::{Change, Entry, Key, Location};
 use crate::text::escape::escape_data;
 use crate::time::Millis;
 use crate::tui::bulk::BulkProgress;
@@ -17,20 +17,16 @@ use crate::tui::connection::Connecting;
 use crate::tui::connection::lost_database::LostDatabase;
 use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::messages::log::{MessageLevel, Messages};
-use crate::tui::effect::{Effect, Load, LoadFrom, Refresh};
+use crate::tui::effect::{Effect, LoadFrom, Refresh};
 use crate::tui::focus::Focus;
 use crate::tui::keys::action::View;
-use crate::tui::keys::command::{CommandContext, RowKind, ScreenKind};
+use crate::tui::keys::command::{CommandContext, ScreenKind};
 use crate::tui::keys::keymap::Keymap;
 use crate::tui::layout::Areas;
-use crate::tui::list::filter_line::FilterLine;
-use crate::tui::list::marks::Marks;
 use crate::tui::list::row::{Group, Row, RowOrder};
 use crate::tui::list::saved_filters::SavedFilter;
-use crate::tui::list::state::{ListReading, ListState};
-use crate::tui::list::tree::KeyTree;
-use crate::tui::list::trends::Trends;
-use crate::tui::list::window::{ListEnd, PAGE, Window};
+use crate::tui::list::state::ListState;
+use crate::tui::list::window::PAGE;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::requests::DebugSessionId;
@@ -267,23 +263,7 @@ impl App {
                 contexts: Vec::new(),
                 config_folder: None,
             },
-            list: ListState {
-                view: View::Keys,
-                window: Window::default(),
-                reading: ListReading::default(),
-                filter_line: FilterLine::default(),
-                scope: None,
-                tree: KeyTree::default(),
-                sorts: HashMap::new(),
-                flashes: HashMap::new(),
-                clicked: None,
-                marks: Marks::default(),
-                marking: None,
-                pending_cursor: None,
-                recent: VecDeque::new(),
-                told: 0,
-                trends: Trends::default(),
-            },
+            list: ListState::new(View::Keys),
             overview: None,
             details: DetailsPane {
                 row: None,
@@ -320,41 +300,29 @@ impl App {
     /// What decides which commands apply.
     pub fn context(&self) -> CommandContext {
         let (screen, read_only) = (self.screen_kind(), self.database.read_only);
-        match (screen, self.screen.run(), self.screen.past()) {
-            (ScreenKind::Value { .. }, ..) => {
+        match (screen, self.screen.run()) {
+            (ScreenKind::Value { .. }, _) => {
                 let then = self.then().map(|then| then.detail.kind());
                 let row = then.or_else(|| self.list.window.selected().map(Row::kind));
                 return CommandContext { read_only, screen, row, ..CommandContext::default() };
             }
-            (ScreenKind::Run, Some(debugger), _) => {
+            (ScreenKind::Run, Some(debugger)) => {
                 let row = Some(debugger.kind());
                 return CommandContext { read_only, screen, row, ..CommandContext::default() };
             }
-            (ScreenKind::Past, _, Some(past_view)) => {
-                let entry = past_view.selected().and_then(|row| row.then.as_ref().or(row.now.as_ref()));
-                let row =
-                    entry.map(|entry| RowKind::Entry(kind_inference::infer(entry).0, entry.value_type()));
-                let marked = !past_view.marks.is_empty();
-                return CommandContext {
-                    read_only,
-                    screen,
-                    row,
-                    marked,
-                    can_sort: true,
-                    ..CommandContext::default()
-                };
-            }
             _ => {}
         }
+        let list = self.shown_list();
+        let is_tree = list.order() == RowOrder::Tree;
         CommandContext {
             read_only,
             screen,
-            is_tree: self.order() == RowOrder::Tree,
-            is_overview: self.list.view == View::Overview,
-            has_entries: self.list.view.has_entries(),
-            can_sort: self.list.view.can_sort() && self.order() != RowOrder::Tree,
-            row: self.list.window.selected().map(Row::kind),
-            marked: !self.list.marks.is_empty(),
+            is_tree,
+            is_overview: list.view == View::Overview,
+            has_entries: list.view.has_entries(),
+            can_sort: list.view.can_sort() && !is_tree,
+            row: list.window.selected().map(Row::kind),
+            marked: !list.marks.is_empty(),
         }
     }
 
@@ -379,14 +347,7 @@ impl App {
 
     /// What the rows of the list are ordered by. What passes a filter is shown as a list.
     pub fn order(&self) -> RowOrder {
-        let is_tree = self.list.view == View::Keys
-            && self.list.tree.is_shown
-            && self.list.filter_line.filter().is_empty();
-        match self.list.sorts.get(&self.list.view) {
-            _ if is_tree => RowOrder::Tree,
-            Some(sort) => RowOrder::Sorted(*sort),
-            None => self.list.view.order(),
-        }
+        self.list.order()
     }
 
     /// Whether the list is on the screen. What covers all of it is a value, a run or the past.
@@ -413,15 +374,20 @@ impl App {
         }
     }
 
-    /// The line that filters what is shown: the past has one of its own.
-    pub fn shown_filter(&self) -> &FilterLine {
-        self.screen.past().map_or(&self.list.filter_line, |past_view| &past_view.filter_line)
+    /// The list that is shown, or that is covered last: the past has one of its own.
+    pub fn shown_list(&self) -> &ListState {
+        self.screen.past().map_or(&self.list, |past_view| &past_view.list)
+    }
+
+    /// The same, to be changed.
+    pub fn shown_list_mut(&mut self) -> &mut ListState {
+        self.screen.past_mut().map_or(&mut self.list, |past_view| &mut past_view.list)
     }
 
     /// Where everything is on the screen.
     pub fn areas(&self) -> Areas {
         let areas = Areas::of(self.size, self.production().is_some());
-        if self.list.view == View::Overview && self.screen.past().is_none() { areas.tall() } else { areas }
+        if self.shown_list().view == View::Overview { areas.tall() } else { areas }
     }
 
     /// Takes in what the terminal's background is, and looks as it suits that where this is wanted.
@@ -579,25 +545,12 @@ impl App {
             View::Overview => usize::from(self.areas().list.height).saturating_sub(Section::ALL.len()),
             _ => limit,
         };
-        self.list.reading.from = Some(from.clone());
         self.list.reading.since = now;
         self.list.reading.newest_run = None;
         self.list.reading.told = self.list.told;
         self.list.reading.is_comparing = false;
         self.list.reading.again = None;
-        Effect::Load(Load {
-            generation: self.list.reading.generation,
-            view: self.list.view,
-            filter: self.list.filter_line.filter().clone(),
-            scope: self.list.scope.as_ref().map(|scope| scope.of.clone()),
-            tree: (self.order() == RowOrder::Tree).then(|| self.list.tree.open.clone()),
-            sort: match self.order() {
-                RowOrder::Sorted(sort) => Some(sort),
-                _ => None,
-            },
-            from,
-            limit,
-        })
+        Effect::Load(self.list.request(from, limit))
     }
 
     /// More rows where the cursor comes near to an end, unless something is being read.
@@ -605,10 +558,7 @@ impl App {
         if self.list.reading.from.is_some() || self.list.reading.failed {
             return None;
         }
-        let from = match self.list.window.wants()? {
-            ListEnd::Last => LoadFrom::After(self.list.window.rows().last()?.position(self.order())),
-            ListEnd::First => LoadFrom::Before(self.list.window.rows().first()?.position(self.order())),
-        };
+        let from = self.list.wants(self.order())?;
         Some(self.ask(from, PAGE, now))
     }
 }

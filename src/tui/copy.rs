@@ -16,16 +16,12 @@ use crate::tui::widgets::format;
 pub fn row(app: &mut App, part: CopyTarget, now: Millis) -> Vec<Effect> {
     // The details have more of the value than the list.
     let known = app.loaded_detail().map(|detail| &detail.row).or_else(|| app.detail_row());
-    let Some(known) = known.cloned() else { return Vec::new() };
-    part_of(app, &known, part, now)
-}
-
-pub fn part_of(app: &mut App, known: &Row, part: CopyTarget, now: Millis) -> Vec<Effect> {
-    let is_whole = match known {
-        Row::Entry(entry) => entry.is_whole(),
-        _ => true,
-    };
-    if part != CopyTarget::Key && !is_whole {
+    let Some(known) = &known.cloned() else { return Vec::new() };
+    if part != CopyTarget::Key && known.diff().is_some_and(|row| row.then.is_none()) {
+        app.show_hint("it was not there then", now);
+        return Vec::new();
+    }
+    if part != CopyTarget::Key && !known.entry().is_none_or(Entry::is_whole) {
         let size = known.entry().map_or(0, |entry| entry.size);
         let reads = match app.screen_kind() {
             ScreenKind::List => Some((Action::Entry(EntryAction::EditOutside), "opens")),
@@ -77,10 +73,11 @@ fn name(row: &Row) -> Vec<u8> {
         Row::Change(change) => change.key.as_bytes().to_vec(),
         Row::Group(group) => group.prefix.as_bytes().to_vec(),
         Row::Run(row) => row.run.number.to_string().into_bytes(),
+        Row::Diff(row) => row.key.as_bytes().to_vec(),
     }
 }
 
-/// Of a lock its holder, of a change the value that it made.
+/// Of a lock its holder, of a change the value that it made, of the past what it was.
 fn value(row: &Row) -> Vec<u8> {
     match row {
         Row::Entry(entry) => entry.stored.clone(),
@@ -89,6 +86,7 @@ fn value(row: &Row) -> Vec<u8> {
         // What all of its keys begin with: they have a value each.
         Row::Group(group) => group.prefix.as_bytes().to_vec(),
         Row::Run(row) => row.run.number.to_string().into_bytes(),
+        Row::Diff(row) => row.then.as_ref().map_or_else(Vec::new, |then| then.stored.clone()),
     }
 }
 
@@ -96,6 +94,7 @@ fn value(row: &Row) -> Vec<u8> {
 fn object(row: &Row) -> serde_json::Value {
     match row {
         Row::Entry(entry) => of_entry(entry),
+        Row::Diff(row) => row.then.as_ref().map_or(serde_json::Value::Null, of_entry),
         Row::Lock(LockRow { lock, liveness, .. }) => json!({
             "lock": lock.name, "holder": lock.holder, "state": liveness.name(),
             "token": lock.token.0.0,

@@ -41,8 +41,8 @@ pub enum Effect {
     Write(Write),
     /// Answer a question about all that is marked, under this number.
     Bulk(RequestId, BulkRequest),
-    /// Read the past, under this number.
-    ReadPast(RequestId, PastRequest),
+    /// Read rows of the past.
+    ReadPast(PastRequest),
     /// Read an entry as it was, with more of its value, under this number.
     LookBack(RequestId, Key, Moment),
     /// Stop what has this number.
@@ -96,8 +96,7 @@ impl Effect {
                 WriteKind::Guarded { .. }
                 | WriteKind::Edit(..)
                 | WriteKind::Undo { .. }
-                | WriteKind::Bulk(..)
-                | WriteKind::Restore(_) => EffectImpact { writes: true, is_reversible: true },
+                | WriteKind::Bulk(..) => EffectImpact { writes: true, is_reversible: true },
                 WriteKind::ClearLock(_) => EffectImpact { writes: true, is_reversible: false },
                 // That is not a change of this database.
                 WriteKind::ClearStackLock(_) | WriteKind::StopRun(_) => EffectImpact { writes: false, is_reversible: false },

@@ -61,7 +61,7 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
         }
         return Some((text, theme.warning));
     }
-    if let Some(mistake) = app.shown_filter().mistake().filter(|_| app.focus.is_filter_line()) {
+    if let Some(mistake) = app.shown_list().filter_line.mistake().filter(|_| app.focus.is_filter_line()) {
         return Some((format!("✗ {}", escape(mistake.text.as_bytes())), theme.bad));
     }
     if let Some(unresponsive_for) = app.unresponsive_for(now) {
@@ -118,8 +118,9 @@ fn draw_message(app: &App, text: String, style: Style, area: Rect, frame: &mut F
 /// Whether one of the marked entries that are on the screen is a flag.
 fn marks_a_flag(app: &App) -> bool {
     let height = usize::from(app.areas().list.height);
-    let seen = app.list.window.rows().iter().skip(app.list.window.top()).take(height).filter_map(Row::entry);
-    seen.filter(|entry| app.list.marks.mark_of(entry) == MarkState::Same)
+    let seen = app.list.window.rows().iter().skip(app.list.window.top()).take(height);
+    seen.filter(|row| app.list.marks.mark_of(row) == MarkState::Same)
+        .filter_map(Row::entry)
         .any(|entry| kind_inference::infer(entry).0 == Kind::Flag)
 }
 

@@ -33,14 +33,12 @@ pub enum Timer {
     GroupSizes,
     /// The number of entries is counted again.
     Count,
-    /// The rows of the list are read again.
+    /// The rows of the list are read again, in the past for what they are now.
     Rows,
     /// Rows are compared with the database, in which another program may have changed them.
     Compare,
     /// The details of a run that goes on, or of a row that was covered, are read again.
     Detail,
-    /// What is shown of the past is compared with the present again.
-    Past,
     /// It is checked whether a run that is open is still running.
     Run,
     /// A database that is no longer the one that was opened is opened again.
@@ -49,7 +47,7 @@ pub enum Timer {
 
 impl Timer {
     /// All of them, in the order in which they are served: what one makes due is served with it.
-    pub const ALL: [Timer; 11] = [
+    pub const ALL: [Timer; 10] = [
         Timer::Message,
         Timer::Flash,
         Timer::Expiry,
@@ -58,7 +56,6 @@ impl Timer {
         Timer::Rows,
         Timer::Compare,
         Timer::Detail,
-        Timer::Past,
         Timer::Run,
         Timer::Reopen,
     ];
@@ -72,6 +69,7 @@ impl App {
         let screen = self.screen_kind();
         let is_listed = self.shows_list();
         let can_read = is_listed && self.list.reading.from.is_none();
+        let reading = &self.shown_list().reading;
         match duty {
             Timer::Message => self.status.as_ref()?.until,
             Timer::Flash => self.list.flashes.values().min().copied().filter(|_| is_listed),
@@ -82,8 +80,7 @@ impl App {
                 self.list.tree.count_at.filter(|_| can_read)
             }
             Timer::Count => self.database.counting.due().filter(|_| can_read),
-            Timer::Rows if can_read => {
-                let reading = &self.list.reading;
+            Timer::Rows if (is_listed || screen == ScreenKind::Past) && reading.from.is_none() => {
                 let stale = reading.is_stale.then_some(reading.not_before);
                 let again = reading.again.filter(|_| !reading.refreshing.is_awaited());
                 [stale, reading.refreshing.due(), again].into_iter().flatten().min()
@@ -94,18 +91,11 @@ impl App {
                 self.list.reading.compare.map(|at| at.max(self.list.reading.compare_not_before))
             }
             Timer::Detail if self.shows_detail() => self.details.refresh.due(),
-            Timer::Past if screen == ScreenKind::Past => {
-                self.screen.past().filter(|past_view| !past_view.is_awaiting)?.again
-            }
             Timer::Run if screen == ScreenKind::Run => self.screen.run()?.looks_again_at(),
             Timer::Reopen => self.database.lost.as_ref()?.again,
-            Timer::Expiry
-            | Timer::GroupSizes
-            | Timer::Rows
-            | Timer::Compare
-            | Timer::Detail
-            | Timer::Past
-            | Timer::Run => None,
+            Timer::Expiry | Timer::GroupSizes | Timer::Rows | Timer::Compare | Timer::Detail | Timer::Run => {
+                None
+            }
         }
     }
 

@@ -6,7 +6,6 @@ use crate::store::{
 };
 use crate::tui::bulk::{Bulk, BulkResult};
 use crate::tui::request::RequestId;
-use crate::tui::screens::past::state::RestoreRequest;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::widgets::text_diff::TextDiff;
 
@@ -69,8 +68,6 @@ pub enum WriteKind {
     },
     /// Changing all that is marked, under this number.
     Bulk(RequestId, Box<Bulk>),
-    /// Making entries again what they were.
-    Restore(Box<RestoreRequest>),
 }
 
 /// Where a change that is taken back was chosen.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::store::secret_keys::MASK;
-use crate::store::{Edit, Entry, Expiry, Key, Kind, Operation, Revision, StoreError, kind_inference};
+use crate::store::{Edit, Entry, Expiry, Key, Kind, Moment, Operation, Revision, StoreError, kind_inference};
 use crate::text::duration::{InvalidDuration, read_span};
 use crate::text::escape::{escape, escape_data};
 use crate::text::thousands;
@@ -18,7 +18,6 @@ use crate::time::Millis;
 use crate::tui::keys::action::View;
 use crate::tui::list::filter::Filter;
 use crate::tui::list::marks::Marks;
-use crate::tui::screens::past::state::{DiffKeys, DiffRequest};
 use crate::tui::widgets::format;
 
 /// How many of the entries are named.
@@ -44,6 +43,8 @@ pub enum BulkOperation {
     Expire(ExpiryChange),
     /// They are written to a file.
     Export(PathBuf),
+    /// They become again what they were.
+    Restore(Moment),
 }
 
 /// How long entries are to last.
@@ -124,7 +125,7 @@ impl BulkOperation {
     pub fn judge(&self, entry: &Entry) -> Result<Option<Operation>, SkipReason> {
         let key = || entry.key.clone();
         Ok(match self {
-            BulkOperation::Export(_) => None,
+            BulkOperation::Export(_) | BulkOperation::Restore(_) => None,
             BulkOperation::Delete => Some(Operation::Delete(key())),
             BulkOperation::Toggle => {
                 // A counter that happens to be at 0 or 1 could be turned round, and is not meant.
@@ -144,7 +145,7 @@ impl BulkOperation {
         const VALUE: usize = 40;
         let value = format::value(entry, VALUE);
         match self {
-            BulkOperation::Delete | BulkOperation::Export(_) => value,
+            BulkOperation::Delete | BulkOperation::Export(_) | BulkOperation::Restore(_) => value,
             BulkOperation::Toggle => match kind_inference::toggled(&entry.value()) {
                 Some(turned) => format!("{value} → {}", escape_data(&turned.to_stored())),
                 None => value,
@@ -178,6 +179,10 @@ impl BulkOperation {
                 format!("Let {what} last {} longer?", format::span(*span))
             }
             BulkOperation::Export(_) => format!("Write {what} to a file?"),
+            BulkOperation::Restore(moment) => {
+                let was = if count == 1 { "it was" } else { "they were" };
+                format!("Make {what} again what {was} at revision {}?", moment.revision)
+            }
         }
     }
 
@@ -191,6 +196,8 @@ impl BulkOperation {
             BulkOperation::Export(path) => {
                 format!("wrote {what} to {}", escape(path.as_os_str().as_encoded_bytes()))
             }
+            BulkOperation::Restore(_) if count == 0 => "nothing was restored".into(),
+            BulkOperation::Restore(moment) => format!("restored {what} from revision {}", moment.revision),
         }
     }
 }
@@ -284,17 +291,15 @@ impl BulkCounts {
 /// What is asked about all that is marked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BulkRequest {
-    /// The entries that pass a filter, to be marked.
+    /// Entries, to be marked.
     Select(SelectRequest),
     /// What would be done.
     Preview(Bulk),
     /// To write it to a file.
     Export(Bulk),
-    /// What is not the same now as it was.
-    Differing(DiffRequest),
 }
 
-/// A request for all that passes a filter.
+/// A request for all that passes a filter; in the past for what of it is not the same now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelectRequest {
     /// The view that it is marked in.
@@ -303,13 +308,15 @@ pub struct SelectRequest {
     pub filter: Filter,
     /// The present moment, for what a filter says about times.
     pub at: Millis,
+    /// The moment of the past; `None` in a list of the present.
+    pub moment: Option<Moment>,
 }
 
-/// What passes a filter.
+/// What is to be marked.
 #[derive(Debug)]
 pub struct Selection {
-    /// The entries as they are now, with the beginning of each value.
-    pub entries: Vec<Entry>,
+    /// The entries as they are now, with the beginning of each value; `None` for one that is gone.
+    pub entries: Vec<(Key, Option<Entry>)>,
     /// Whether there are more than can be marked.
     pub has_more: bool,
 }
@@ -317,7 +324,7 @@ pub struct Selection {
 /// What comes back.
 #[derive(Debug)]
 pub enum BulkReply {
-    /// The entries that pass the filter; `None` if that was stopped.
+    /// What is to be marked; `None` if that was stopped.
     Selected(Result<Option<Selection>, StoreError>),
     /// What would be done, as far as that is known.
     Previewed {
@@ -332,8 +339,6 @@ pub enum BulkReply {
     Progress(BulkProgress),
     /// It was written to a file, or not.
     Exported(Bulk, Result<BulkCounts, StoreError>),
-    /// What is not the same now; `None` if that was stopped.
-    Differ(Result<Option<DiffKeys>, StoreError>),
 }
 
 /// How far something is that takes its time.

@@ -3,8 +3,8 @@
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use tui_input::backend::crossterm::EventHandler;
 
+use crate::store::StoreError;
 use crate::store::time_point::TimePoint;
-use crate::store::{Entry, StoreError};
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -15,11 +15,10 @@ use crate::tui::bulk::{
 use crate::tui::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::{Action, EntryAction, MarkAction};
+use crate::tui::keys::action::{Action, EntryAction, MarkAction, PastAction};
 use crate::tui::list::marks::{MARKS_MAX, MarkState, Marks};
-use crate::tui::list::row::Row;
 use crate::tui::request::RequestId;
-use crate::tui::screens::past::restore;
+use crate::tui::screens::past;
 use crate::tui::undo;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::write::{Write, WriteKind};
@@ -28,10 +27,11 @@ use crate::tui::write::{Write, WriteKind};
 pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
     let is_marked = !app.list.marks.is_empty();
     Some(match action {
-        Action::Mark(MarkAction::Toggle) => {
-            if let Some(entry) = selected(app) {
-                app.list.marks.turn(entry);
-                app.list.window.step(1);
+        Action::Mark(MarkAction::Toggle) | Action::Past(PastAction::Mark) => {
+            let list = app.shown_list_mut();
+            if let Some(row) = list.window.selected() {
+                list.marks.turn(row);
+                list.window.step(1);
             }
             Vec::new()
         }
@@ -39,10 +39,11 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
             mark_range(app, now);
             Vec::new()
         }
-        Action::Mark(MarkAction::All) => mark_all(app, now),
+        Action::Mark(MarkAction::All) | Action::Past(PastAction::MarkAll) => mark_all(app, now),
         Action::Mark(MarkAction::Clear) => unmark(app),
         Action::Mark(MarkAction::Export) => {
-            let marks = if is_marked { app.list.marks.clone() } else { Marks::of(selected(app)?) };
+            let marks =
+                if is_marked { app.list.marks.clone() } else { Marks::of(app.list.window.selected()?) };
             app.focus = Focus::Dialog(Dialog::Ask(InputDialog::new(InputPurpose::File, marks)));
             Vec::new()
         }
@@ -61,47 +62,45 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
     })
 }
 
-fn selected(app: &App) -> Option<Entry> {
-    app.list.window.selected().and_then(Row::entry).cloned()
-}
-
 fn mark_range(app: &mut App, now: Millis) {
-    let cursor = app.list.window.cursor();
-    let rows = app.list.window.rows();
-    let begin =
-        app.list.marks.anchor().and_then(|anchor| {
-            rows.iter().position(|row| row.entry().is_some_and(|entry| entry.key == *anchor))
-        });
+    let list = app.shown_list_mut();
+    let (cursor, rows) = (list.window.cursor(), list.window.rows());
+    let begin = list
+        .marks
+        .anchor()
+        .and_then(|anchor| rows.iter().position(|row| row.seen().is_some_and(|(key, _)| key == anchor)));
     let Some(begin) = begin else {
-        let text = match app.list.marks.anchor() {
+        let text = match list.marks.anchor() {
             None => "mark the first of the range, then the last with this key",
             Some(_) => "the first of the range is too far away, or not in this list; a filter marks more",
         };
         app.show_hint(text, now);
         return;
     };
-    let range = begin.min(cursor)..=begin.max(cursor);
-    let entries: Vec<Entry> = app.list.window.rows()[range].iter().filter_map(Row::entry).cloned().collect();
-    for entry in entries {
-        if app.list.marks.mark_of(&entry) != MarkState::Same {
-            app.list.marks.add(entry);
+    for row in &rows[begin.min(cursor)..=begin.max(cursor)] {
+        if list.marks.mark_of(row) != MarkState::Same {
+            list.marks.add(row);
         }
     }
 }
 
-fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
-    if let Some(mistake) = app.list.filter_line.mistake() {
-        app.show_hint(format!("nothing was marked, because of the filter: {}", mistake.text), now);
+/// Asks for all that passes the filter, to mark it; in the past for what of it is not the same now.
+pub fn mark_all(app: &mut App, now: Millis) -> Vec<Effect> {
+    let number = app.next_request();
+    let moment = app.screen.past().and_then(|past_view| Some(past_view.place.as_ref()?.moment));
+    let list = app.shown_list_mut();
+    if let Some(mistake) = list.filter_line.mistake() {
+        let text = format!("nothing was marked, because of the filter: {}", mistake.text);
+        app.show_hint(text, now);
         return Vec::new();
     }
-    let asked = SelectRequest { view: app.list.view, filter: app.list.filter_line.filter().clone(), at: now };
-    let number = app.next_request();
-    let before = app.list.marking.replace(number);
+    let asked = SelectRequest { view: list.view, filter: list.filter_line.filter().clone(), at: now, moment };
+    let before = list.marking.replace(number);
     let select = Effect::Bulk(number, BulkRequest::Select(asked));
     before.map(Effect::Stop).into_iter().chain([select]).collect()
 }
 
-/// What passes the filter is marked, if that is still wanted.
+/// What was asked for is marked, if that is still wanted.
 fn selected_all(
     app: &mut App,
     number: RequestId,
@@ -109,18 +108,29 @@ fn selected_all(
     now: Millis,
 ) {
     app.requests.progress.take_if(|(under_way, _)| *under_way == number);
-    if app.list.marking.take_if(|marking| *marking == number).is_none() {
+    let past = app.screen.past_mut().map(|past_view| &mut past_view.list);
+    let past = past.filter(|list| list.marking == Some(number));
+    let (is_past, list) = (past.is_some(), past.unwrap_or(&mut app.list));
+    if list.marking.take_if(|marking| *marking == number).is_none() {
         return;
     }
     match selected {
         Ok(None) => {}
         Ok(Some(Selection { entries, .. })) if entries.is_empty() => {
-            app.show_hint("nothing is marked: nothing passes the filter", now);
+            let why = if is_past { "everything is the same now" } else { "nothing passes the filter" };
+            app.show_hint(format!("nothing is marked: {why}"), now);
         }
         Ok(Some(Selection { entries, has_more })) => {
-            if !app.list.marks.add_all(entries) || has_more {
-                let most = thousands(MARKS_MAX as u64);
-                app.show_notice(format!("{most} entries are marked, which is the most; narrow the filter"));
+            let count = thousands(entries.len() as u64);
+            let is_all = list.marks.add_all(entries) && !has_more;
+            let most = thousands(MARKS_MAX as u64);
+            match is_past {
+                _ if is_all => {}
+                true => app.show_notice(format!(
+                    "the first {count} that are not the same now are marked; there are more: restore these, then mark again"
+                )),
+                false => app
+                    .show_notice(format!("{most} entries are marked, which is the most; narrow the filter")),
             }
         }
         Err(error) => app.show_error(error.to_string()),
@@ -129,8 +139,9 @@ fn selected_all(
 
 /// Unmarks all, and marks nothing that is still being read.
 pub fn unmark(app: &mut App) -> Vec<Effect> {
-    app.list.marks = Marks::default();
-    let stopped = app.list.marking.take();
+    let list = app.shown_list_mut();
+    list.marks = Marks::default();
+    let stopped = list.marking.take();
     app.requests.progress.take_if(|(number, _)| Some(*number) == stopped);
     stopped.map(Effect::Stop).into_iter().collect()
 }
@@ -213,7 +224,6 @@ pub fn told(app: &mut App, number: RequestId, told: BulkReply, now: Millis) {
             }
         }
         BulkReply::Exported(bulk, written) => exported(app, bulk, written, now),
-        BulkReply::Differ(differ) => restore::marked(app, number, differ, now),
     }
 }
 
@@ -253,8 +263,15 @@ pub fn done(app: &mut App, bulk: &Bulk, done: BulkResult, now: Millis) {
             undo::update::hint(app)
         }
     };
-    if app.list.marks == bulk.marks && ended.is_none() {
-        app.list.marks = Marks::default();
+    let is_restore = matches!(bulk.deed, BulkOperation::Restore(_));
+    match app.screen.past_mut() {
+        _ if ended.is_some() => {}
+        Some(past_view) if is_restore => past_view.list.marks = Marks::default(),
+        _ if app.list.marks == bulk.marks => app.list.marks = Marks::default(),
+        _ => {}
+    }
+    if is_restore {
+        past::update::news(app, now);
     }
     let skipped = tally.skipped();
     match (ended, skipped) {
@@ -293,10 +310,13 @@ fn exported(app: &mut App, bulk: Bulk, written: Result<BulkCounts, StoreError>, 
 /// Stops what takes its time, if something does that can be stopped. What was to be marked is not awaited any more;
 /// a change or an export says itself how far it came.
 pub fn stop(app: &mut App) -> Option<Effect> {
+    // What the list was to mark is still being read where the past was opened meanwhile.
+    let markings = [app.shown_list().marking, app.list.marking];
     let under_way = app.requests.progress.as_ref().map(|(number, _)| *number);
-    let other = under_way.filter(|number| number.is_cancellable() && Some(*number) != app.list.marking);
+    let other = under_way.filter(|number| number.is_cancellable() && !markings.contains(&Some(*number)));
     if other.is_none() {
-        app.requests.progress.take_if(|(number, _)| Some(*number) == app.list.marking);
+        app.requests.progress.take_if(|(number, _)| markings.contains(&Some(*number)));
     }
-    other.or_else(|| app.list.marking.take()).map(Effect::Stop)
+    let marking = |app: &mut App| app.shown_list_mut().marking.take().or_else(|| app.list.marking.take());
+    other.or_else(|| marking(app)).map(Effect::Stop)
 }

@@ -20,6 +20,7 @@ use crate::tui::list::read::LIST_VALUE;
 use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestId};
 use crate::tui::screens::past;
+use crate::tui::screens::past::restore_worker::restoring;
 
 /// How many entries are looked at between two looks whether to stop.
 const PIECE: usize = 2000;
@@ -39,17 +40,18 @@ pub fn answer(
     let tell = |told| send(answers, Reply::Bulk(number, Box::new(told)));
     let answered = match asked {
         BulkRequest::Select(asked) => {
-            tell(BulkReply::Selected(select(store, &asked, &tell, stopped)));
+            let selected = match asked.moment {
+                Some(moment) => past::read::differing(store, moment, asked)
+                    .and_then(|pages| select(pages, "what is not the same now: ", &tell, stopped)),
+                None => select(passing(store, asked), "", &tell, stopped),
+            };
+            tell(BulkReply::Selected(selected));
             Ok(())
         }
         BulkRequest::Preview(bulk) => preview(store, &bulk, &tell, stopped),
         BulkRequest::Export(bulk) => {
             let written = export(store, &bulk, &tell, stopped);
             tell(BulkReply::Exported(bulk, written));
-            Ok(())
-        }
-        BulkRequest::Differing(differing) => {
-            tell(BulkReply::Differ(past::read::differ(store, &differing, &tell, stopped)));
             Ok(())
         }
     };
@@ -65,11 +67,21 @@ fn marked(
     bytes: u64,
 ) -> impl Iterator<Item = Result<Result<Entry, (Key, SkipReason)>, StoreError>> {
     marks.keys().iter().map(move |(key, seen)| {
-        Ok(match store.get_prefix(key, bytes.max(LIST_VALUE))? {
-            None => Err((key.clone(), SkipReason::Gone)),
-            Some(entry) if !entry.is_unchanged_since(seen) => Err((key.clone(), SkipReason::Changed)),
-            Some(entry) => Ok(entry),
-        })
+        Ok(as_seen(store, key, seen.as_ref(), bytes)?.map_err(|reason| (key.clone(), reason)))
+    })
+}
+
+/// An entry as it is now, unless it was changed since it was seen.
+fn as_seen(
+    store: &dyn Store,
+    key: &Key,
+    seen: Option<&Entry>,
+    bytes: u64,
+) -> Result<Result<Entry, SkipReason>, StoreError> {
+    Ok(match (store.get_prefix(key, bytes.max(LIST_VALUE))?, seen) {
+        (None, _) => Err(SkipReason::Gone),
+        (Some(entry), Some(seen)) if entry.is_unchanged_since(seen) => Ok(entry),
+        (Some(_), _) => Err(SkipReason::Changed),
     })
 }
 
@@ -92,33 +104,45 @@ impl ProgressThrottle {
     }
 }
 
-/// Reads the entries that pass a filter, to be marked: no more than [`MARKS_MAX`]; `None` if it was stopped.
+/// Some of the entries that are to be marked as they are now; `None` for one that is gone.
+pub type SeenPage = Result<Vec<(Key, Option<Entry>)>, StoreError>;
+
+/// The entries that pass a filter, in pieces.
+fn passing(store: &dyn Store, asked: SelectRequest) -> impl Iterator<Item = SeenPage> {
+    let SelectRequest { view, filter, at, .. } = asked;
+    let value_limit = filter.value_bytes().unwrap_or(LIST_VALUE).max(LIST_VALUE);
+    let pages = entry_pages(store, Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) });
+    pages.map(move |page| {
+        let passes = page?.into_iter().filter(|entry| view.takes(entry, &filter, at));
+        Ok(passes.map(|entry| (entry.key.clone(), Some(entry))).collect())
+    })
+}
+
+/// Reads what is to be marked: no more than [`MARKS_MAX`]; `None` if it was stopped.
 fn select(
-    store: &dyn Store,
-    asked: &SelectRequest,
+    pages: impl Iterator<Item = SeenPage>,
+    what: &str,
     tell: &dyn Fn(BulkReply),
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<Selection>, StoreError> {
-    let SelectRequest { view, filter, at } = asked;
-    let value_limit = filter.value_bytes().unwrap_or(LIST_VALUE).max(LIST_VALUE);
     let mut selected = Vec::new();
     let mut telling = ProgressThrottle::new();
-    for page in entry_pages(store, Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) }) {
+    for page in pages {
         if stopped() {
             return Ok(None);
         }
-        let taken = page?.into_iter().filter(|entry| view.takes(entry, filter, *at));
-        selected.extend(taken.map(remembered));
+        selected.extend(page?.into_iter().map(|(key, entry)| (key, entry.map(remembered))));
         if selected.len() > MARKS_MAX {
-            selected.truncate(MARKS_MAX);
-            return Ok(Some(Selection { entries: selected, has_more: true }));
+            break;
         }
         if telling.is_due() {
-            let words = format!("marking {}", entries(selected.len() as u64));
+            let words = format!("marking {what}{}", entries(selected.len() as u64));
             tell(BulkReply::Progress(BulkProgress { words }));
         }
     }
-    Ok(Some(Selection { entries: selected, has_more: false }))
+    let has_more = selected.len() > MARKS_MAX;
+    selected.truncate(MARKS_MAX);
+    Ok(Some(Selection { entries: selected, has_more }))
 }
 
 /// As much of an entry as is needed to tell later whether it was changed: its revision tells the rest.
@@ -229,6 +253,24 @@ pub fn change(
     }
 }
 
+/// What is done with an entry, and how many bytes its value has; `None` if nothing is, an error if it is left
+/// alone.
+pub type Judged = Result<Option<(BulkItem<Entry>, u64)>, SkipReason>;
+
+/// What a change of what is marked does with an entry that was not changed since it was seen.
+fn changing(
+    store: &dyn Store,
+    key: &Key,
+    seen: Option<&Entry>,
+    deed: &BulkOperation,
+) -> Result<Judged, StoreError> {
+    let judged = as_seen(store, key, seen, LIST_VALUE)?.and_then(|entry| Ok((deed.judge(&entry)?, entry)));
+    Ok(judged.map(|(operation, of)| {
+        let (condition, bytes) = (Condition::Unchanged(Box::new(of.clone())), of.size);
+        Some((BulkItem { of, operation: operation?, condition }, bytes))
+    }))
+}
+
 /// A change of what is marked under way.
 struct Changing<'a> {
     store: &'a dyn Store,
@@ -245,28 +287,30 @@ impl Changing<'_> {
     ) -> Result<Option<BulkStop>, StoreError> {
         let mut batches = Batches::new(self.store);
         let mut telling = ProgressThrottle::new();
-        for entry in marked(self.store, &self.bulk.marks, LIST_VALUE) {
+        let Bulk { marks, deed } = self.bulk;
+        for (place, (key, seen)) in marks.keys().iter().enumerate() {
             if stopped() {
                 return Ok(Some(BulkStop::Stopped));
             }
-            match entry? {
-                Ok(entry) => match self.bulk.deed.judge(&entry) {
-                    Ok(Some(operation)) => {
-                        let condition = Condition::Unchanged(Box::new(entry.clone()));
-                        let bytes = entry.size;
-                        if let Some(full) = batches.push(BulkItem { of: entry, operation, condition }, bytes)
-                        {
-                            self.commit(full)?;
-                        }
+            let item = match deed {
+                BulkOperation::Restore(moment) => restoring(self.store, key, seen.as_ref(), *moment)?,
+                _ => changing(self.store, key, seen.as_ref(), deed)?,
+            };
+            match item {
+                Ok(Some((item, bytes))) => {
+                    if let Some(full) = batches.push(item, bytes) {
+                        self.commit(full)?;
                     }
-                    Ok(None) => {}
-                    Err(reason) => self.tally.leave(&entry.key, reason),
-                },
-                Err((key, reason)) => self.tally.leave(&key, reason),
+                }
+                Ok(None) => {}
+                Err(reason) => self.tally.leave(key, reason),
             }
             if telling.is_due() {
-                let words = self.bulk.deed.done(self.tally.done);
-                tell(BulkReply::Progress(BulkProgress { words: format!("{words} so far") }));
+                let words = match deed {
+                    BulkOperation::Restore(_) => format!("restoring {place} of {}", entries(marks.count())),
+                    _ => format!("{} so far", deed.done(self.tally.done)),
+                };
+                tell(BulkReply::Progress(BulkProgress { words }));
             }
         }
         self.commit(batches.take())?;
@@ -293,6 +337,7 @@ mod tests {
     use crate::store::{
         Expiry, History, HistoryScan, Operation, Options, SqliteStore, State, Transaction, Value,
     };
+    use crate::tui::list::row::Row;
 
     #[test]
     fn an_engine_that_can_do_little_together_does_it_in_parts() {
@@ -303,7 +348,7 @@ mod tests {
         for number in 0..50 {
             let key = Key::new(format!("flag{number}")).unwrap();
             store.commit(&Transaction::put(key.clone(), Value::Boolean(false), Expiry::Clear)).unwrap();
-            marks.add(store.get(&key).unwrap().unwrap());
+            marks.add(&Row::Entry(store.get(&key).unwrap().unwrap()));
         }
         let bulk = Bulk { marks, deed: BulkOperation::Toggle };
         let done = change(&store, &bulk, &|_| {}, &CancelToken::default(), RequestId(1)).unwrap();
@@ -314,7 +359,8 @@ mod tests {
         // One that somebody changed meanwhile is left alone, and the others are done.
         let first = bulk.marks.keys().keys().next().unwrap().clone();
         let mut marks = Marks::default();
-        store.scan(&Scan::new(KeyRange::all(), 50)).unwrap().into_iter().for_each(|entry| marks.add(entry));
+        let entries = store.scan(&Scan::new(KeyRange::all(), 50)).unwrap();
+        entries.into_iter().for_each(|entry| marks.add(&Row::Entry(entry)));
         store.commit(&Transaction::of(Operation::Delete(first))).unwrap();
         let bulk = Bulk { marks, deed: BulkOperation::Delete };
         let done = change(&store, &bulk, &|_| {}, &CancelToken::default(), RequestId(1)).unwrap();

@@ -6,7 +6,7 @@ use crate::store::Reset;
 use crate::time::Millis;
 use crate::tui::list::row::RowId;
 use crate::tui::request::RequestId;
-use crate::tui::screens::past::state::{ChangeMark, PastView};
+use crate::tui::screens::past::state::PastView;
 
 /// How soon opening it is tried again.
 pub const RETRY: Duration = Duration::from_millis(500);
@@ -24,6 +24,6 @@ pub struct LostDatabase {
     pub cursor: Option<RowId>,
     /// The run that was open: its number, and when it began.
     pub run: Option<(i64, Millis)>,
-    /// The past that was shown, and the change that made it.
-    pub past: Option<(Box<PastView>, ChangeMark)>,
+    /// The past that was shown, if a change made it.
+    pub past: Option<Box<PastView>>,
 }

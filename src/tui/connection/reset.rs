@@ -16,7 +16,7 @@ use crate::tui::list::state::ListReading;
 use crate::tui::list::trends::Trends;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::requests::OpenAt;
-use crate::tui::screens::past::state::{ChangeMark, PastTarget};
+use crate::tui::screens::past::state::PastTarget;
 use crate::tui::screens::{debugger, past};
 use crate::tui::undo::stack::UndoableChange;
 
@@ -27,10 +27,7 @@ pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {
         lost.why = why;
         return Vec::new();
     }
-    let past = app.screen.close_past().and_then(|past_view| {
-        let mark = past_view.place.as_ref()?.before.first().map(ChangeMark::of)?;
-        Some((past_view, mark))
-    });
+    let past = app.screen.close_past().filter(|past_view| past_view.last_change().is_some());
     app.database.lost = Some(LostDatabase {
         why,
         number: RequestId::default(),
@@ -129,11 +126,10 @@ pub fn opened(
         app.runs.previous = Some((run, began_at));
         effects.extend(debugger::navigate::open(app, run, OpenAt::Begin, None));
     }
-    if let Some((mut past_view, mark)) = lost.past {
-        let goal = PastTarget::When(When::Revision(mark.revision));
-        past_view.forget();
-        past_view.expects = Some(mark);
-        app.screen.open_past(past_view);
+    if let Some(past_view) = lost.past {
+        let revision = past_view.last_change().map_or(Revision(0), |change| change.revision);
+        let goal = PastTarget::When(When::Revision(revision));
+        app.screen.open_past(Box::new(past_view.reopened()));
         effects.extend(past::update::go(app, goal));
     }
     let said = [format!("the database was read again: {}", lost.why)];

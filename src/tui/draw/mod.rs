@@ -53,7 +53,7 @@ fn picture(app: &App, now: Millis, frame: &mut Frame<'_>) {
             tabs::draw(app, areas.tabs, frame);
             filter_line(app, areas.filter, frame);
             let listing = screens::listing(app.list.view);
-            list::draw::heading(app, listing, areas.heading, frame);
+            list::draw::heading(app, listing.columns, areas.heading, frame);
             list::draw::draw(app, listing, now, areas.list, frame);
             value::draw::draw(app, now, areas.detail, frame);
             status::draw(app, now, areas.hints, frame);

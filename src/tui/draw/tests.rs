@@ -15,8 +15,8 @@ use ratatui::style::{Color, Style};
 use crate::config::{ConfirmPolicy, Context};
 use crate::store::{Change, Entry, Image, Revision, Type};
 use crate::tui::app::App;
-use crate::tui::bulk::{BulkCounts, BulkReply, BulkRequest, SkipReason};
-use crate::tui::effect::{Effect, Reply};
+use crate::tui::bulk::{BulkCounts, BulkReply, BulkRequest, Selection, SkipReason};
+use crate::tui::effect::{Effect, LoadFrom, Reply};
 use crate::tui::keys::action::View;
 use crate::tui::list::diff_row::DiffKind;
 use crate::tui::list::row::{Group, Row, RowId, RunRow};
@@ -25,7 +25,7 @@ use crate::tui::list::time_series::Series;
 use crate::tui::list::tree::GroupSize;
 use crate::tui::message::Message;
 use crate::tui::screens::overview::state::Overview;
-use crate::tui::screens::past::state::{DiffKeys, PageFrom, PastPage};
+use crate::tui::screens::past::state::PastPage;
 use crate::tui::screens::value::detail::{Detail, RecentChanges};
 use crate::tui::testing::fixtures;
 use crate::tui::testing::fixtures::{
@@ -238,10 +238,10 @@ fn what_is_marked_and_what_would_be_done_with_it() {
 fn travelled(size: (u16, u16)) -> App {
     let mut app = at(View::Keys, "config", size);
     let effects = press(&mut app, KeyCode::Char('p'));
-    let [Effect::ReadPast(number, _)] = effects[..] else { panic!("{effects:?}") };
-    let (page, rows) = (PageFrom::From(None), rows_then());
-    let visited = PastPage { place: Some(past(39)), page, rows: Some(rows), is_end: true, pruned: None };
-    update(&mut app, Message::Reply(Reply::PastPage(number, Box::new(Ok(visited)))), NOW);
+    let [Effect::ReadPast(request)] = &effects[..] else { panic!("{effects:?}") };
+    let (from, rows) = (LoadFrom::Start, rows_then());
+    let visited = PastPage { place: Some(past(39)), from, rows: Some(rows), is_end: true, pruned: None };
+    update(&mut app, Message::Reply(Reply::PastPage(request.load.generation, Box::new(Ok(visited)))), NOW);
     app
 }
 
@@ -256,16 +256,16 @@ fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
     check("past_40x10", &travelled((40, 10)));
     // What it is sorted by is said where there is room for nothing else.
     let mut sorted = travelled((40, 10));
-    sorted.screen.past_mut().unwrap().sort = Some(sort::SortBy::Left.usual());
+    sorted.shown_list_mut().sorts.insert(View::Keys, sort::SortBy::Left.usual());
     assert!(drawn(&sorted).backend().to_string().contains("KEY, by ttl ▲"));
     let tiny = drawn(&travelled(TINY)).backend().to_string();
     assert!(tiny.contains("PAST") && tiny.contains("esc now"), "{tiny}");
     let mut app = travelled(SMALL);
     let effects = press(&mut app, KeyCode::Char('*'));
-    let [Effect::Bulk(number, BulkRequest::Differing(_))] = effects[..] else { panic!("{effects:?}") };
+    let [Effect::Bulk(number, BulkRequest::Select(_))] = effects[..] else { panic!("{effects:?}") };
     let different = rows_then().into_iter().filter(|row| row.difference() != DiffKind::None);
     let entries = different.map(|row| (row.key, row.now)).collect();
-    let told = BulkReply::Differ(Ok(Some(DiffKeys { entries, has_more: false })));
+    let told = BulkReply::Selected(Ok(Some(Selection { entries, has_more: false })));
     update(&mut app, Message::Reply(Reply::Bulk(number, Box::new(told))), NOW);
     press(&mut app, KeyCode::Char('R'));
     check("past_restore", &app);
@@ -293,11 +293,11 @@ fn the_past_is_filtered_where_the_scrubber_stands() {
     type_text(&mut app, "/feature kind:flog");
     check("past_filter", &app);
     let effects = press(&mut app, KeyCode::Esc);
-    let Some(Effect::ReadPast(number, _)) = effects.last() else { panic!("{effects:?}") };
+    let Some(Effect::ReadPast(request)) = effects.last() else { panic!("{effects:?}") };
     let rows = rows_then().into_iter().filter(|row| row.key.to_text().contains("feature")).collect();
-    let page = PageFrom::From(None);
-    let visited = PastPage { place: None, page, rows: Some(rows), is_end: true, pruned: None };
-    update(&mut app, Message::Reply(Reply::PastPage(*number, Box::new(Ok(visited)))), NOW);
+    let from = LoadFrom::Start;
+    let visited = PastPage { place: None, from, rows: Some(rows), is_end: true, pruned: None };
+    update(&mut app, Message::Reply(Reply::PastPage(request.load.generation, Box::new(Ok(visited)))), NOW);
     let shown = drawn(&app).backend().to_string();
     assert!(
         shown.contains('[') && shown.contains("~feature:dark_mode"),

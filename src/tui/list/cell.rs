@@ -79,7 +79,7 @@ impl Cell<'_> {
 /// A name that the filter looks at.
 fn named(cell: &Cell<'_>, name: &[u8]) -> Drawn {
     let ranges = std::str::from_utf8(name)
-        .map(|name| cell.app.list.filter_line.filter().matches_in(name))
+        .map(|name| cell.app.shown_list().filter_line.filter().matches_in(name))
         .unwrap_or_default();
     cell.bytes(name, &ranges)
 }
@@ -118,6 +118,7 @@ pub fn name(cell: &Cell<'_>, row: &Row) -> Drawn {
         Row::Change(change) if change.subject == Subject::Database => cell.faint(DATABASE),
         Row::Change(change) => named(cell, change.key.as_bytes()),
         Row::Run(row) => named(cell, row.run.new.workflow.as_bytes()),
+        Row::Diff(row) => named(cell, row.key.as_bytes()),
     }
 }
 
@@ -147,7 +148,7 @@ pub fn actor(cell: &Cell<'_>, row: &Row) -> Drawn {
         Row::Entry(entry) => entry.actor.as_ref(),
         Row::Lock(row) => row.lock.actor.as_ref(),
         Row::Change(change) => Some(&change.actor),
-        Row::Group(_) => None,
+        Row::Group(_) | Row::Diff(_) => None,
         Row::Run(row) => Some(&row.run.actor),
     };
     cell.faint(actor.map_or_else(|| "-".into(), |actor| escape(actor.to_string().as_bytes())))

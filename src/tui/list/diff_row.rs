@@ -1,7 +1,10 @@
 //! A row of the past: an entry as it was and as it is.
 
+use ratatui::style::Style;
+
 use crate::store::{Entry, Key};
 use crate::tui::list::sort::{Rank, Sort, SortBy};
+use crate::tui::theme::Theme;
 
 /// An entry then and now; at least one of them is there.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,10 +31,15 @@ pub enum DiffKind {
 }
 
 impl DiffRow {
+    /// What it was, or what it is where it was not there.
+    pub fn entry(&self) -> Option<&Entry> {
+        self.then.as_ref().or(self.now.as_ref())
+    }
+
     /// What it was of what a list is sorted by. Where it was not there, it comes last.
     pub fn rank(&self, sort: Sort) -> Rank {
-        let now = self.now.as_ref().filter(|_| sort.by == SortBy::Name);
-        Rank::of_entry(self.then.as_ref().or(now), sort)
+        let entry = if sort.by == SortBy::Name { self.entry() } else { self.then.as_ref() };
+        Rank::of_entry(entry, sort)
     }
 
     /// How it differs. Of long values that were written again it is not known that they are the
@@ -57,6 +65,16 @@ impl DiffKind {
             DiffKind::Added => "+",
             DiffKind::Removed => "-",
             DiffKind::Changed => "~",
+        }
+    }
+
+    /// Its colour.
+    pub fn tone(self, theme: &Theme) -> Style {
+        match self {
+            DiffKind::None => theme.faint,
+            DiffKind::Added => theme.good,
+            DiffKind::Removed => theme.bad,
+            DiffKind::Changed => theme.warning,
         }
     }
 

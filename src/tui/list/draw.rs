@@ -15,25 +15,31 @@ use crate::tui::list::columns::{Column, Listing, widths};
 use crate::tui::list::lookalikes::twins;
 use crate::tui::list::marks::MarkState;
 use crate::tui::list::row::Row;
+use crate::tui::screens::past::state::PastView;
+use crate::tui::screens::screen::Screen;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 
 /// The columns that fit into `width`, with their widths.
-fn fitting(app: &App, listing: &Listing, width: u16) -> Vec<(&'static Column, usize)> {
-    let is_of_one = app.list.scope.is_some();
-    let columns = listing.columns.iter().filter(|column| !(is_of_one && column.is_subject));
+fn fitting(app: &App, columns: &'static [Column], width: u16) -> Vec<(&'static Column, usize)> {
+    let is_of_one = app.shown_list().scope.is_some();
+    let columns = columns.iter().filter(|column| !(is_of_one && column.is_subject));
     widths(columns, width.saturating_sub(gutter(app)))
 }
 
 /// How many columns stand before the row itself: that of the cursor, and one for marks if there are
-/// any.
+/// any; in the past always, and one that says how the entry differs.
 pub fn gutter(app: &App) -> u16 {
-    if app.list.marks.is_empty() { 1 } else { 2 }
+    match &app.screen {
+        Screen::Past(_) => 3,
+        _ if app.list.marks.is_empty() => 1,
+        _ => 2,
+    }
 }
 
 /// Whether the entry of a row is marked.
 fn marked(app: &App, row: &Row, style: Style) -> Span<'static> {
-    match row.entry().map_or(MarkState::None, |entry| app.list.marks.mark_of(entry)) {
+    match app.shown_list().marks.mark_of(row) {
         MarkState::None => Span::styled(" ", style),
         MarkState::Same => Span::styled("✓", Theme::over(style, app.settings.theme.key)),
         MarkState::Changed => Span::styled("!", Theme::over(style, app.settings.theme.bad)),
@@ -41,13 +47,16 @@ fn marked(app: &App, row: &Row, style: Style) -> Span<'static> {
 }
 
 /// Draws the names of the columns.
-pub fn heading(app: &App, listing: &Listing, area: Rect, frame: &mut Frame<'_>) {
+pub fn heading(app: &App, columns: &'static [Column], area: Rect, frame: &mut Frame<'_>) {
     if area.height == 0 {
         return;
     }
     let mut text = " ".repeat(usize::from(gutter(app)));
-    for (column, width) in fitting(app, listing, area.width) {
-        text.push_str(&format::fit(column.name, width));
+    // The past has no line for it.
+    let mut sort = app.screen.past().and_then(PastView::order);
+    for (column, width) in fitting(app, columns, area.width) {
+        let sorted = sort.take().map_or(String::new(), |sort| format!(", {sort}"));
+        text.push_str(&format::fit(&format!("{}{sorted}", column.name), width));
         text.push(' ');
     }
     frame.render_widget(Line::styled(text, app.settings.theme.label), area);
@@ -76,20 +85,33 @@ pub fn draw(app: &App, listing: &Listing, now: Millis, area: Rect, frame: &mut F
     if let Some(draw) = listing.draw.filter(|_| !is_opening) {
         return draw(app, now, area, frame);
     }
+    let text = match (&app.list.reading.from, app.list.filter_line.filter().is_empty()) {
+        _ if is_opening => " opening…",
+        (Some(_), _) => " reading…",
+        (None, true) => &nothing(app, listing),
+        (None, false) if app.list.filter_line.mistake().is_some() => {
+            " the filter cannot be read as it stands: what is wrong is said above"
+        }
+        (None, false) => " nothing passes the filter; esc clears it",
+    };
+    rows(app, listing.columns, text, now, area, frame);
+}
+
+/// Draws the rows themselves in these columns, or says why there are none.
+pub fn rows(
+    app: &App,
+    columns: &'static [Column],
+    nothing: &str,
+    now: Millis,
+    area: Rect,
+    frame: &mut Frame<'_>,
+) {
+    let window = &app.shown_list().window;
     if window.rows().is_empty() {
-        let text = match (&app.list.reading.from, app.list.filter_line.filter().is_empty()) {
-            _ if is_opening => " opening…",
-            (Some(_), _) => " reading…",
-            (None, true) => &nothing(app, listing),
-            (None, false) if app.list.filter_line.mistake().is_some() => {
-                " the filter cannot be read as it stands: what is wrong is said above"
-            }
-            (None, false) => " nothing passes the filter; esc clears it",
-        };
-        frame.render_widget(Line::styled(text, app.settings.theme.faint), Rect { height: 1, ..area });
-        return;
+        let area = Rect { height: 1, ..area }.intersection(area);
+        return frame.render_widget(Line::styled(nothing, app.settings.theme.faint), area);
     }
-    let widths = fitting(app, listing, area.width);
+    let widths = fitting(app, columns, area.width);
     let twins = twins(window.rows().iter());
     let places = (window.top()..window.rows().len()).zip(area.y..area.bottom());
     for (place, y) in places {
@@ -107,9 +129,10 @@ pub fn draw_row(
     area: Rect,
     frame: &mut Frame<'_>,
 ) {
-    let Some(row) = app.list.window.rows().get(place) else { return };
-    let is_cursor = place == app.list.window.cursor();
-    let flashes = app.list.flashes.contains_key(&row.id());
+    let list = app.shown_list();
+    let Some(row) = list.window.rows().get(place) else { return };
+    let is_cursor = place == list.window.cursor();
+    let flashes = list.flashes.contains_key(&row.id());
     let mut style = app.settings.theme.text;
     if is_cursor {
         style = style.patch(app.settings.theme.cursor);
@@ -127,6 +150,10 @@ pub fn draw_row(
     let mut spans = vec![Span::styled(mark, style)];
     if gutter(app) > 1 {
         spans.push(marked(app, row, style));
+    }
+    if let Row::Diff(row) = row {
+        let kind = row.difference();
+        spans.push(Span::styled(kind.mark(), Theme::over(style, kind.tone(&app.settings.theme))));
     }
     let row = &*app.shown_row(row);
     for (column, width) in widths {

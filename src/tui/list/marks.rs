@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::store::{Entry, Key};
+use crate::tui::list::row::Row;
 
 /// The most entries that are marked at the same time.
 pub const MARKS_MAX: usize = 20_000;
@@ -10,8 +11,8 @@ pub const MARKS_MAX: usize = 20_000;
 /// What is marked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marks {
-    /// The marked entries as they were seen then.
-    keys: BTreeMap<Key, Entry>,
+    /// The marked entries as they were seen then; `None` for one that was not there, as the past shows.
+    keys: BTreeMap<Key, Option<Entry>>,
     /// What was marked last: where a range begins.
     anchor: Option<Key>,
 }
@@ -33,15 +34,15 @@ impl Marks {
         self.keys.is_empty()
     }
 
-    /// One entry, as if it were marked.
-    pub fn of(entry: Entry) -> Marks {
+    /// One row, as if it were marked.
+    pub fn of(row: &Row) -> Marks {
         let mut marks = Marks::default();
-        marks.add(entry);
+        marks.add(row);
         marks
     }
 
-    /// The marked entries as they were seen then.
-    pub fn keys(&self) -> &BTreeMap<Key, Entry> {
+    /// The marked entries as they were seen then; `None` for one that was not there.
+    pub fn keys(&self) -> &BTreeMap<Key, Option<Entry>> {
         &self.keys
     }
 
@@ -50,37 +51,45 @@ impl Marks {
         self.keys.len() as u64
     }
 
-    /// Whether an entry is marked.
-    pub fn mark_of(&self, entry: &Entry) -> MarkState {
-        match self.keys.get(&entry.key) {
+    /// Whether the entry of a row is marked.
+    pub fn mark_of(&self, row: &Row) -> MarkState {
+        let marked = row.seen().and_then(|(key, now)| Some((self.keys.get(key)?, now)));
+        match marked {
             None => MarkState::None,
-            Some(seen) if entry.is_unchanged_since(seen) => MarkState::Same,
+            Some((None, None)) => MarkState::Same,
+            Some((Some(seen), Some(now))) if now.is_unchanged_since(seen) => MarkState::Same,
             Some(_) => MarkState::Changed,
         }
     }
 
-    /// Marks an entry as it is now.
-    pub fn add(&mut self, entry: Entry) {
-        self.anchor = Some(entry.key.clone());
-        self.keys.insert(entry.key.clone(), entry);
-    }
-
-    /// Marks an entry that is not marked, or was changed since; otherwise unmarks it.
-    pub fn turn(&mut self, entry: Entry) {
-        if self.mark_of(&entry) == MarkState::Same {
-            self.keys.remove(&entry.key);
-            self.anchor = Some(entry.key);
-        } else {
-            self.add(entry);
+    /// Marks the entry of a row, if it has one, as it is now.
+    pub fn add(&mut self, row: &Row) {
+        if let Some((key, now)) = row.seen() {
+            self.anchor = Some(key.clone());
+            self.keys.insert(key.clone(), now.cloned());
         }
     }
 
+    /// Marks the entry of a row that is not marked, or was changed since; otherwise unmarks it.
+    pub fn turn(&mut self, row: &Row) {
+        let is_marked = self.mark_of(row) == MarkState::Same;
+        self.add(row);
+        if is_marked && let Some(key) = &self.anchor {
+            self.keys.remove(key);
+        }
+    }
+
+    /// Unmarks an entry.
+    pub fn remove(&mut self, key: &Key) {
+        self.keys.remove(key);
+    }
+
     /// Marks entries until [`MARKS_MAX`] are marked; whether all of them are.
-    pub fn add_all(&mut self, entries: impl IntoIterator<Item = Entry>) -> bool {
+    pub fn add_all(&mut self, entries: impl IntoIterator<Item = (Key, Option<Entry>)>) -> bool {
         let mut is_all = true;
-        for entry in entries {
-            if self.keys.len() < MARKS_MAX || self.keys.contains_key(&entry.key) {
-                self.keys.insert(entry.key.clone(), entry);
+        for (key, seen) in entries {
+            if self.keys.len() < MARKS_MAX || self.keys.contains_key(&key) {
+                self.keys.insert(key, seen);
             } else {
                 is_all = false;
             }
@@ -98,7 +107,8 @@ impl Marks {
 mod tests {
     use super::*;
     use crate::store::Revision;
-    use crate::tui::testing::fixtures::{entries, entry};
+    use crate::tui::list::diff_row::DiffRow;
+    use crate::tui::testing::fixtures::entries;
 
     fn flag() -> Entry {
         entries().into_iter().find(|entry| entry.key.to_text() == "feature:dark_mode").unwrap()
@@ -107,24 +117,36 @@ mod tests {
     #[test]
     fn a_mark_is_of_an_entry_as_it_was_seen() {
         let mut marks = Marks::default();
-        marks.turn(flag());
-        assert_eq!(marks.mark_of(&flag()), MarkState::Same);
-        let changed = Entry { revision: Revision(99), ..flag() };
+        let (row, changed) = (Row::Entry(flag()), Row::Entry(Entry { revision: Revision(99), ..flag() }));
+        marks.turn(&row);
+        assert_eq!(marks.mark_of(&row), MarkState::Same);
         assert_eq!(marks.mark_of(&changed), MarkState::Changed);
         // Turning one that changed takes it as it is now; turning it once more unmarks it.
-        marks.turn(changed.clone());
+        marks.turn(&changed);
         assert_eq!(marks.mark_of(&changed), MarkState::Same);
-        marks.turn(changed.clone());
+        marks.turn(&changed);
         assert_eq!(marks.mark_of(&changed), MarkState::None);
         assert!(marks.is_empty());
     }
 
     #[test]
+    fn in_the_past_a_mark_is_of_what_is_there_now() {
+        let now = |now| Row::Diff(Box::new(DiffRow { key: flag().key, then: Some(flag()), now }));
+        let mut marks = Marks::of(&now(None));
+        assert_eq!(marks.mark_of(&now(None)), MarkState::Same);
+        assert_eq!(marks.mark_of(&now(Some(flag()))), MarkState::Changed, "it came back");
+        marks.turn(&now(Some(flag())));
+        assert_eq!(marks.mark_of(&now(None)), MarkState::Changed);
+        marks.turn(&now(Some(flag())));
+        assert!(marks.is_empty());
+    }
+
+    #[test]
     fn no_more_than_the_most_are_marked() {
-        let mut marks = Marks::of(flag());
-        let named = |number| entry(&format!("k{number:05}"), "v", None);
+        let mut marks = Marks::of(&Row::Entry(flag()));
+        let named = |number| (Key::new(format!("k{number:05}")).unwrap(), None);
         assert!(marks.add_all((1..MARKS_MAX).map(named)));
-        assert!(marks.add_all([flag(), named(1)]), "what is marked already has its place");
+        assert!(marks.add_all([(flag().key, None), named(1)]), "what is marked already has its place");
         assert!(!marks.add_all([named(MARKS_MAX)]));
         assert_eq!(marks.count(), MARKS_MAX as u64);
     }

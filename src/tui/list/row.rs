@@ -10,6 +10,7 @@ use crate::store::{
 };
 use crate::time::Millis;
 use crate::tui::keys::command::RowKind;
+use crate::tui::list::diff_row::DiffRow;
 use crate::tui::list::run_tasks::{TaskSummary, Tasks};
 use crate::tui::list::sort::{Rank, Sort, SortBy};
 use crate::tui::list::time_series::Series;
@@ -27,6 +28,8 @@ pub enum Row {
     Group(Group),
     /// A run of a workflow.
     Run(Box<RunRow>),
+    /// An entry as it was and as it is.
+    Diff(Box<DiffRow>),
 }
 
 /// Keys that begin in the same way, up to a separator.
@@ -223,6 +226,20 @@ impl RowId {
     }
 }
 
+impl Position {
+    /// The key of an entry that is read from its key on.
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Position::Name(RowId::Entry(key)) | Position::Expiry(_, key) => Some(key),
+            Position::Name(_)
+            | Position::Newest(_)
+            | Position::Tree(..)
+            | Position::Latest(_)
+            | Position::Sorted(..) => None,
+        }
+    }
+}
+
 impl Group {
     /// Whether a key is one of the group.
     pub fn has(&self, key: &Key) -> bool {
@@ -239,6 +256,7 @@ impl Row {
             Row::Change(change) => RowId::Change(change.revision),
             Row::Group(group) => RowId::Group(group.prefix.clone()),
             Row::Run(row) => RowId::Run(row.run.number),
+            Row::Diff(row) => RowId::Entry(row.key.clone()),
         }
     }
 
@@ -250,6 +268,7 @@ impl Row {
             (Row::Change(change), RowId::Change(revision)) => change.revision == *revision,
             (Row::Group(group), RowId::Group(prefix)) => group.prefix == *prefix,
             (Row::Run(row), RowId::Run(number)) => row.run.number == *number,
+            (Row::Diff(row), RowId::Entry(key)) => row.key == *key,
             _ => false,
         }
     }
@@ -269,10 +288,28 @@ impl Row {
         }
     }
 
+    /// The entry as it was and as it is, if it is one of the past.
+    pub fn diff(&self) -> Option<&DiffRow> {
+        match self {
+            Row::Diff(row) => Some(row),
+            _ => None,
+        }
+    }
+
+    /// What is marked of it: its key, and the entry as it is now.
+    pub fn seen(&self) -> Option<(&Key, Option<&Entry>)> {
+        match self {
+            Row::Entry(entry) => Some((&entry.key, Some(entry))),
+            Row::Diff(row) => Some((&row.key, row.now.as_ref())),
+            Row::Lock(_) | Row::Change(_) | Row::Group(_) | Row::Run(_) => None,
+        }
+    }
+
     /// What the row has of what its list is sorted by.
     pub fn rank(&self, sort: Sort) -> Rank {
         match (self, sort.by) {
             (Row::Entry(entry), _) => Rank::of_entry(Some(entry), sort),
+            (Row::Diff(row), _) => row.rank(sort),
             (Row::Lock(row), SortBy::Name) => Rank::of_text(&row.lock.name, sort),
             (Row::Lock(_), SortBy::Kind) => Rank::of_text("lock", sort),
             (Row::Lock(row), SortBy::Value | SortBy::Actor) => Rank::of_text(&row.lock.holder, sort),
@@ -282,10 +319,11 @@ impl Row {
         }
     }
 
-    /// The entry, if it is one.
+    /// The entry, if it is one; of the past what it was, if it was there.
     pub fn entry(&self) -> Option<&Entry> {
         match self {
             Row::Entry(entry) => Some(entry),
+            Row::Diff(row) => row.entry(),
             Row::Lock(_) | Row::Change(_) | Row::Group(_) | Row::Run(_) => None,
         }
     }
@@ -296,15 +334,17 @@ impl Row {
             Row::Entry(entry) => entry.modified_at,
             Row::Lock(row) => row.lock.acquired_at,
             Row::Change(change) => Some(change.at),
-            Row::Group(_) => None,
+            Row::Group(_) | Row::Diff(_) => None,
             Row::Run(row) => row.stack.as_ref().map_or(Some(row.run.began_at), |stack| stack.began_at),
         }
     }
 
     /// What commands ask of a row.
     pub fn kind(&self) -> RowKind {
+        let of = |entry: &Entry| RowKind::Entry(kind_inference::infer(entry).0, entry.value_type());
         match self {
-            Row::Entry(entry) => RowKind::Entry(kind_inference::infer(entry).0, entry.value_type()),
+            Row::Entry(entry) => of(entry),
+            Row::Diff(row) => row.entry().map_or(RowKind::Group, of),
             Row::Lock(_) => RowKind::Lock,
             Row::Change(change) => RowKind::Change(change.subject, change.actor.run.is_some()),
             Row::Run(row) => RowKind::Run { is_alive: row.is_alive, is_recorded: row.run.recorded },
@@ -317,6 +357,7 @@ impl Row {
         match self {
             Row::Entry(entry) => entry.expires_at,
             Row::Lock(row) => row.lock.expires_at,
+            Row::Diff(row) => row.now.as_ref()?.expires_at,
             Row::Change(_) | Row::Group(_) | Row::Run(_) => None,
         }
     }

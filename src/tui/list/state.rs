@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::store::Change;
 use crate::time::Millis;
-use crate::tui::effect::LoadFrom;
+use crate::tui::effect::{Load, LoadFrom};
 use crate::tui::keys::action::View;
 use crate::tui::list::filter_line::FilterLine;
 use crate::tui::list::marks::Marks;
-use crate::tui::list::row::{Row, RowId};
+use crate::tui::list::row::{Row, RowId, RowOrder};
 use crate::tui::list::sort::Sort;
 use crate::tui::list::tree::KeyTree;
 use crate::tui::list::trends::Trends;
@@ -21,7 +21,7 @@ use crate::tui::throttle::Throttle;
 const RUNS_THROTTLE: Throttle = Throttle::new(Duration::from_millis(30), 40);
 
 /// The list, and what follows its rows.
-#[cfg_attr(test, derive(Clone))]
+#[derive(Clone, Debug)]
 pub struct ListState {
     /// The list that is shown.
     pub view: View,
@@ -58,6 +58,86 @@ pub struct ListState {
 }
 
 impl ListState {
+    /// The list of a view, before anything was read.
+    pub fn new(view: View) -> ListState {
+        ListState {
+            view,
+            window: Window::default(),
+            reading: ListReading::default(),
+            filter_line: FilterLine::default(),
+            scope: None,
+            tree: KeyTree::default(),
+            sorts: HashMap::new(),
+            flashes: HashMap::new(),
+            clicked: None,
+            marks: Marks::default(),
+            marking: None,
+            pending_cursor: None,
+            recent: VecDeque::new(),
+            told: 0,
+            trends: Trends::default(),
+        }
+    }
+
+    /// What its rows are ordered by. What passes a filter is shown as a list.
+    pub fn order(&self) -> RowOrder {
+        let is_tree = self.view == View::Keys && self.tree.is_shown && self.filter_line.filter().is_empty();
+        match self.sorts.get(&self.view) {
+            _ if is_tree => RowOrder::Tree,
+            Some(sort) => RowOrder::Sorted(*sort),
+            None => self.view.order(),
+        }
+    }
+
+    /// The request for so many of its rows, which is under way from here on.
+    pub fn request(&mut self, from: LoadFrom, limit: usize) -> Load {
+        self.reading.from = Some(from.clone());
+        let order = self.order();
+        Load {
+            generation: self.reading.generation,
+            view: self.view,
+            filter: self.filter_line.filter().clone(),
+            scope: self.scope.as_ref().map(|scope| scope.of.clone()),
+            tree: (order == RowOrder::Tree).then(|| self.tree.open.clone()),
+            sort: match order {
+                RowOrder::Sorted(sort) => Some(sort),
+                _ => None,
+            },
+            from,
+            limit,
+        }
+    }
+
+    /// From where on more rows are to be read because the cursor comes near to an end of those in this order.
+    pub fn wants(&self, order: RowOrder) -> Option<LoadFrom> {
+        Some(match self.window.wants()? {
+            ListEnd::Last => LoadFrom::After(self.window.rows().last()?.position(order)),
+            ListEnd::First => LoadFrom::Before(self.window.rows().first()?.position(order)),
+        })
+    }
+
+    /// The clock was set back: what was to wait for a moment that is now far away waits no longer.
+    pub fn clock_set_back(&mut self, now: Millis) {
+        let reading = &mut self.reading;
+        for moment in [&mut reading.not_before, &mut reading.since, &mut reading.compare_not_before] {
+            *moment = (*moment).min(now);
+        }
+        let moments = [&mut reading.compare, &mut reading.again, &mut reading.waiting_since];
+        for moment in moments.into_iter().chain([&mut self.tree.count_at]) {
+            *moment = moment.map(|at| at.min(now));
+        }
+        reading.refreshing.clock_set_back(now);
+        self.flashes.clear();
+    }
+
+    /// Takes in rows that follow those that are there, or come before them.
+    pub fn add_rows(&mut self, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
+        match from {
+            LoadFrom::Before(_) => self.window.prepend(rows, exhausted),
+            _ => self.window.append(rows, exhausted),
+        }
+    }
+
     /// Puts the cursor on the row that is awaited, if it is in the list by now.
     pub fn follow_pending_cursor(&mut self) {
         let Some(pending_cursor) = &self.pending_cursor else { return };
@@ -105,7 +185,7 @@ pub struct ListReading {
     pub left: Option<RowId>,
     /// Something changed that is not known row by row: the rows are to be read again.
     pub is_stale: bool,
-    /// Of a list of runs: what is read of it again is what may have changed.
+    /// When what may have changed is read again: of a list of runs, and of what the past shows of the present.
     pub refreshing: Throttle,
     /// The newest run that was looked at, whether or not it is in the list.
     pub newest_run: Option<i64>,

@@ -45,11 +45,6 @@ impl<R> Default for Window<R> {
 }
 
 impl<R> Window<R> {
-    /// A list without rows.
-    pub fn empty() -> Window<R> {
-        Window { at_start: true, at_end: true, ..Window::default() }
-    }
-
     /// The rows.
     pub fn rows(&self) -> &[R] {
         &self.rows

@@ -9,8 +9,9 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::list::row::Row;
 use crate::tui::screens::entries::{self, group_details};
+use crate::tui::screens::screen::Screen;
 use crate::tui::screens::value::draw_value::Text;
-use crate::tui::screens::{history, locks, runs};
+use crate::tui::screens::{history, locks, past, runs};
 use crate::tui::widgets::fields;
 
 /// How far the details can be scrolled, where they are shown.
@@ -95,11 +96,14 @@ pub fn whole((columns, rows): (u16, u16)) -> Rect {
 
 /// All there is to say about the row under the cursor.
 pub fn text(app: &App, now: Millis, width: usize) -> Text<'_> {
+    if let Screen::Past(past_view) = &app.screen {
+        return Text::of(past::details::lines(app, past_view, now, width));
+    }
     let Some(row) = app.detail_row() else { return Text::of(Vec::new()) };
     // Until the whole is there, what the list has is better than nothing.
     let detail = app.loaded_detail();
     match (row, detail.map(|detail| &detail.row)) {
-        (Row::Group(_), _) => match &*app.shown_row(row) {
+        (Row::Group(_) | Row::Diff(_), _) => match &*app.shown_row(row) {
             Row::Group(group) => Text::of(group_details::lines(app, group, now, width)),
             _ => Text::of(Vec::new()),
         },

@@ -425,6 +425,7 @@ pub fn on(app: &mut App, name: &str) {
         Row::Change(change) => change.key == key(name),
         Row::Group(group) => group.prefix == key(name),
         Row::Run(row) => row.run.new.workflow == name,
+        Row::Diff(row) => row.key == key(name),
     });
     app.list.window.select(place.unwrap_or_else(|| panic!("no row {name}")));
 }

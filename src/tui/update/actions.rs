@@ -52,13 +52,12 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
     }
     let page = isize::from(app.areas().list.height as i16).max(2);
     match action {
-        Action::Move(by) => app.list.window.step(by),
-        Action::Page(halves) => app.list.window.step(halves * page / 2),
+        Action::Move(by) => app.shown_list_mut().window.step(by),
+        Action::Page(halves) => app.shown_list_mut().window.step(halves * page / 2),
         Action::Top => {
-            if app.list.window.at_start {
-                app.list.window.select_first();
-            } else {
-                app.list.window.select_first();
+            let window = &mut app.shown_list_mut().window;
+            window.select_first();
+            if !window.at_start {
                 let effect = app.load(LoadFrom::Start, now);
                 app.list.reading.cursor_to = Some(ListEnd::First);
                 return vec![effect];
@@ -89,7 +88,8 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
         }
         Action::Back => return update::back(app, now),
         Action::Sort => {
-            let next = SortBy::after(app.list.sorts.get(&app.list.view).copied());
+            let list = app.shown_list();
+            let next = SortBy::after(list.sorts.get(&list.view).copied());
             return update::sort(app, next, now);
         }
         Action::SortReverse => {
@@ -170,7 +170,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             Some(Row::Entry(entry)) => {
                 app.focus = Focus::Dialog(Dialog::Confirm(locks::update::clear_key(app, &entry, now)))
             }
-            Some(Row::Change(_) | Row::Group(_) | Row::Run(_)) | None => {}
+            Some(Row::Change(_) | Row::Group(_) | Row::Run(_) | Row::Diff(_)) | None => {}
         },
         Action::StopRun => {
             let row = match (app.screen.run(), app.list.window.selected()) {

@@ -61,7 +61,7 @@ pub(super) fn take(app: &mut App, news: CommitNotice, now: Millis) -> Vec<Effect
             app.list.tree.outdate(now);
         }
     }
-    if app.is_due(Timer::Rows, now) {
+    if app.shows_list() && app.is_due(Timer::Rows, now) {
         effects.push(app.refresh(now));
     }
     effects

@@ -52,7 +52,7 @@ const PASTE_MAX: usize = 16 * 1024;
 
 /// Takes in what happened.
 pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
-    let selected = app.list.window.selected().map(Row::id);
+    let selected = selected(app);
     app.needs_drawing |= visibility::may_show(app, &message);
     let mut effects = match message {
         Message::End => vec![Effect::Quit],
@@ -89,7 +89,7 @@ fn called(app: &mut App, effects: Vec<Effect>, now: Millis) -> Vec<Effect> {
 /// Lets time pass: what is over goes away, what is due is done. Nothing that was due is due afterwards:
 /// it is done, or answers are awaited.
 pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
-    let selected = app.list.window.selected().map(Row::id);
+    let selected = selected(app);
     if now < app.passed {
         clock_set_back(app, now);
     }
@@ -124,6 +124,7 @@ fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
             app.database.counting.begin(now);
             return vec![Effect::Figure(Figure::Count)];
         }
+        Timer::Rows if app.screen.past().is_some() => return past::update::read_again(app, now),
         Timer::Rows => return vec![app.refresh(now)],
         Timer::Compare => return commits::compare(app, now),
         Timer::Detail => {
@@ -137,7 +138,6 @@ fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
             effects.extend(past_of(id));
             return effects;
         }
-        Timer::Past => return past::update::read_again(app, now),
         Timer::Run => return debugger::replies::look_again(app, now).into_iter().collect(),
         Timer::Reopen => return vec![reset::again(app)],
     }
@@ -146,20 +146,10 @@ fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
 
 /// The clock was set back: what was to wait for a moment that is now far away waits no longer.
 fn clock_set_back(app: &mut App, now: Millis) {
-    let reading = &mut app.list.reading;
-    reading.not_before = reading.not_before.min(now);
-    reading.since = reading.since.min(now);
-    reading.compare_not_before = reading.compare_not_before.min(now);
-    for moment in
-        [&mut reading.compare, &mut reading.again, &mut reading.waiting_since, &mut app.list.tree.count_at]
-    {
-        *moment = moment.map(|at| at.min(now));
-    }
-    let reading = &mut app.list.reading.refreshing;
-    for pace in [&mut app.database.counting, &mut app.details.refresh, reading] {
+    app.list.clock_set_back(now);
+    for pace in [&mut app.database.counting, &mut app.details.refresh] {
         pace.clock_set_back(now);
     }
-    app.list.flashes.clear();
     if let Some(status) = &mut app.status {
         status.until = status.until.map(|at| at.min(now.plus(MESSAGE_DURATION)));
     }
@@ -171,8 +161,7 @@ fn clock_set_back(app: &mut App, now: Millis) {
         lost.again = lost.again.map(|at| at.min(now));
     }
     if let Some(past_view) = app.screen.past_mut() {
-        past_view.again = past_view.again.map(|at| at.min(now));
-        past_view.reading_since = past_view.reading_since.map(|at| at.min(now));
+        past_view.list.clock_set_back(now);
         past_view.outdated = past_view.outdated.map(|at| at.min(now));
         past_view.unread = past_view.unread.map(|at| at.min(now));
     }
@@ -192,23 +181,28 @@ fn await_answer(app: &mut App, effects: &[Effect], now: Millis) {
     }
 }
 
+/// What is under the cursor: of the list, and of the one that is shown, which may be that of the past.
+fn selected(app: &App) -> [Option<RowId>; 2] {
+    [&app.list, app.shown_list()].map(|list| list.window.selected().map(Row::id))
+}
+
 /// What follows from any change: the details of another row, more rows, another count.
-fn after(app: &mut App, before: Option<RowId>, effects: &mut Vec<Effect>, now: Millis) {
+fn after(app: &mut App, before: [Option<RowId>; 2], effects: &mut Vec<Effect>, now: Millis) {
     app.open_next();
     confirm_changes::remember_key(app);
     let steps = layout::steps_height(app);
     if let Some(debugger) = app.screen.run_mut() {
         debugger.steps.window.fit(steps);
     }
-    let areas = app.areas();
-    app.list.window.fit(usize::from(areas.list.height));
-    let selected = app.list.window.selected().map(Row::id);
-    if selected != before {
+    let height = usize::from(app.areas().list.height);
+    app.shown_list_mut().window.fit(height);
+    let ([was_selected, was_shown], [selected, shown]) = (before, selected(app));
+    // An entry as it was does not change with the list.
+    if shown != was_shown && app.then().is_none() {
+        app.details.scroll = 0;
+    }
+    if selected != was_selected {
         app.details.row = None;
-        // An entry as it was does not change with the list.
-        if app.then().is_none() {
-            app.details.scroll = 0;
-        }
         app.details.pending_chunk = None;
         app.details.changes = None;
         app.details.refresh.abandon();
@@ -347,11 +341,7 @@ fn filtering(app: &mut App, key: KeyEvent, now: Millis) -> Vec<Effect> {
 /// Changes the line that filters what is shown, and reads the list anew if it means something else
 /// then, as `change` says.
 pub fn filter_with(app: &mut App, change: impl FnOnce(&mut FilterLine) -> bool, now: Millis) -> Vec<Effect> {
-    let line = match app.screen.past_mut() {
-        Some(past_view) => &mut past_view.filter_line,
-        None => &mut app.list.filter_line,
-    };
-    match change(line) {
+    match change(&mut app.shown_list_mut().filter_line) {
         false => Vec::new(),
         true if app.screen.past().is_some() => past::update::filtered(app),
         true => vec![app.load(LoadFrom::Start, now)],

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
+use crate::store::When;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
@@ -12,6 +13,7 @@ use crate::tui::effect::Effect;
 use crate::tui::keys::action::{Action, ValueAction, View};
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::row::RowId;
+use crate::tui::screens::past::state::PastTarget;
 use crate::tui::screens::{details, overview, past};
 use crate::tui::update::actions;
 use crate::tui::{dialogs, tabs};
@@ -29,8 +31,7 @@ pub(super) fn take(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect>
     match app.screen_kind() {
         ScreenKind::Value { .. } => in_value(app, mouse, now),
         ScreenKind::Run => wheel(app, mouse, now),
-        ScreenKind::Past => in_past(app, mouse, now),
-        ScreenKind::List => in_list(app, mouse, now),
+        ScreenKind::Past | ScreenKind::List => in_list(app, mouse, now),
     }
 }
 
@@ -70,76 +71,50 @@ fn is_second(app: &mut App, id: RowId, now: Millis) -> bool {
     is_second
 }
 
-/// A list and what is around it: the wheel, a tab, the filter line, a row.
+/// A list and what is around it: the wheel, a tab, the filter line or the scrubber, a row.
 fn in_list(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     let areas = app.areas();
     let at = Position::new(mouse.column, mouse.row);
+    let is_past = app.screen_kind() == ScreenKind::Past;
     if let Some(by) = turned(mouse) {
         if areas.detail.contains(at) {
             return actions::act(app, Action::ScrollDetail(by), now);
         }
-        app.list.window.scroll(by, usize::from(areas.list.height));
+        match is_past {
+            true => app.shown_list_mut().window.step(by),
+            false => app.list.window.scroll(by, usize::from(areas.list.height)),
+        }
         return Vec::new();
     }
     match mouse.kind {
-        MouseEventKind::Down(MouseButton::Left) if areas.tabs.contains(at) => {
+        MouseEventKind::Down(MouseButton::Left) if areas.tabs.contains(at) && !is_past => {
             match tabs::view_at(app, mouse.column) {
                 Some(view) => actions::act(app, Action::Show(view), now),
                 None => Vec::new(),
             }
         }
         MouseEventKind::Down(MouseButton::Left) if areas.filter.contains(at) => {
-            actions::act(app, Action::Filter, now)
+            match past::scrubber::change_at(app, mouse.column) {
+                _ if app.focus.is_filter_line() => Vec::new(),
+                Some(revision) => past::update::jump(app, PastTarget::When(When::Revision(revision))),
+                None if is_past => Vec::new(),
+                None => actions::act(app, Action::Filter, now),
+            }
         }
         MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
             let line = usize::from(mouse.row - areas.list.y);
-            let place = match app.list.view {
+            let list = app.shown_list();
+            let place = match list.view {
                 View::Overview => overview::layout::row_at(app, line, usize::from(areas.list.height)),
-                _ => Some(app.list.window.top() + line),
+                _ => Some(list.window.top() + line),
             };
-            let Some(place) = place.filter(|place| *place < app.list.window.rows().len()) else {
-                return Vec::new();
-            };
-            app.list.window.select(place);
-            let id = app.list.window.rows()[place].id();
+            let row = place.and_then(|place| Some((place, list.window.rows().get(place)?.id())));
+            let Some((place, id)) = row else { return Vec::new() };
+            app.shown_list_mut().window.select(place);
             if is_second(app, id, now) {
                 return actions::act(app, Action::Details, now);
             }
             Vec::new()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The past: the wheel, a row, a change of the scrubber.
-fn in_past(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
-    let areas = app.areas();
-    let at = Position::new(mouse.column, mouse.row);
-    if let Some(by) = turned(mouse) {
-        let is_below = areas.detail.contains(at);
-        let action = if is_below { Action::ScrollDetail(by) } else { Action::Move(by) };
-        return actions::act(app, action, now);
-    }
-    match mouse.kind {
-        MouseEventKind::Down(MouseButton::Left) if areas.list.contains(at) => {
-            let Some(past_view) = app.screen.past_mut() else { return Vec::new() };
-            let place = past_view.window.top() + usize::from(mouse.row - areas.list.y);
-            let Some(key) = past_view.window.rows().get(place).map(|row| row.key.clone()) else {
-                return Vec::new();
-            };
-            past_view.select(place);
-            if is_second(app, RowId::Entry(key), now) {
-                return actions::act(app, Action::Details, now);
-            }
-            Vec::new()
-        }
-        MouseEventKind::Down(MouseButton::Left)
-            if areas.filter.contains(at) && !app.focus.is_filter_line() =>
-        {
-            match past::scrubber::change_at(app, mouse.column) {
-                Some(revision) => past::update::jump_to(app, revision),
-                None => Vec::new(),
-            }
         }
         _ => Vec::new(),
     }

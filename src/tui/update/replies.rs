@@ -55,7 +55,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
                     }
                 }
                 None if first => rows::begin_rows(app, &from, rows, exhausted),
-                None => rows::add_rows(app, &from, rows, exhausted),
+                None => app.list.add_rows(&from, rows, exhausted),
             }
             if complete {
                 rows::finish_rows(app, now);

@@ -41,7 +41,7 @@ pub(super) fn flash_differences(app: &mut App, rows: &[Row], now: Millis) {
 /// The first rows of an answer: they take the place of what is there, or join it.
 pub(super) fn begin_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
     match from {
-        LoadFrom::After(_) | LoadFrom::Before(_) => add_rows(app, from, rows, exhausted),
+        LoadFrom::After(_) | LoadFrom::Before(_) => app.list.add_rows(from, rows, exhausted),
         LoadFrom::Start | LoadFrom::At(_) | LoadFrom::End => {
             let (at_start, at_end) = match from {
                 LoadFrom::End => (exhausted, true),
@@ -56,13 +56,6 @@ pub(super) fn begin_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhaust
                 None => {}
             }
         }
-    }
-}
-
-pub(super) fn add_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhausted: bool) {
-    match from {
-        LoadFrom::Before(_) => app.list.window.prepend(rows, exhausted),
-        _ => app.list.window.append(rows, exhausted),
     }
 }
 

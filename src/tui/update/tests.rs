@@ -61,6 +61,7 @@ fn selected(app: &App) -> String {
         Some(Row::Change(change)) => change.revision.to_string(),
         Some(Row::Group(group)) => group.prefix.to_text(),
         Some(Row::Run(row)) => row.run.number.to_string(),
+        Some(Row::Diff(row)) => row.key.to_text(),
         None => "nothing".into(),
     }
 }

@@ -8,7 +8,6 @@ use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::dialogs::conflict::state::Conflict;
 use crate::tui::effect::Effect;
 use crate::tui::list::row::RowId;
-use crate::tui::screens::past::restore;
 use crate::tui::terminal::external_editor::Edited;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::write::{Draft, Write, WriteKind, WriteOutcome};
@@ -20,11 +19,11 @@ pub(super) fn done(app: &mut App, write: Write, written: WriteOutcome, now: Mill
         WriteOutcome::UndoOutcome { made, ended } => {
             undo::update::answer(app, write, made, ended.map(|ended| *ended), now)
         }
-        WriteOutcome::Bulk(done) => match &write.what {
-            WriteKind::Bulk(_, bulk) => bulk::update::done(app, bulk, *done, now),
-            WriteKind::Restore(restore) => restore::restored(app, restore, *done, now),
-            _ => {}
-        },
+        WriteOutcome::Bulk(done) => {
+            if let WriteKind::Bulk(_, bulk) = &write.what {
+                bulk::update::done(app, bulk, *done, now);
+            }
+        }
         WriteOutcome::Edited(None) | WriteOutcome::ClearOutcome(ClearOutcome::Cleared) => {
             app.show_done(write.done, now)
         }

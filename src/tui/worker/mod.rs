@@ -166,7 +166,7 @@ impl Workers {
     fn cancel_earlier(&self, effect: &Effect) {
         match effect {
             Effect::Load(load) => self.tokens.lists.cancel_before(load.generation),
-            Effect::ReadPast(number, _) => self.tokens.visits.cancel_before(*number),
+            Effect::ReadPast(request) => self.tokens.visits.cancel_before(request.load.generation),
             Effect::Debugger(DebuggerRequest::Tasks(sitting)) => {
                 self.desk.tasks.cancel_before(sitting.number);
             }

@@ -30,12 +30,12 @@ pub fn run(
     while let Some(request) = requests.next() {
         match request {
             Effect::Debugger(request) => debugger::worker::read(desk, store, request),
-            Effect::ReadPast(number, visit) => {
+            Effect::ReadPast(request) => {
                 let is_cancelled = || {
                     read_steps();
-                    visits.is_cancelled(number)
+                    visits.is_cancelled(request.load.generation)
                 };
-                past::read::visit(&**store, number, visit, &mut held, answers, &is_cancelled);
+                past::read::visit(&**store, request.clone(), &mut held, answers, &is_cancelled);
             }
             Effect::LookBack(number, key, moment) => {
                 send(answers, Reply::LookedBack(number, past::read::look(&**store, &key, moment)));

@@ -38,7 +38,7 @@ fn load(id: u64) -> Effect {
 }
 
 fn select(id: u64) -> Effect {
-    let request = SelectRequest { view: View::Keys, filter: Filter::default(), at: Millis(0) };
+    let request = SelectRequest { view: View::Keys, filter: Filter::default(), at: Millis(0), moment: None };
     Effect::Bulk(RequestId(id), BulkRequest::Select(request))
 }
 

@@ -10,7 +10,6 @@ use crate::tui::bulk::{BulkProgress, BulkReply};
 use crate::tui::effect::Reply;
 use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestId, RequestQueue};
-use crate::tui::screens::past::restore_worker::restore;
 use crate::tui::write::{Refusal, Write, WriteKind, WriteOutcome};
 
 /// Carries out writes until no more come.
@@ -66,9 +65,6 @@ fn carry_out<T: Fn(BulkReply)>(
         WriteKind::StopRun(process) => WriteOutcome::Signalled(store.request_stop(process, here)?),
         WriteKind::ClearLock(lock) => WriteOutcome::ClearOutcome(store.clear_lock(lock)?),
         WriteKind::ClearStackLock(lock) => WriteOutcome::StackLockCleared(store.clear_stack_lock(lock)?),
-        WriteKind::Restore(asked) => {
-            WriteOutcome::Bulk(Box::new(restore(store, asked, &tell(RequestId::default()))?))
-        }
         WriteKind::Bulk(number, asked) => WriteOutcome::Bulk(Box::new(bulk::worker::change(
             store,
             asked,

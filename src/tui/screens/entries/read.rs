@@ -4,28 +4,20 @@ use crate::store::{KeyRange, Order, Scan, StoreError};
 use crate::tui::effect::LoadFrom;
 use crate::tui::keys::action::View;
 use crate::tui::list::read::{KEYS, LIST_VALUE, ListReader, PIECE, shortened};
-use crate::tui::list::row::{Position, Row, RowId};
+use crate::tui::list::row::Row;
 
 impl ListReader<'_> {
     /// The scan that the question asks for.
     fn scan(&self, value_limit: u64) -> Scan {
-        let key_of = |position: &Position| match position {
-            Position::Name(RowId::Entry(key)) | Position::Expiry(_, key) => Some(key.clone()),
-            Position::Name(_)
-            | Position::Newest(_)
-            | Position::Tree(..)
-            | Position::Latest(_)
-            | Position::Sorted(..) => None,
-        };
         let mut scan = Scan { value_limit, ..Scan::new(KeyRange::all(), PIECE) };
         match &self.load.from {
             LoadFrom::Start => {}
             LoadFrom::End => scan.order = Order::Descending,
-            LoadFrom::At(position) => scan.range.start = key_of(position),
-            LoadFrom::After(position) => scan.after = key_of(position),
+            LoadFrom::At(position) => scan.range.start = position.key().cloned(),
+            LoadFrom::After(position) => scan.after = position.key().cloned(),
             LoadFrom::Before(position) => {
                 scan.order = Order::Descending;
-                scan.after = key_of(position);
+                scan.after = position.key().cloned();
             }
         }
         if self.load.filter.is_empty() && self.load.view == View::Keys {

@@ -185,7 +185,7 @@ fn state(cell: &Cell<'_>, row: &Row) -> Drawn {
             )
         }
         Row::Entry(entry) if entry.expires_at.is_none() => cell.text("key", theme.warning),
-        Row::Entry(_) | Row::Group(_) => cell::left(cell, row),
+        Row::Entry(_) | Row::Group(_) | Row::Diff(_) => cell::left(cell, row),
     }
 }
 
@@ -209,6 +209,6 @@ fn what(cell: &Cell<'_>, row: &Row) -> Drawn {
             None => cell.faint("no end was recorded"),
         },
         Row::Change(_) => history::columns::change(cell, row),
-        Row::Entry(_) | Row::Group(_) => cell::value(cell, row),
+        Row::Entry(_) | Row::Group(_) | Row::Diff(_) => cell::value(cell, row),
     }
 }

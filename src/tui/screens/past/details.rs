@@ -1,6 +1,5 @@
 //! The details in the past: what an entry was and what it is, and the change that led there.
 
-use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::store::Entry;
@@ -8,19 +7,9 @@ use crate::store::secret_keys::MASK;
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::list::diff_row::DiffKind;
-use crate::tui::screens::details::text_area;
 use crate::tui::screens::past::state::PastView;
 use crate::tui::widgets::fields::field;
 use crate::tui::widgets::format;
-
-/// How far the details can be scrolled.
-pub fn scroll_end(app: &App, now: Millis) -> usize {
-    let Some(past_view) = app.screen.past() else { return 0 };
-    let area = text_area(app, app.areas().detail);
-    let lines = lines(app, past_view, now, usize::from(area.width));
-    lines.len().saturating_sub(usize::from(area.height))
-}
 
 /// What the entry under the cursor was and what it is.
 pub fn lines(app: &App, past_view: &PastView, now: Millis, width: usize) -> Vec<Line<'static>> {
@@ -31,13 +20,13 @@ pub fn lines(app: &App, past_view: &PastView, now: Millis, width: usize) -> Vec<
         lines.extend(field(app, "key", row.key.as_bytes(), theme.title, width));
         lines.push(Line::styled(
             format!("{} {}", difference.mark(), difference.describe()),
-            tone(app, difference),
+            difference.tone(theme),
         ));
         let at = past_view.place.as_ref().map_or(now, |place| place.moment.at);
         lines.extend(side(app, "then", row.then.as_ref(), at, width));
         lines.extend(side(app, "now", row.now.as_ref(), now, width));
     }
-    if let Some(change) = past_view.place.as_ref().and_then(|place| place.before.first()) {
+    if let Some(change) = past_view.last_change() {
         let text = format!(
             "the last change by then: {} of {} by {}",
             escape(change.operation.as_bytes()),
@@ -75,14 +64,4 @@ fn side(
     let about = format!("{}, {}{expires}{by}", entry.value_type(), format::bytes(entry.size));
     lines.extend(field(app, "", about.as_bytes(), theme.faint, width));
     lines
-}
-
-/// The colour of a difference.
-pub fn tone(app: &App, difference: DiffKind) -> Style {
-    match difference {
-        DiffKind::None => app.settings.theme.faint,
-        DiffKind::Added => app.settings.theme.good,
-        DiffKind::Removed => app.settings.theme.bad,
-        DiffKind::Changed => app.settings.theme.warning,
-    }
 }

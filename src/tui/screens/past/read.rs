@@ -12,28 +12,23 @@ use crate::store::{
     Change, Entry, ErrorKind, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
     StoreError, Subject, When, change_pages_since,
 };
-use crate::tui::bulk;
-use crate::tui::bulk::worker::{ProgressThrottle, remembered};
-use crate::tui::bulk::{BulkProgress, BulkReply};
-use crate::tui::effect::Reply;
+use crate::tui::bulk::SelectRequest;
+use crate::tui::bulk::worker::SeenPage;
+use crate::tui::effect::{Load, LoadFrom, Reply};
 use crate::tui::list::diff_row::DiffRow;
-use crate::tui::list::marks::MARKS_MAX;
 use crate::tui::list::read::TREE_VALUE;
 use crate::tui::list::read_sorted::MOST;
+use crate::tui::list::row::Position;
 use crate::tui::message::{Message, send};
-use crate::tui::request::RequestId;
 use crate::tui::screens::past::read::cache::PastCache;
 use crate::tui::screens::past::read::source::{PastQuery, page_of};
-use crate::tui::screens::past::state::{
-    DiffKeys, DiffRequest, PageFrom, PastPage, PastPosition, PastRequest, PastTarget, SCRUBBER_LEN,
-};
+use crate::tui::screens::past::state::{PastPage, PastPosition, PastRequest, PastTarget, SCRUBBER_LEN};
 use crate::tui::screens::value::detail::Detail;
 
-/// The state around a moment, under this number. What was read for it is held for the next one. Between two
-/// pieces the reader does what is more urgent, and asks whether anybody still waits.
+/// The state around a moment. What was read for it is held for the next one. Between two pieces the reader does
+/// what is more urgent, and asks whether anybody still waits.
 pub fn visit(
     store: &dyn Store,
-    number: RequestId,
     visit: PastRequest,
     held: &mut Option<PastCache>,
     answers: &Sender<Message>,
@@ -42,11 +37,11 @@ pub fn visit(
     if is_cancelled() {
         return;
     }
-    match (PastReader { store, visit, is_outdated: is_cancelled }).answer(held) {
-        Ok(Some(visited)) => send(answers, Reply::PastPage(number, Box::new(Ok(visited)))),
-        // Nobody wants it any more.
-        Ok(None) => {}
-        Err(error) => send(answers, Reply::PastPage(number, Box::new(Err(error)))),
+    let number = visit.load.generation;
+    let answer = PastReader { store, visit, is_outdated: is_cancelled }.answer(held);
+    // Otherwise nobody wants it any more.
+    if let Some(answer) = answer.transpose() {
+        send(answers, Reply::PastPage(number, Box::new(answer)));
     }
 }
 
@@ -74,36 +69,29 @@ struct PastReader<'a> {
 }
 
 /// The rows that were read, if they are not too many, and whether the list ends with them.
-struct PastRows {
-    rows: Option<Vec<DiffRow>>,
-    is_end: bool,
-}
+type PastRows = (Option<Vec<DiffRow>>, bool);
 
 impl PastReader<'_> {
     /// The answer. What was read for it is held for the next one.
     fn answer(mut self, held: &mut Option<PastCache>) -> Result<Option<PastPage>, StoreError> {
-        let page = self.visit.from.clone();
-        if let PastTarget::Stay(moment) = self.visit.goal {
-            let read = self.rows(held, moment)?;
-            return Ok(read.map(|PastRows { rows, is_end }| PastPage {
-                place: None,
-                page,
-                rows,
-                is_end,
-                pruned: None,
-            }));
-        }
         let mut pruned = None;
-        let place = match self.place() {
-            Err(error @ StoreError { kind: ErrorKind::Pruned { .. }, .. }) => {
-                pruned = Some(error);
-                self.visit.goal = PastTarget::Oldest;
-                self.place()?
+        let (moment, place) = match self.visit.goal {
+            PastTarget::Stay(moment) => (moment, None),
+            _ => {
+                let place = match self.place() {
+                    Err(error @ StoreError { kind: ErrorKind::Pruned { .. }, .. }) => {
+                        pruned = Some(error);
+                        self.visit.goal = PastTarget::Oldest;
+                        self.place()?
+                    }
+                    place => place?,
+                };
+                (place.moment, Some(place))
             }
-            place => place?,
         };
-        let read = self.rows(held, place.moment)?;
-        Ok(read.map(|PastRows { rows, is_end }| PastPage { place: Some(place), page, rows, is_end, pruned }))
+        let read = self.rows(held, moment)?;
+        let from = self.visit.load.from;
+        Ok(read.map(|(rows, is_end)| PastPage { place, from, rows, is_end, pruned }))
     }
 
     /// Where the goal is.
@@ -165,22 +153,29 @@ impl PastReader<'_> {
     /// The rows that are wanted, and whether the list ends with them; `None` if nobody wants them any
     /// more. Of a list that is sorted there are none if they are too many.
     fn rows(&self, held: &mut Option<PastCache>, moment: Moment) -> Result<Option<PastRows>, StoreError> {
-        let PastRequest { from, sort, limit, .. } = &self.visit;
+        let Load { from, sort, limit, .. } = &self.visit.load;
         let source = PastQuery::of(&self.visit);
         let moments = (moment, present(self.store)?);
         let kept = match held.take() {
             Some(kept) => kept.follow(self.store, &source, moments)?,
             None => None,
         };
+        let bound = |position: &Position, bound: fn(Key) -> Bound<Key>| {
+            position.key().cloned().map_or(Bound::Unbounded, bound)
+        };
         let from = match from {
-            PageFrom::From(None) => Bound::Unbounded,
-            PageFrom::From(Some(key)) => Bound::Included(key.clone()),
-            PageFrom::After(key) => Bound::Excluded(key.clone()),
-            PageFrom::Before(key) => {
-                let known = kept.as_ref().and_then(|kept| kept.before(key, *limit));
+            LoadFrom::Start => Bound::Unbounded,
+            LoadFrom::At(position) => bound(position, Bound::Included),
+            LoadFrom::After(position) => bound(position, Bound::Excluded),
+            LoadFrom::Before(_) | LoadFrom::End => {
+                let key = match from {
+                    LoadFrom::Before(position) => position.key(),
+                    _ => None,
+                };
+                let known = kept.as_ref().and_then(|kept| kept.before(key?, *limit));
                 *held = kept;
                 return match known {
-                    Some((rows, is_end)) => Ok(Some(PastRows { rows: Some(rows), is_end })),
+                    Some((rows, is_end)) => Ok(Some((Some(rows), is_end))),
                     None => self.rows_before(key, &source, moments),
                 };
             }
@@ -194,22 +189,21 @@ impl PastReader<'_> {
         Ok(read.map(|(mut rows, is_end)| match sort {
             Some(sort) => {
                 rows.sort_by_cached_key(|row| row.rank(*sort));
-                PastRows { rows: is_end.then_some(rows), is_end }
+                (is_end.then_some(rows), is_end)
             }
-            None => PastRows { rows: Some(rows), is_end },
+            None => (Some(rows), is_end),
         }))
     }
 
-    /// The rows before a key, in their order.
+    /// The rows before a key, or the last ones, in their order.
     fn rows_before(
         &self,
-        key: &Key,
+        key: Option<&Key>,
         source: &PastQuery,
         moments: (Moment, Moment),
     ) -> Result<Option<PastRows>, StoreError> {
-        let limit = self.visit.limit;
-        let after = Some(key.clone());
-        let mut scan = Scan { order: Order::Descending, after, ..source.scan(limit) };
+        let limit = self.visit.load.limit;
+        let mut scan = Scan { order: Order::Descending, after: key.cloned(), ..source.scan(limit) };
         let mut rows = Vec::new();
         loop {
             let (page, last) = page_of(self.store, source, &scan, moments)?;
@@ -219,7 +213,7 @@ impl PastReader<'_> {
                 let is_end = is_end && rows.len() <= limit;
                 rows.truncate(limit);
                 rows.reverse();
-                return Ok(Some(PastRows { rows: Some(rows), is_end }));
+                return Ok(Some((Some(rows), is_end)));
             }
             if (self.is_outdated)() {
                 return Ok(None);
@@ -234,36 +228,23 @@ fn present(store: &dyn Store) -> Result<Moment, StoreError> {
     store.moment(When::Now)
 }
 
-/// All that is not the same now, up to as many as are changed together; `None` if it was stopped.
-pub fn differ(
+/// All that is not the same now, in pieces: each entry as it is now.
+pub fn differing(
     store: &dyn Store,
-    asked: &DiffRequest,
-    tell: &dyn Fn(BulkReply),
-    stopped: &dyn Fn() -> bool,
-) -> Result<Option<DiffKeys>, StoreError> {
-    let DiffRequest { moment, view, filter } = asked;
-    let source = PastQuery { view: *view, filter: filter.clone(), only_different: true };
-    let moments = (*moment, present(store)?);
-    let mut scan = source.scan(usize::MAX);
-    let mut entries = Vec::new();
-    let mut telling = ProgressThrottle::new();
-    let mut is_end = false;
-    while !is_end && entries.len() <= MARKS_MAX {
-        if stopped() {
-            return Ok(None);
-        }
-        let (page, last) = page_of(store, &source, &scan, moments)?;
-        is_end = last.is_none();
-        scan.after = last;
-        for row in page {
-            entries.push((row.key, row.now.map(remembered)));
-        }
-        if telling.is_due() {
-            let words = format!("marking what is not the same now: {}", bulk::entries(entries.len() as u64));
-            tell(BulkReply::Progress(BulkProgress { words }));
-        }
-    }
-    let has_more = entries.len() > MARKS_MAX;
-    entries.truncate(MARKS_MAX);
-    Ok(Some(DiffKeys { entries, has_more }))
+    moment: Moment,
+    asked: SelectRequest,
+) -> Result<impl Iterator<Item = SeenPage>, StoreError> {
+    let source = PastQuery { view: asked.view, filter: asked.filter, only_different: true };
+    let moments = (moment, present(store)?);
+    let mut scan = Some(source.scan(usize::MAX));
+    let next = move || {
+        let mut next = scan.take()?;
+        let page = page_of(store, &source, &next, moments).map(|(page, last)| {
+            next.after = last;
+            scan = Some(next).filter(|next| next.after.is_some());
+            page.into_iter().map(|row| (row.key, row.now)).collect()
+        });
+        Some(page)
+    };
+    Ok(std::iter::from_fn(next))
 }

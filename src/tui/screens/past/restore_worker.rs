@@ -1,94 +1,53 @@
 //! Makes entries again what they were.
 
-use crate::store::{Batches, Condition, Key, Operation, Revision, Store, StoreError};
-use crate::time::Millis;
-use crate::tui::bulk;
+use crate::store::{Condition, Entry, Key, Moment, Operation, Store, StoreError};
+use crate::tui::bulk::SkipReason;
 use crate::tui::bulk::commit::BulkItem;
-use crate::tui::bulk::worker::ProgressThrottle;
-use crate::tui::bulk::{BulkCounts, BulkProgress, BulkReply, BulkResult, BulkStop, SkipReason};
+use crate::tui::bulk::worker::{Judged, remembered};
 use crate::tui::screens::past::read::entry_at;
-use crate::tui::screens::past::state::RestoreRequest;
 
-/// Makes entries again what they were, in as many transactions as it needs ([`Batches`]). One that is not what it was seen to be now is left alone, as is one whose time is over.
-pub fn restore(
+/// Makes an entry again what it was, unless it is not what it was seen to be now, or its time is over.
+pub fn restoring(
     store: &dyn Store,
-    restore: &RestoreRequest,
-    tell: &dyn Fn(BulkReply),
-) -> Result<BulkResult, StoreError> {
-    let mut restoring =
-        Restoring { store, now: store.clock().now(), tally: BulkCounts::default(), revisions: Vec::new() };
-    let mut telling = ProgressThrottle::new();
-    let ended = restoring.all(restore, &mut |read| {
-        if telling.is_due() {
-            let words = format!("restoring {read} of {}", bulk::entries(restore.entries.len() as u64));
-            tell(BulkReply::Progress(BulkProgress { words }));
-        }
-    });
-    let Restoring { tally, revisions, .. } = restoring;
-    match ended {
-        // What was done before is to be told as well.
-        Err(error) if !revisions.is_empty() => {
-            Ok(BulkResult { tally, revisions, ended: Some(BulkStop::Failed(error)) })
-        }
-        ended => ended.map(|()| BulkResult { tally, revisions, ended: None }),
+    key: &Key,
+    seen: Option<&Entry>,
+    moment: Moment,
+) -> Result<Judged, StoreError> {
+    let then = entry_at(store, key, moment, u64::MAX)?;
+    if then.as_ref().is_some_and(|then| then.is_expired(store.clock().now())) {
+        return Ok(Err(SkipReason::Expired));
     }
-}
-
-/// A restoring under way.
-struct Restoring<'a> {
-    store: &'a dyn Store,
-    now: Millis,
-    tally: BulkCounts,
-    revisions: Vec<Revision>,
-}
-
-impl Restoring<'_> {
-    fn all(&mut self, restore: &RestoreRequest, tell: &mut dyn FnMut(usize)) -> Result<(), StoreError> {
-        let mut batches = Batches::new(self.store);
-        for (place, (key, seen)) in restore.entries.iter().enumerate() {
-            tell(place);
-            let (operation, bytes) = match entry_at(self.store, key, restore.moment, u64::MAX)? {
-                Some(entry) if entry.is_expired(self.now) => {
-                    self.tally.leave(key, SkipReason::Expired);
-                    continue;
-                }
-                Some(entry) => (Operation::Restore { key: key.clone(), image: entry.image() }, entry.size),
-                None => (Operation::Delete(key.clone()), 0),
-            };
-            let condition = match seen {
-                Some(seen) => Condition::Unchanged(Box::new(seen.clone())),
-                None => Condition::Absent(key.clone()),
-            };
-            if let Some(full) = batches.push(BulkItem { of: key, operation, condition }, bytes) {
-                self.commit(full)?;
-            }
-        }
-        self.commit(batches.take())
-    }
-
-    /// Carries out a transaction, without what somebody changed meanwhile.
-    fn commit(&mut self, parts: Vec<BulkItem<&Key>>) -> Result<(), StoreError> {
-        let carried = bulk::commit::carry_out(self.store, parts)?;
-        self.revisions.extend(carried.revision);
-        self.tally.done += carried.done.len() as u64;
-        carried.left.into_iter().for_each(|key| self.tally.leave(key, SkipReason::Changed));
-        Ok(())
-    }
+    let operation = match &then {
+        Some(then) => Operation::Restore { key: key.clone(), image: then.image() },
+        None => Operation::Delete(key.clone()),
+    };
+    let condition = match seen {
+        Some(seen) => Condition::Unchanged(Box::new(seen.clone())),
+        None => Condition::Absent(key.clone()),
+    };
+    let bytes = then.as_ref().map_or(0, |then| then.size);
+    let of = then.or(seen.cloned()).map(remembered);
+    Ok(Ok(of.map(|of| (BulkItem { of, operation, condition }, bytes))))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::store::{
-        Expiry, History, LARGEST_BATCH, Options, SqliteStore, State, Transaction, Value, When,
+        Expiry, History, Key, LARGEST_BATCH, Operation, Options, SqliteStore, State, Transaction, Value, When,
     };
+    use crate::tui::bulk::worker::change;
+    use crate::tui::bulk::{Bulk, BulkOperation, BulkResult};
+    use crate::tui::list::diff_row::DiffRow;
+    use crate::tui::list::marks::Marks;
+    use crate::tui::list::row::Row;
+    use crate::tui::request::{CancelToken, RequestId};
 
     fn key(number: usize) -> Key {
         Key::new(format!("key-{number:05}")).unwrap()
     }
 
     /// A store in which so many entries came after the moment that is told with it.
-    fn with_new(count: usize) -> (tempfile::TempDir, SqliteStore, RestoreRequest) {
+    fn with_new(count: usize) -> (tempfile::TempDir, SqliteStore, Bulk) {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open_or_create(&folder.path().join("state.db"), Options::default()).unwrap();
         let first = Key::new("first").unwrap();
@@ -98,15 +57,22 @@ mod tests {
             |number| Operation::Put { key: key(number), value: Value::text("v"), expiry: Expiry::Clear };
         let operations = (0..count).map(put).collect();
         store.commit(&Transaction { operations, ..Transaction::default() }).unwrap();
-        let seen = |number| (key(number), store.get_prefix(&key(number), 64).unwrap());
-        let entries = (0..count).map(seen).collect();
-        (folder, store, RestoreRequest { moment, entries })
+        let mut marks = Marks::default();
+        for number in 0..count {
+            let now = store.get_prefix(&key(number), 64).unwrap();
+            marks.add(&Row::Diff(Box::new(DiffRow { key: key(number), then: None, now })));
+        }
+        (folder, store, Bulk { marks, deed: BulkOperation::Restore(moment) })
+    }
+
+    fn restore(store: &SqliteStore, asked: &Bulk) -> BulkResult {
+        change(store, asked, &|_| {}, &CancelToken::default(), RequestId(1)).unwrap()
     }
 
     #[test]
     fn no_more_are_changed_together_than_others_can_wait_for() {
         let (_folder, store, asked) = with_new(LARGEST_BATCH + 1);
-        let done = restore(&store, &asked, &|_| {}).unwrap();
+        let done = restore(&store, &asked);
         assert_eq!((done.tally.done, done.revisions.len()), (LARGEST_BATCH as u64 + 1, 2));
         assert_eq!(store.get_prefix(&key(LARGEST_BATCH), 1).unwrap(), None);
     }
@@ -119,7 +85,7 @@ mod tests {
             store.commit(&other).unwrap();
         }
         store.commit(&Transaction::delete(key(1))).unwrap();
-        let done = restore(&store, &asked, &|_| {}).unwrap();
+        let done = restore(&store, &asked);
         assert_eq!((done.tally.done, done.revisions.len()), (19, 1));
         let left = (0..40).filter(|number| store.get_prefix(&key(*number), 1).unwrap().is_some());
         assert!(left.eq((0..40).step_by(2)));

@@ -17,7 +17,7 @@ impl App {
     pub fn detail_row(&self) -> Option<&Row> {
         match self.then() {
             Some(then) => Some(&then.detail.row),
-            None => self.list.window.selected(),
+            None => self.shown_list().window.selected(),
         }
     }
 
@@ -27,7 +27,8 @@ impl App {
             Some(then) => Some(&then.detail),
             None => {
                 let id = self.list.window.selected()?.id();
-                self.details.row.as_ref().filter(|detail| detail.row.id() == id)
+                let detail = self.details.row.as_ref().filter(|_| self.screen.past().is_none());
+                detail.filter(|detail| detail.row.id() == id)
             }
         }
     }

@@ -15,8 +15,8 @@ use crate::tui::widgets::json_tree::JsonTree;
 
 /// Asks for the piece of the value that comes next, or that was before.
 pub fn next_piece(app: &mut App, forwards: bool) -> Vec<Effect> {
-    // Of an entry as it was the first piece is all that is read.
-    let Some(detail) = app.details.row.as_ref().filter(|_| app.then().is_none()) else { return Vec::new() };
+    // Of the past the first piece is all that is read.
+    let Some(detail) = app.details.row.as_ref().filter(|_| app.shows_detail()) else { return Vec::new() };
     let Some(offset) = detail.next_piece(forwards) else { return Vec::new() };
     if app.details.pending_chunk.is_some() {
         return Vec::new();

@@ -14,8 +14,8 @@ pub(super) fn marked() -> App {
 }
 
 fn mark_of(app: &App, name: &str) -> MarkState {
-    let entry = app.list.window.get(&RowId::Entry(key(name))).and_then(Row::entry);
-    app.list.marks.mark_of(entry.unwrap_or_else(|| panic!("no row {name}")))
+    let row = app.list.window.get(&RowId::Entry(key(name)));
+    app.list.marks.mark_of(row.unwrap_or_else(|| panic!("no row {name}")))
 }
 
 /// The preview that was asked for, with its number.
@@ -71,7 +71,8 @@ fn selected_all(app: &mut App, number: RequestId, count: usize, has_more: bool) 
     let flag =
         app.list.window.get(&RowId::Entry(key("feature:dark_mode"))).and_then(Row::entry).unwrap().clone();
     let others = (1..count).map(|number| entry(&format!("k{number:05}"), "v", None));
-    let selection = Selection { entries: others.chain([flag]).collect(), has_more };
+    let entries = others.chain([flag]).map(|entry| (entry.key.clone(), Some(entry))).collect();
+    let selection = Selection { entries, has_more };
     answer(app, Reply::Bulk(number, Box::new(BulkReply::Selected(Ok(Some(selection))))));
 }
 

@@ -1,22 +1,29 @@
 //! Going through the past.
 
-use crate::store::{ErrorKind, HistorySpan, Moment, When};
+use crate::store::{ErrorKind, HistorySpan, Key, Moment, When};
 use crate::tui::bulk;
-use crate::tui::bulk::{BulkCounts, BulkProgress, BulkReply, BulkRequest, BulkResult};
+use crate::tui::bulk::{
+    BulkCounts, BulkProgress, BulkReply, BulkRequest, BulkResult, SelectRequest, Selection,
+};
 use crate::tui::list::diff_row::{DiffKind, DiffRow};
 use crate::tui::list::filter::Filter;
 use crate::tui::list::sort::{Sort, SortBy};
 use crate::tui::list::window::{CAPACITY, PAGE};
 use crate::tui::request::RequestId;
-use crate::tui::screens::past::state::{DiffKeys, DiffRequest, PageFrom, PastPage, PastRequest, PastTarget};
+use crate::tui::screens::past::state::{PastPage, PastRequest, PastTarget};
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::testing::fixtures::{past, rows_then};
+use crate::tui::timers::Timer;
 use crate::tui::update::tests::*;
+
+fn by_key(key: Key) -> Position {
+    Position::Name(RowId::Entry(key))
+}
 
 /// The question that was asked, with its number.
 fn visit(effects: &[Effect]) -> (RequestId, PastRequest) {
     let mut visits = effects.iter().filter_map(|effect| match effect {
-        Effect::ReadPast(number, visit) => Some((*number, visit.clone())),
+        Effect::ReadPast(visit) => Some((visit.load.generation, visit.clone())),
         _ => None,
     });
     visits.next().unwrap_or_else(|| panic!("no question about the past: {effects:?}"))
@@ -25,7 +32,7 @@ fn visit(effects: &[Effect]) -> (RequestId, PastRequest) {
 fn arrive(app: &mut App, number: RequestId, revision: i64) -> Vec<Effect> {
     let visited = PastPage {
         place: Some(past(revision)),
-        page: PageFrom::From(None),
+        from: LoadFrom::Start,
         rows: Some(rows_then()),
         is_end: true,
         pruned: None,
@@ -34,9 +41,9 @@ fn arrive(app: &mut App, number: RequestId, revision: i64) -> Vec<Effect> {
 }
 
 /// The question for all that differs, with its number.
-fn differing(effects: &[Effect]) -> (RequestId, DiffRequest) {
+fn differing(effects: &[Effect]) -> (RequestId, SelectRequest) {
     match effects {
-        [.., Effect::Bulk(number, BulkRequest::Differing(differing))] => (*number, differing.clone()),
+        [.., Effect::Bulk(number, BulkRequest::Select(asked))] => (*number, asked.clone()),
         other => panic!("no such question: {other:?}"),
     }
 }
@@ -66,7 +73,8 @@ fn a_moment_that_cannot_be_read_stays_to_be_mended() {
 /// What of the sample differs.
 fn differ(has_more: bool) -> BulkReply {
     let rows = rows_then().into_iter().filter(|row| row.difference() != DiffKind::None);
-    BulkReply::Differ(Ok(Some(DiffKeys { entries: rows.map(|row| (row.key, row.now)).collect(), has_more })))
+    let entries = rows.map(|row| (row.key, row.now)).collect();
+    BulkReply::Selected(Ok(Some(Selection { entries, has_more })))
 }
 
 /// Marks what differs, as far as it was found.
@@ -87,7 +95,7 @@ pub(super) fn travelled(revision: i64) -> App {
 fn the_past_begins_with_the_cursor_on_what_it_was_on() {
     let mut app = at("feature:dark_mode");
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('p')));
-    assert_eq!(asked.from, PageFrom::From(None));
+    assert_eq!(asked.load.from, LoadFrom::Start);
     arrive(&mut app, number, 41);
     let under = |app: &App| app.screen.past().unwrap().selected().unwrap().key.to_text();
     assert_eq!(under(&app), "feature:dark_mode");
@@ -95,13 +103,14 @@ fn the_past_begins_with_the_cursor_on_what_it_was_on() {
     let mut app = at("feature:dark_mode");
     app.list.window.at_start = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('p')));
-    assert_eq!(asked.from, PageFrom::From(Some(key("feature:dark_mode"))));
+    assert_eq!(asked.load.from, LoadFrom::At(by_key(key("feature:dark_mode"))));
     let rows: Vec<_> = rows_then().into_iter().filter(|row| row.key >= key("feature:dark_mode")).collect();
-    let page = asked.from;
-    let visited = PastPage { place: Some(past(41)), page, rows: Some(rows), is_end: true, pruned: None };
+    let page = asked.load.from;
+    let visited =
+        PastPage { place: Some(past(41)), from: page, rows: Some(rows), is_end: true, pruned: None };
     let effects = answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited))));
     assert_eq!(under(&app), "feature:dark_mode");
-    assert!(matches!(visit(&effects).1.from, PageFrom::Before(_)), "and what is before it");
+    assert!(matches!(visit(&effects).1.load.from, LoadFrom::Before(_)), "and what is before it");
 }
 
 #[test]
@@ -150,8 +159,8 @@ fn no_key_changes_anything_in_the_past_but_restoring_which_asks() {
     let Some(Dialog::Confirm(_)) = app.focus.dialog() else { panic!("{:?}", app.focus.dialog()) };
     assert_eq!(press(&mut app, KeyCode::Char('R')), []);
     let effects = press(&mut app, KeyCode::Char('y'));
-    let WriteKind::Restore(restore) = &written(&effects).what else { panic!("{effects:?}") };
-    let seen: Vec<_> = restore.entries.iter().map(|(key, now)| (key.to_text(), now.is_some())).collect();
+    let WriteKind::Bulk(_, bulk) = &written(&effects).what else { panic!("{effects:?}") };
+    let seen: Vec<_> = bulk.marks.keys().iter().map(|(key, now)| (key.to_text(), now.is_some())).collect();
     let expected = [("feature:dark_mode", true), ("new:key", true), ("session:old", false)];
     assert_eq!(seen, expected.map(|(key, there)| (key.to_string(), there)));
 }
@@ -168,7 +177,7 @@ fn read_only_restores_nothing() {
 fn what_others_change_is_read_again_but_not_at_once() {
     let mut app = travelled(38);
     let effects = answer(&mut app, Reply::Changed(CommitNotice::Anything));
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::ReadPast(..))), "{effects:?}");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::ReadPast(_))), "{effects:?}");
     let later = NOW.plus(Duration::from_secs(1));
     assert!(app.next_wakeup(NOW).unwrap() < later);
     let (_, asked) = visit(&pass(&mut app, later));
@@ -186,13 +195,8 @@ fn what_is_pruned_is_said_and_the_oldest_is_shown() {
         span,
         ..past(41)
     };
-    let visited = PastPage {
-        place: Some(place),
-        page: PageFrom::From(None),
-        rows: Some(rows_then()),
-        is_end: true,
-        pruned,
-    };
+    let visited =
+        PastPage { place: Some(place), from: LoadFrom::Start, rows: Some(rows_then()), is_end: true, pruned };
     answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited))));
     assert!(status(&app).contains("revision 12"), "{}", status(&app));
     press(&mut app, KeyCode::Esc);
@@ -264,8 +268,8 @@ fn half_pages_the_first_row_and_the_last() {
     type_text(&mut app, "g");
     assert_eq!(cursor(&app), "config");
     // What is not in memory is read.
-    app.screen.past_mut().unwrap().window.at_start = false;
-    assert_eq!(visit(&press(&mut app, KeyCode::Char('g'))).1.from, PageFrom::From(None));
+    app.screen.past_mut().unwrap().list.window.at_start = false;
+    assert_eq!(visit(&press(&mut app, KeyCode::Char('g'))).1.load.from, LoadFrom::Start);
 }
 
 #[test]
@@ -274,15 +278,15 @@ fn the_past_is_filtered_as_one_types_and_the_list_is_not() {
     press(&mut app, KeyCode::Char('/'));
     let (_, asked) = visit(&type_text(&mut app, "s"));
     assert!(matches!(asked.goal, PastTarget::Stay(moment) if moment.revision == Revision(38)), "{asked:?}");
-    assert_eq!((asked.from, asked.filter), (PageFrom::From(None), Filter::parse("s").unwrap()));
+    assert_eq!((asked.load.from, asked.load.filter), (LoadFrom::Start, Filter::parse("s").unwrap()));
     let effects = type_text(&mut app, " ttl:x");
-    assert!(app.screen.past().unwrap().filter_line.mistake().is_some());
+    assert!(app.screen.past().unwrap().list.filter_line.mistake().is_some());
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Load(_))), "{effects:?}");
     press(&mut app, KeyCode::Enter);
     assert!(!app.focus.is_filter_line() && app.list.filter_line.text().is_empty());
     // Back leads out step by step.
     press(&mut app, KeyCode::Esc);
-    assert_eq!(app.screen.past().unwrap().filter_line.text(), "");
+    assert_eq!(app.screen.past().unwrap().list.filter_line.text(), "");
     press(&mut app, KeyCode::Esc);
     assert!(app.screen.past().is_none());
 }
@@ -293,7 +297,7 @@ fn a_filter_that_is_typed_before_the_past_has_come_is_not_lost() {
     visit(&press(&mut app, KeyCode::Char('p')));
     press(&mut app, KeyCode::Char('/'));
     let (_, asked) = visit(&type_text(&mut app, "x"));
-    assert_eq!((asked.goal, asked.filter), (PastTarget::Newest, Filter::parse("x").unwrap()));
+    assert_eq!((asked.goal, asked.load.filter), (PastTarget::Newest, Filter::parse("x").unwrap()));
 }
 
 #[test]
@@ -358,7 +362,7 @@ fn a_key_that_does_nothing_in_the_past_says_why() {
 }
 
 fn marked(app: &App) -> usize {
-    app.screen.past().unwrap().marks.len()
+    app.screen.past().unwrap().list.marks.keys().len()
 }
 
 #[test]
@@ -369,14 +373,15 @@ fn all_that_differs_is_marked_whatever_was_read_of_it() {
     press(&mut app, KeyCode::Enter);
     arrive(&mut app, number, 38);
     let (number, asked) = differing(&press(&mut app, KeyCode::Char('*')));
-    let moment = app.screen.past().unwrap().place.as_ref().unwrap().moment;
-    let expected = DiffRequest { moment, view: View::Keys, filter: Filter::parse("e").unwrap() };
+    let moment = app.screen.past().unwrap().place.as_ref().map(|place| place.moment);
+    let filter = Filter::parse("e").unwrap();
+    let expected = SelectRequest { view: View::Keys, filter, at: NOW, moment };
     assert_eq!(asked, expected);
     answer(&mut app, Reply::Bulk(number, Box::new(differ(true))));
     assert_eq!(marked(&app), 3);
     assert!(status(&app).contains("there are more"), "{}", status(&app));
     // Of those that are marked no row need be in memory for the question to count them.
-    app.screen.past_mut().unwrap().window.clear();
+    app.screen.past_mut().unwrap().list.window.clear();
     press(&mut app, KeyCode::Char('R'));
     let Some(Dialog::Confirm(confirm)) = app.focus.dialog() else { panic!("{:?}", app.focus.dialog()) };
     assert_eq!(confirm.lines, ["Make 3 entries again what they were at revision 38?", "  and 3 more"]);
@@ -413,7 +418,7 @@ fn what_differs_is_looked_for_where_a_step_that_is_on_its_way_leads_to() {
     let (number, _) = visit(&press(&mut app, KeyCode::Left));
     assert_eq!(press(&mut app, KeyCode::Char('*')), []);
     let (_, asked) = differing(&arrive(&mut app, number, 37));
-    assert_eq!(asked.moment.revision, Revision(37));
+    assert_eq!(asked.moment.unwrap().revision, Revision(37));
     // Whoever goes on does not mean it any more.
     let (number, _) = visit(&press(&mut app, KeyCode::Left));
     type_text(&mut app, "*[");
@@ -449,16 +454,16 @@ fn a_past_that_takes_long_to_read_is_not_read_over_and_over() {
     update(&mut app, news(), seconds(1));
     let visited = PastPage {
         place: Some(past(38)),
-        page: PageFrom::From(None),
+        from: LoadFrom::Start,
         rows: Some(rows_then()),
         is_end: true,
         pruned: None,
     };
     let read = Message::Reply(Reply::PastPage(number, Box::new(Ok(visited))));
     update(&mut app, read, seconds(2));
-    let asks = |effects: Vec<Effect>| effects.iter().any(|effect| matches!(effect, Effect::ReadPast(..)));
+    let asks = |effects: Vec<Effect>| effects.iter().any(|effect| matches!(effect, Effect::ReadPast(_)));
     assert!(!asks(pass(&mut app, seconds(5))));
-    assert_eq!(app.screen.past().unwrap().again, Some(seconds(6)));
+    assert_eq!(app.due(Timer::Rows), Some(seconds(6)));
     assert!(asks(pass(&mut app, seconds(6))));
 }
 
@@ -487,11 +492,11 @@ fn many(range: std::ops::Range<usize>) -> Vec<DiffRow> {
 fn answer_page(
     app: &mut App,
     number: RequestId,
-    page: PageFrom,
+    page: LoadFrom,
     rows: Vec<DiffRow>,
     is_end: bool,
 ) -> Vec<Effect> {
-    let visited = PastPage { place: None, page, rows: Some(rows), is_end, pruned: None };
+    let visited = PastPage { place: None, from: page, rows: Some(rows), is_end, pruned: None };
     answer(app, Reply::PastPage(number, Box::new(Ok(visited))))
 }
 
@@ -499,32 +504,32 @@ fn answer_page(
 fn rows_that_differ_do_not_pile_up_while_one_goes_through_them() {
     let mut app = travelled(38);
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('d')));
-    answer_page(&mut app, number, asked.from, many(0..PAGE), false);
+    answer_page(&mut app, number, asked.load.from, many(0..PAGE), false);
     let mut read = PAGE;
     for _ in 0..20 {
         let (number, asked) = visit(&press(&mut app, KeyCode::Char('G')));
-        assert_eq!(asked.from, PageFrom::After(key(&format!("k{:05}", read - 1))));
-        answer_page(&mut app, number, asked.from, many(read..read + PAGE), false);
+        assert_eq!(asked.load.from, LoadFrom::After(by_key(key(&format!("k{:05}", read - 1)))));
+        answer_page(&mut app, number, asked.load.from, many(read..read + PAGE), false);
         read += PAGE;
-        assert!(app.screen.past().unwrap().window.rows().len() <= CAPACITY + PAGE);
+        assert!(app.screen.past().unwrap().list.window.rows().len() <= CAPACITY + PAGE);
     }
     // A step reads no more than is there, from the first row that is.
-    let first = app.screen.past().unwrap().window.rows()[0].key.clone();
+    let first = app.screen.past().unwrap().rows().next().unwrap().key.clone();
     let (_, asked) = visit(&press(&mut app, KeyCode::Left));
-    assert_eq!((asked.from, asked.only_different), (PageFrom::From(Some(first)), true));
-    assert!(asked.limit <= CAPACITY + PAGE);
+    assert_eq!((asked.load.from, asked.only_different), (LoadFrom::At(by_key(first)), true));
+    assert!(asked.load.limit <= CAPACITY + PAGE);
 }
 
 #[test]
 fn rows_that_differ_are_read_again_on_the_way_back() {
     let mut app = travelled(38);
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('d')));
-    answer_page(&mut app, number, asked.from, many(0..PAGE), false);
-    app.screen.past_mut().unwrap().window.at_start = false;
+    answer_page(&mut app, number, asked.load.from, many(0..PAGE), false);
+    app.screen.past_mut().unwrap().list.window.at_start = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Up));
-    assert_eq!(asked.from, PageFrom::Before(key("k00000")));
-    answer_page(&mut app, number, asked.from, Vec::new(), true);
-    assert!(app.screen.past().unwrap().window.at_start);
+    assert_eq!(asked.load.from, LoadFrom::Before(by_key(key("k00000"))));
+    answer_page(&mut app, number, asked.load.from, Vec::new(), true);
+    assert!(app.screen.past().unwrap().list.window.at_start);
 }
 
 #[test]
@@ -533,18 +538,18 @@ fn the_past_is_sorted_by_the_same_keys_and_says_so() {
     type_text(&mut app, "j");
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('s')));
     let changed = SortBy::Changed.usual();
-    assert_eq!((asked.sort, asked.from), (Some(changed), PageFrom::From(None)));
+    assert_eq!((asked.load.sort, asked.load.from), (Some(changed), LoadFrom::Start));
     let mut rows = rows_then();
     rows.reverse();
-    answer_page(&mut app, number, PageFrom::From(None), rows, true);
+    answer_page(&mut app, number, LoadFrom::Start, rows, true);
     assert_eq!(cursor(&app), "feature:dark_mode", "the cursor stays on its entry");
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('S')));
-    assert_eq!(asked.sort, Some(Sort { descending: false, ..changed }));
-    answer_page(&mut app, number, PageFrom::From(None), rows_then(), true);
+    assert_eq!(asked.load.sort, Some(Sort { descending: false, ..changed }));
+    answer_page(&mut app, number, LoadFrom::Start, rows_then(), true);
     let (_, asked) = visit(&press(&mut app, KeyCode::Left));
-    assert_eq!(asked.sort, Some(Sort { descending: false, ..changed }), "a step leaves it sorted");
+    assert_eq!(asked.load.sort, Some(Sort { descending: false, ..changed }), "a step leaves it sorted");
     type_text(&mut app, ":sort size");
-    assert_eq!(visit(&press(&mut app, KeyCode::Enter)).1.sort, Some(SortBy::Size.usual()));
+    assert_eq!(visit(&press(&mut app, KeyCode::Enter)).1.load.sort, Some(SortBy::Size.usual()));
     // The list of the present is not touched by it.
     assert!(app.list.sorts.is_empty());
 }
@@ -554,9 +559,9 @@ fn the_past_begins_sorted_as_the_list_is() {
     let mut app = at("config");
     type_text(&mut app, ":sort size");
     press(&mut app, KeyCode::Enter);
-    assert_eq!(visit(&press(&mut app, KeyCode::Char('p'))).1.sort, Some(SortBy::Size.usual()));
+    assert_eq!(visit(&press(&mut app, KeyCode::Char('p'))).1.load.sort, Some(SortBy::Size.usual()));
     let mut app = sample(View::Expiring, SIZE);
-    assert_eq!(visit(&press(&mut app, KeyCode::Char('p'))).1.sort, Some(SortBy::Left.usual()));
+    assert_eq!(visit(&press(&mut app, KeyCode::Char('p'))).1.load.sort, Some(SortBy::Left.usual()));
 }
 
 #[test]
@@ -565,29 +570,23 @@ fn a_past_with_too_many_rows_to_be_sorted_is_in_the_order_of_its_keys() {
     type_text(&mut app, "jj");
     let under = cursor(&app);
     let (number, _) = visit(&press(&mut app, KeyCode::Char('s')));
-    let visited =
-        PastPage { place: None, page: PageFrom::From(None), rows: None, is_end: false, pruned: None };
+    let visited = PastPage { place: None, from: LoadFrom::Start, rows: None, is_end: false, pruned: None };
     let (number, asked) = visit(&answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited)))));
-    assert_eq!((asked.sort, &asked.from), (None, &PageFrom::From(Some(key(&under)))));
+    assert_eq!((asked.load.sort, &asked.load.from), (None, &LoadFrom::At(by_key(key(&under)))));
     assert!(status(&app).contains("more than 20,000 rows are not sorted"), "{}", status(&app));
     let rows: Vec<_> = rows_then().into_iter().filter(|row| row.key.to_text() >= under).collect();
-    answer_page(&mut app, number, asked.from, rows, true);
+    answer_page(&mut app, number, asked.load.from, rows, true);
     assert_eq!(cursor(&app), under);
     // A filter may make them few enough.
     press(&mut app, KeyCode::Esc);
     let mut app = sample(View::Expiring, SIZE);
     let (number, _) = visit(&press(&mut app, KeyCode::Char('p')));
-    let visited = PastPage {
-        place: Some(past(38)),
-        page: PageFrom::From(None),
-        rows: None,
-        is_end: false,
-        pruned: None,
-    };
+    let visited =
+        PastPage { place: Some(past(38)), from: LoadFrom::Start, rows: None, is_end: false, pruned: None };
     let (_, asked) = visit(&answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited)))));
-    assert_eq!(asked.sort, None);
+    assert_eq!(asked.load.sort, None);
     press(&mut app, KeyCode::Char('/'));
-    assert_eq!(visit(&type_text(&mut app, "a")).1.sort, Some(SortBy::Left.usual()));
+    assert_eq!(visit(&type_text(&mut app, "a")).1.load.sort, Some(SortBy::Left.usual()));
 }
 
 #[test]
@@ -595,10 +594,11 @@ fn more_rows_do_not_make_what_is_shown_of_the_present_new() {
     let mut app = travelled(41);
     answer(&mut app, Reply::Changed(CommitNotice::Anything));
     let past_view = app.screen.past_mut().unwrap();
-    past_view.window.at_end = false;
+    past_view.list.window.at_end = false;
     let (number, asked) = visit(&press(&mut app, KeyCode::Char('j')));
-    assert!(matches!((asked.goal, &asked.from), (PastTarget::Stay(_), PageFrom::After(_))), "{asked:?}");
-    let more = PastPage { place: None, page: asked.from, rows: Some(Vec::new()), is_end: true, pruned: None };
+    assert!(matches!((asked.goal, &asked.load.from), (PastTarget::Stay(_), LoadFrom::After(_))), "{asked:?}");
+    let more =
+        PastPage { place: None, from: asked.load.from, rows: Some(Vec::new()), is_end: true, pruned: None };
     answer(&mut app, Reply::PastPage(number, Box::new(Ok(more))));
     // Until it is read again, the screen tells how old it is.
     let later = |millis| NOW.plus(Duration::from_millis(millis));
@@ -622,13 +622,13 @@ fn what_expires_in_the_present_is_read_again_without_a_commit() {
     rows[0].now.as_mut().unwrap().expires_at = Some(soon);
     let visited = PastPage {
         place: Some(past(41)),
-        page: PageFrom::From(None),
+        from: LoadFrom::Start,
         rows: Some(rows),
         is_end: true,
         pruned: None,
     };
     answer(&mut app, Reply::PastPage(number, Box::new(Ok(visited))));
-    let asks = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::ReadPast(..)));
+    let asks = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::ReadPast(_)));
     assert!(!asks(&pass(&mut app, Millis(soon.0 - 1))));
     assert!(asks(&pass(&mut app, soon)));
 }

@@ -1,6 +1,7 @@
 //! The list of the past in the order of its keys: what belongs into it, and reading a page of it.
 
 use crate::store::{Entry, Key, KeyRange, Moment, Order, Scan, Store, StoreError};
+use crate::tui::effect::Load;
 use crate::tui::keys::action::View;
 use crate::tui::list::diff_row::{DiffKind, DiffRow};
 use crate::tui::list::filter::Filter;
@@ -22,8 +23,8 @@ pub struct PastQuery {
 
 impl PastQuery {
     pub fn of(visit: &PastRequest) -> PastQuery {
-        let PastRequest { view, filter, only_different, .. } = visit;
-        PastQuery { view: *view, filter: filter.clone(), only_different: *only_different }
+        let Load { view, filter, .. } = &visit.load;
+        PastQuery { view: *view, filter: filter.clone(), only_different: visit.only_different }
     }
 
     /// How much is read of each value: as much as a row shows and the filter asks for.

@@ -7,7 +7,9 @@ use crate::store::{Expiry, Operation, Options, SqliteStore, State, Transaction, 
 use crate::time::{Clock, ManualClock, Millis};
 use crate::tui::keys::action::View;
 use crate::tui::list::filter::Filter;
+use crate::tui::list::row::RowId;
 use crate::tui::list::sort::SortBy;
+use crate::tui::list::state::ListState;
 use crate::tui::screens::past::read::*;
 
 const NOON: Millis = Millis(1_800_000_000_000);
@@ -40,15 +42,12 @@ fn commit(store: &SqliteStore, operations: Vec<Operation>) -> Revision {
 
 /// All that differs, or all that there is, since a revision.
 fn asked(revision: Revision) -> PastRequest {
-    PastRequest {
-        goal: PastTarget::When(When::Revision(revision)),
-        view: View::Keys,
-        filter: Filter::default(),
-        only_different: false,
-        sort: None,
-        from: PageFrom::From(None),
-        limit: 300,
-    }
+    let load = ListState::new(View::Keys).request(LoadFrom::Start, 300);
+    PastRequest { goal: PastTarget::When(When::Revision(revision)), only_different: false, load }
+}
+
+fn by_key(key: Key) -> Position {
+    Position::Name(RowId::Entry(key))
 }
 
 fn visited(store: &SqliteStore, visit: PastRequest) -> PastPage {
@@ -65,21 +64,25 @@ fn what_differs_is_read_in_pieces_there_and_back() {
     let put = |number, text| put(key(number), text, Expiry::Clear);
     let began = commit(&store, (0..1000).map(|number| put(number, "then")).collect());
     commit(&store, (0..500).map(|number| put(number * 2, "now")).collect());
-    let differing = PastRequest { only_different: true, ..asked(began) };
-    let differing = |from| visited(&store, PastRequest { from, ..differing.clone() });
-    let first = differing(PageFrom::From(None));
+    let differing = |from| {
+        let asked = asked(began);
+        visited(&store, PastRequest { only_different: true, load: Load { from, ..asked.load }, ..asked })
+    };
+    let first = differing(LoadFrom::Start);
     let expected = |range: std::ops::Range<usize>| -> Vec<String> {
         range.map(|place| key(place * 2).to_text()).collect()
     };
     assert_eq!((keys(&first), first.is_end), (expected(0..300), false));
-    let second = differing(PageFrom::After(key(299 * 2)));
+    let second = differing(LoadFrom::After(by_key(key(299 * 2))));
     assert_eq!((keys(&second), second.is_end), (expected(300..500), true));
-    let back = differing(PageFrom::Before(key(400 * 2)));
+    let back = differing(LoadFrom::Before(by_key(key(400 * 2))));
     assert_eq!((keys(&back), back.is_end), (expected(100..400), false));
-    let back = differing(PageFrom::Before(key(100 * 2)));
+    let back = differing(LoadFrom::Before(by_key(key(100 * 2))));
     assert_eq!((keys(&back), back.is_end), (expected(0..100), true));
-    let here = differing(PageFrom::From(Some(key(77))));
+    let here = differing(LoadFrom::At(by_key(key(77))));
     assert_eq!(keys(&here), expected(39..339));
+    let last = differing(LoadFrom::End);
+    assert_eq!((keys(&last), last.is_end), (expected(200..500), false));
 }
 
 #[test]
@@ -101,7 +104,9 @@ fn what_expired_soonest_at_that_moment_comes_first() {
     ];
     commit(&store, now);
     let sort = Some(SortBy::Left.usual());
-    let found = visited(&store, PastRequest { view: View::Expiring, sort, ..asked(began) });
+    let asked = asked(began);
+    let load = Load { view: View::Expiring, sort, ..asked.load };
+    let found = visited(&store, PastRequest { load, ..asked });
     // What did not expire then, or was not there, comes last.
     assert_eq!(keys(&found), ["b:soon", "d:between", "a:later", "c:never", "e:new"]);
     assert!(found.is_end);
@@ -111,7 +116,8 @@ fn what_expired_soonest_at_that_moment_comes_first() {
 fn there_is_a_most_that_is_sorted() {
     let (_folder, store) = store();
     let began = commit(&store, (0..MOST).map(|number| put(key(number), "1", Expiry::Clear)).collect());
-    let sorted = PastRequest { sort: Some(SortBy::Name.usual()), ..asked(began) };
+    let mut sorted = asked(began);
+    sorted.load.sort = Some(SortBy::Name.usual());
     assert_eq!(visited(&store, sorted.clone()).rows.map(|rows| rows.len()), Some(MOST));
     commit(&store, vec![put(key(MOST), "1", Expiry::Clear)]);
     let found = visited(&store, sorted);
@@ -157,7 +163,8 @@ fn what_is_held_is_what_is_read_anew() {
         if random.usize(..8) == 0 {
             let (view, filter, sort) = lists[random.usize(..lists.len())];
             let (filter, only_different) = (Filter::parse(filter).unwrap(), random.bool());
-            visit = PastRequest { view, filter, sort, only_different, from: PageFrom::From(None), ..visit };
+            let load = Load { view, filter, sort, from: LoadFrom::Start, ..visit.load };
+            visit = PastRequest { only_different, load, ..visit };
             shown.clear();
         }
         (0..random.usize(..4)).for_each(|_| something(&store, &clock, &mut random, KEYS));
@@ -176,15 +183,15 @@ fn what_is_held_is_what_is_read_anew() {
             visiting.place().unwrap().moment
         };
         let moment = place(&visit);
-        let any = |random: &mut fastrand::Rng| random.choice(&shown).cloned();
-        visit.from = match random.usize(..4) {
-            _ if visit.sort.is_some() => PageFrom::From(None),
-            0 => PageFrom::From(any(&mut random)),
-            1 => any(&mut random).map_or(PageFrom::From(None), PageFrom::After),
-            2 => any(&mut random).map_or(PageFrom::From(None), PageFrom::Before),
-            _ => PageFrom::From(None),
+        let any = |random: &mut fastrand::Rng| random.choice(&shown).cloned().map(by_key);
+        visit.load.from = match random.usize(..4) {
+            _ if visit.load.sort.is_some() => LoadFrom::Start,
+            0 => any(&mut random).map_or(LoadFrom::Start, LoadFrom::At),
+            1 => any(&mut random).map_or(LoadFrom::Start, LoadFrom::After),
+            2 => any(&mut random).map_or(LoadFrom::Start, LoadFrom::Before),
+            _ => LoadFrom::Start,
         };
-        visit.limit = random.usize(1..40);
+        visit.load.limit = random.usize(1..40);
         let asked = PastRequest { goal: PastTarget::Stay(moment), ..visit.clone() };
         was_held += usize::from(held.is_some());
         let visiting = PastReader { store: &store, visit: asked.clone(), is_outdated: &|| false };
@@ -206,7 +213,8 @@ fn a_step_in_a_list_that_was_looked_through_looks_at_what_is_changed_by_it() {
     commit(&store, vec![put(flag(), "false", Expiry::Clear)]);
     let mut held = None;
     let mut go = |revision| {
-        let visit = PastRequest { view: View::Flags, ..asked(revision) };
+        let mut visit = asked(revision);
+        visit.load.view = View::Flags;
         // Whoever looks through the whole list asks whether it is still wanted.
         let looks = std::cell::Cell::new(0);
         let is_outdated = || {
