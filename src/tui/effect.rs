@@ -1,18 +1,17 @@
 //! What an update wants done elsewhere, and what comes back: the only way between the interface
 //! and the database.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config::Context;
 use crate::store::{Change, Entry, ErrorKind, Key, Location, Moment, Reset, Revision, Seen, StoreError};
 use crate::tui::bulk::{BulkReply, BulkRequest};
 use crate::tui::connection::saved_session::SavedSession;
-use crate::tui::keys::action::{Action, View};
-use crate::tui::list::filter::Filter;
-use crate::tui::list::row::{Position, Row, RowId};
+use crate::tui::keys::action::Action;
+use crate::tui::list::load::{Load, LoadFrom, Refresh};
+use crate::tui::list::row::{Row, RowId};
 use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};
-use crate::tui::list::sort::Sort;
 use crate::tui::list::tree::GroupSize;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::requests::{DebuggerReply, DebuggerRequest};
@@ -156,49 +155,6 @@ pub enum Figure {
     Known(Vec<Revision>),
     /// How much is in these groups of keys.
     Weigh(Vec<Key>),
-}
-
-/// Rows to be read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Load {
-    pub generation: RequestId,
-    pub view: View,
-    pub filter: Filter,
-    /// Of the history: the entry or the lock that it is of; `None` for all of it.
-    pub scope: Option<RowId>,
-    /// Of keys as a tree: the groups that are open; `None` for a list.
-    pub tree: Option<BTreeSet<Key>>,
-    /// By what the rows are sorted, if not in the order of the view.
-    pub sort: Option<Sort>,
-    pub from: LoadFrom,
-    /// How many rows.
-    pub limit: usize,
-}
-
-/// What may have changed of a list of runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Refresh {
-    pub generation: RequestId,
-    pub filter: Filter,
-    /// The newest run that is known, where runs that are newer belong into the list.
-    pub newest: Option<i64>,
-    /// The runs of the list that had not ended.
-    pub open: Vec<i64>,
-}
-
-/// Where rows are read from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LoadFrom {
-    /// The first rows of the list.
-    Start,
-    /// The last rows of the list.
-    End,
-    /// The row at this place, and those that follow it.
-    At(Position),
-    /// The rows that follow this place.
-    After(Position),
-    /// The rows before this place.
-    Before(Position),
 }
 
 /// What comes back.

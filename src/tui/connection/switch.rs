@@ -6,8 +6,9 @@ use crate::tui::app::App;
 use crate::tui::connection::saved_session::SavedSession;
 use crate::tui::connection::{Connecting, reset};
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom};
+use crate::tui::effect::{DatabaseInfo, Effect};
 use crate::tui::keys::action::View;
+use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Position, RowId, RowOrder};
 use crate::tui::request::RequestId;
 

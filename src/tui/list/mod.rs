@@ -9,6 +9,7 @@ pub mod diff_row;
 pub mod draw;
 pub mod filter;
 pub mod filter_line;
+pub mod load;
 pub mod lock_keys;
 pub mod lookalikes;
 pub mod marks;

@@ -5,7 +5,8 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use crate::store::{Entry, Process, Store};
-use crate::tui::effect::{Load, LoadFrom, Reply};
+use crate::tui::effect::Reply;
+use crate::tui::list::load::{Load, LoadFrom};
 use crate::tui::list::lock_keys::LockKeys;
 use crate::tui::list::row::Row;
 use crate::tui::message::{Message, send};

@@ -1,7 +1,8 @@
 //! Lists that are sorted by something that no index has: they are read as a whole, so there is a most.
 
 use crate::store::{KeyRange, Scan, StoreError, entry_pages};
-use crate::tui::effect::{LoadFrom, Reply};
+use crate::tui::effect::Reply;
+use crate::tui::list::load::LoadFrom;
 use crate::tui::list::read::{LIST_VALUE, ListReader, PIECE, shortened};
 use crate::tui::list::row::{Row, RowOrder};
 use crate::tui::list::sort::Sort;

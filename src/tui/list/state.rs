@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::store::Change;
 use crate::time::Millis;
-use crate::tui::effect::{Load, LoadFrom};
 use crate::tui::keys::action::View;
 use crate::tui::list::filter_line::FilterLine;
+use crate::tui::list::load::{Load, LoadFrom};
 use crate::tui::list::marks::Marks;
 use crate::tui::list::row::{Row, RowId, RowOrder};
 use crate::tui::list::sort::Sort;

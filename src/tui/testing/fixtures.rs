@@ -8,9 +8,10 @@ use crate::store::{
 };
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::effect::{DatabaseInfo, Effect, LoadFrom, Reply};
+use crate::tui::effect::{DatabaseInfo, Effect, Reply};
 use crate::tui::keys::action::View;
 use crate::tui::list::diff_row::DiffRow;
+use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
 use crate::tui::list::run_tasks::Tasks;
 use crate::tui::message::Message;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::store::{Change, Entry, Key};
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::effect::LoadFrom;
+use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
 use crate::tui::list::window::ListEnd;
 use crate::tui::throttle::rest_after;

@@ -3,8 +3,9 @@
 use crate::store::{Change, Key, Subject};
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::effect::{Effect, Figure, LoadFrom};
+use crate::tui::effect::{Effect, Figure};
 use crate::tui::keys::action::View;
+use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
 use crate::tui::list::tree::{COUNT_AGAIN, GroupSize};
 use crate::tui::throttle::rest_after;

@@ -1,8 +1,8 @@
 //! Lists of entries in the order of their keys.
 
 use crate::store::{KeyRange, Order, Scan, StoreError};
-use crate::tui::effect::LoadFrom;
 use crate::tui::keys::action::View;
+use crate::tui::list::load::LoadFrom;
 use crate::tui::list::read::{KEYS, LIST_VALUE, ListReader, PIECE, shortened};
 use crate::tui::list::row::Row;
 

@@ -2,7 +2,7 @@
 
 use crate::store::{Key, StoreError, expiring_pages};
 use crate::time::Millis;
-use crate::tui::effect::LoadFrom;
+use crate::tui::list::load::LoadFrom;
 use crate::tui::list::read::{LIST_VALUE, ListReader, PIECE, shortened};
 use crate::tui::list::row::{Position, Row};
 

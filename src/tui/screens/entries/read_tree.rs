@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::store::{Entry, Key, KeyRange, Order, Scan, StoreError};
-use crate::tui::effect::LoadFrom;
+use crate::tui::list::load::LoadFrom;
 use crate::tui::list::read::{LIST_VALUE, ListReader};
 use crate::tui::list::row::{Group, Position, Row};
 use crate::tui::list::time_series;
@@ -180,9 +180,10 @@ mod tests {
 
     use super::*;
     use crate::store::{Expiry, Options, Process, SqliteStore, State, Transaction, Value};
-    use crate::tui::effect::{Load, Reply};
+    use crate::tui::effect::Reply;
     use crate::tui::keys::action::View;
     use crate::tui::list::filter::Filter;
+    use crate::tui::list::load::Load;
     use crate::tui::list::row::RowOrder;
     use crate::tui::message::Message;
     use crate::tui::request::{CancelToken, RequestId};

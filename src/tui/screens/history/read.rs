@@ -6,7 +6,7 @@ use std::ops::Bound;
 use crate::store::{
     Change, HistoryScan, Key, Page, Revision, StoreError, Subject, change_pages, change_pages_since,
 };
-use crate::tui::effect::LoadFrom;
+use crate::tui::list::load::LoadFrom;
 use crate::tui::list::read::{LIST_VALUE, ListReader, PIECE};
 use crate::tui::list::row::{Position, Row, RowId};
 

@@ -14,8 +14,9 @@ use crate::store::{
 };
 use crate::tui::bulk::SelectRequest;
 use crate::tui::bulk::worker::SeenPage;
-use crate::tui::effect::{Load, LoadFrom, Reply};
+use crate::tui::effect::Reply;
 use crate::tui::list::diff_row::DiffRow;
+use crate::tui::list::load::{Load, LoadFrom};
 use crate::tui::list::read::TREE_VALUE;
 use crate::tui::list::read_sorted::MOST;
 use crate::tui::list::row::Position;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::store::{Change, HistorySpan, Moment, Revision, StoreError, When};
 use crate::time::Millis;
-use crate::tui::effect::{Load, LoadFrom};
 use crate::tui::keys::action::View;
 use crate::tui::list::diff_row::DiffRow;
+use crate::tui::list::load::{Load, LoadFrom};
 use crate::tui::list::row::Row;
 use crate::tui::list::sort::{Sort, SortBy};
 use crate::tui::list::state::ListState;

@@ -1,7 +1,8 @@
 //! What is not on the screen is neither read nor drawn, and is as it should be once it is shown.
 
 use crate::store::{Actor, Key};
-use crate::tui::effect::{Figure, Refresh};
+use crate::tui::effect::Figure;
+use crate::tui::list::load::Refresh;
 use crate::tui::screens::debugger;
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::testing::fixtures::{pressed, runs};

@@ -10,9 +10,10 @@ use crate::store::{
     Changes, Entry, Liveness, Revision, StoreError, all_locks, expiring_pages, kind_inference,
 };
 use crate::time::Millis;
-use crate::tui::effect::{LoadFrom, Reply};
+use crate::tui::effect::Reply;
 use crate::tui::keys::action::View;
 use crate::tui::list;
+use crate::tui::list::load::LoadFrom;
 use crate::tui::list::read::{LIST_VALUE, ListReader};
 use crate::tui::list::row::{LockRow, Row};
 use crate::tui::message::send;

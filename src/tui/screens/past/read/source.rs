@@ -1,10 +1,10 @@
 //! The list of the past in the order of its keys: what belongs into it, and reading a page of it.
 
 use crate::store::{Entry, Key, KeyRange, Moment, Order, Scan, Store, StoreError};
-use crate::tui::effect::Load;
 use crate::tui::keys::action::View;
 use crate::tui::list::diff_row::{DiffKind, DiffRow};
 use crate::tui::list::filter::Filter;
+use crate::tui::list::load::Load;
 use crate::tui::screens::past::read::entry_at;
 use crate::tui::screens::past::state::PastRequest;
 
