@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::store::{Condition, Operation, Outcome, Revision, Store, StoreError, Transaction};
+use crate::store::{Condition, Entry, Operation, Outcome, Revision, Store, StoreError, Transaction};
+use crate::tui::bulk::SkipReason;
+
+/// How much is kept of the value of an entry that is marked, in bytes.
+const REMEMBERED: usize = 64;
 
 /// What is done with one entry, and on which condition.
 pub struct BulkItem<T> {
@@ -12,6 +16,17 @@ pub struct BulkItem<T> {
     pub operation: Operation,
     /// What must hold for that.
     pub condition: Condition,
+}
+
+/// What is done with an entry, and how many bytes its value has; `None` if nothing is, an error if it is left
+/// alone.
+pub type Judged = Result<Option<(BulkItem<Entry>, u64)>, SkipReason>;
+
+/// As much of an entry as is needed to tell later whether it was changed: its revision tells the rest.
+pub fn remembered(mut entry: Entry) -> Entry {
+    entry.stored.truncate(REMEMBERED);
+    entry.stored.shrink_to_fit();
+    entry
 }
 
 /// What became of the parts.

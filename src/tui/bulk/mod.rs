@@ -2,6 +2,7 @@
 
 pub mod commit;
 pub mod draw;
+pub mod restore;
 pub mod update;
 pub mod worker;
 

@@ -18,7 +18,6 @@ use crate::tui::focus::Focus;
 use crate::tui::keys::action::{Action, EntryAction, MarkAction, PastAction};
 use crate::tui::list::marks::{MARKS_MAX, MarkState, Marks};
 use crate::tui::request::RequestId;
-use crate::tui::screens::past;
 use crate::tui::undo;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::write::{Write, WriteKind};
@@ -265,13 +264,14 @@ pub fn done(app: &mut App, bulk: &Bulk, done: BulkResult, now: Millis) {
     };
     let is_restore = matches!(bulk.deed, BulkOperation::Restore(_));
     match app.screen.past_mut() {
-        _ if ended.is_some() => {}
-        Some(past_view) if is_restore => past_view.list.marks = Marks::default(),
-        _ if app.list.marks == bulk.marks => app.list.marks = Marks::default(),
+        Some(past_view) if is_restore => {
+            past_view.outdate(now);
+            if ended.is_none() {
+                past_view.list.marks = Marks::default();
+            }
+        }
+        _ if ended.is_none() && app.list.marks == bulk.marks => app.list.marks = Marks::default(),
         _ => {}
-    }
-    if is_restore {
-        past::update::news(app, now);
     }
     let skipped = tally.skipped();
     match (ended, skipped) {

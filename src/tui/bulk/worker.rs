@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::export::EntriesFile;
 use crate::store::{
-    Batches, Condition, Entry, Key, KeyRange, Revision, Scan, Store, StoreError, entry_pages,
+    Batches, Condition, Entry, Key, KeyRange, Moment, Revision, Scan, Store, StoreError, When, entry_pages,
 };
 use crate::tui::bulk;
-use crate::tui::bulk::commit::BulkItem;
+use crate::tui::bulk::commit::{BulkItem, Judged, remembered};
+use crate::tui::bulk::restore::restoring;
 use crate::tui::bulk::{
     Bulk, BulkCounts, BulkOperation, BulkProgress, BulkReply, BulkRequest, BulkResult, BulkStop,
     SelectRequest, Selection, SkipReason, entries,
@@ -17,15 +18,13 @@ use crate::tui::bulk::{
 use crate::tui::effect::Reply;
 use crate::tui::list::marks::{MARKS_MAX, Marks};
 use crate::tui::list::read::LIST_VALUE;
+use crate::tui::list::read_diff;
+use crate::tui::list::read_diff::PastQuery;
 use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestId};
-use crate::tui::screens::past;
-use crate::tui::screens::past::restore_worker::restoring;
 
 /// How many entries are looked at between two looks whether to stop.
 const PIECE: usize = 2000;
-/// How much is kept of the value of an entry that is marked, in bytes.
-const REMEMBERED: usize = 64;
 /// How often it is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -41,7 +40,7 @@ pub fn answer(
     let answered = match asked {
         BulkRequest::Select(asked) => {
             let selected = match asked.moment {
-                Some(moment) => past::read::differing(store, moment, asked)
+                Some(moment) => differing(store, moment, asked)
                     .and_then(|pages| select(pages, "what is not the same now: ", &tell, stopped)),
                 None => select(passing(store, asked), "", &tell, stopped),
             };
@@ -105,7 +104,7 @@ impl ProgressThrottle {
 }
 
 /// Some of the entries that are to be marked as they are now; `None` for one that is gone.
-pub type SeenPage = Result<Vec<(Key, Option<Entry>)>, StoreError>;
+type SeenPage = Result<Vec<(Key, Option<Entry>)>, StoreError>;
 
 /// The entries that pass a filter, in pieces.
 fn passing(store: &dyn Store, asked: SelectRequest) -> impl Iterator<Item = SeenPage> {
@@ -116,6 +115,17 @@ fn passing(store: &dyn Store, asked: SelectRequest) -> impl Iterator<Item = Seen
         let passes = page?.into_iter().filter(|entry| view.takes(entry, &filter, at));
         Ok(passes.map(|entry| (entry.key.clone(), Some(entry))).collect())
     })
+}
+
+/// What passes a filter and is not the same now as it was, in pieces.
+fn differing(
+    store: &dyn Store,
+    moment: Moment,
+    asked: SelectRequest,
+) -> Result<impl Iterator<Item = SeenPage>, StoreError> {
+    let source = PastQuery { view: asked.view, filter: asked.filter, only_different: true };
+    let pages = read_diff::pages(store, source, (moment, store.moment(When::Now)?));
+    Ok(pages.map(|page| Ok(page?.into_iter().map(|row| (row.key, row.now)).collect())))
 }
 
 /// Reads what is to be marked: no more than [`MARKS_MAX`]; `None` if it was stopped.
@@ -143,13 +153,6 @@ fn select(
     let has_more = selected.len() > MARKS_MAX;
     selected.truncate(MARKS_MAX);
     Ok(Some(Selection { entries: selected, has_more }))
-}
-
-/// As much of an entry as is needed to tell later whether it was changed: its revision tells the rest.
-pub fn remembered(mut entry: Entry) -> Entry {
-    entry.stored.truncate(REMEMBERED);
-    entry.stored.shrink_to_fit();
-    entry
 }
 
 /// Says what would be done, and does nothing.
@@ -252,10 +255,6 @@ pub fn change(
         Err(error) => Err(error),
     }
 }
-
-/// What is done with an entry, and how many bytes its value has; `None` if nothing is, an error if it is left
-/// alone.
-pub type Judged = Result<Option<(BulkItem<Entry>, u64)>, SkipReason>;
 
 /// What a change of what is marked does with an entry that was not changed since it was seen.
 fn changing(

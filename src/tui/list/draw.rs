@@ -10,13 +10,12 @@ use ratatui::text::{Line, Span};
 use crate::store::Key;
 use crate::time::Millis;
 use crate::tui::app::App;
+use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::cell::Cell;
 use crate::tui::list::columns::{Column, Listing, widths};
 use crate::tui::list::lookalikes::twins;
 use crate::tui::list::marks::MarkState;
 use crate::tui::list::row::Row;
-use crate::tui::screens::past::state::PastView;
-use crate::tui::screens::screen::Screen;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 
@@ -30,8 +29,8 @@ fn fitting(app: &App, columns: &'static [Column], width: u16) -> Vec<(&'static C
 /// How many columns stand before the row itself: that of the cursor, and one for marks if there are
 /// any; in the past always, and one that says how the entry differs.
 pub fn gutter(app: &App) -> u16 {
-    match &app.screen {
-        Screen::Past(_) => 3,
+    match app.screen_kind() {
+        ScreenKind::Past => 3,
         _ if app.list.marks.is_empty() => 1,
         _ => 2,
     }
@@ -53,7 +52,7 @@ pub fn heading(app: &App, columns: &'static [Column], area: Rect, frame: &mut Fr
     }
     let mut text = " ".repeat(usize::from(gutter(app)));
     // The past has no line for it.
-    let mut sort = app.screen.past().and_then(PastView::order);
+    let mut sort = app.screen.past().and_then(|past_view| past_view.order());
     for (column, width) in fitting(app, columns, area.width) {
         let sorted = sort.take().map_or(String::new(), |sort| format!(", {sort}"));
         text.push_str(&format::fit(&format!("{}{sorted}", column.name), width));

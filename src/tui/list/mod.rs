@@ -14,6 +14,7 @@ pub mod lock_keys;
 pub mod lookalikes;
 pub mod marks;
 pub mod read;
+pub mod read_diff;
 pub mod read_sorted;
 pub mod row;
 pub mod run_tasks;

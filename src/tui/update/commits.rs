@@ -11,7 +11,7 @@ use crate::tui::effect::{CommitNotice, Effect, Figure};
 use crate::tui::keys::command::ScreenKind;
 use crate::tui::list::read::LIST_VALUE;
 use crate::tui::list::row::{Row, RowId, RowOrder};
-use crate::tui::screens::{debugger, past};
+use crate::tui::screens::debugger;
 use crate::tui::throttle::rest_after;
 use crate::tui::timers::Timer;
 use crate::tui::update;
@@ -28,7 +28,9 @@ pub(super) fn take(app: &mut App, news: CommitNotice, now: Millis) -> Vec<Effect
         CommitNotice::Changes(changes) if !changes.iter().any(comes_or_goes) => {}
         CommitNotice::Changes(_) | CommitNotice::Anything => app.database.counting.outdate(),
     }
-    past::update::news(app, now);
+    if let Some(past_view) = app.screen.past_mut() {
+        past_view.outdate(now);
+    }
     let mut effects: Vec<Effect> = debugger::replies::news(app, now).into_iter().collect();
     effects.extend(details(app, &news));
     match news {

@@ -5,7 +5,6 @@ pub mod details;
 pub mod draw;
 pub mod read;
 pub mod restore;
-pub mod restore_worker;
 pub mod scrubber;
 pub mod state;
 pub mod update;

@@ -1,7 +1,6 @@
 //! Reads the past: where a step leads to, the changes around it, and the entries then and now.
 
 pub mod cache;
-pub mod source;
 #[cfg(test)]
 mod tests;
 
@@ -9,20 +8,18 @@ use std::ops::Bound;
 use std::sync::mpsc::Sender;
 
 use crate::store::{
-    Change, Entry, ErrorKind, HistoryScan, HistorySpan, Key, KeyRange, Moment, Order, Revision, Scan, Store,
-    StoreError, Subject, When, change_pages_since,
+    Change, ErrorKind, HistoryScan, HistorySpan, Key, Moment, Order, Revision, Scan, Store, StoreError,
+    Subject, When, change_pages_since,
 };
-use crate::tui::bulk::SelectRequest;
-use crate::tui::bulk::worker::SeenPage;
 use crate::tui::effect::Reply;
 use crate::tui::list::diff_row::DiffRow;
 use crate::tui::list::load::{Load, LoadFrom};
 use crate::tui::list::read::TREE_VALUE;
+use crate::tui::list::read_diff::{PastQuery, entry_at, page_of};
 use crate::tui::list::read_sorted::MOST;
 use crate::tui::list::row::Position;
 use crate::tui::message::{Message, send};
 use crate::tui::screens::past::read::cache::PastCache;
-use crate::tui::screens::past::read::source::{PastQuery, page_of};
 use crate::tui::screens::past::state::{PastPage, PastPosition, PastRequest, PastTarget, SCRUBBER_LEN};
 use crate::tui::screens::value::detail::Detail;
 
@@ -44,18 +41,6 @@ pub fn visit(
     if let Some(answer) = answer.transpose() {
         send(answers, Reply::PastPage(number, Box::new(answer)));
     }
-}
-
-/// An entry as it was, with so much of its value: where several are read of one moment, what became
-/// of them is looked up once, which reading each by itself is not.
-pub fn entry_at(
-    store: &dyn Store,
-    key: &Key,
-    moment: Moment,
-    value_limit: u64,
-) -> Result<Option<Entry>, StoreError> {
-    let scan = Scan { value_limit, ..Scan::new(KeyRange::only(key), 1) };
-    Ok(store.scan_at(&scan, moment)?.pop())
 }
 
 /// An entry as it was, with the first piece of its value.
@@ -155,7 +140,7 @@ impl PastReader<'_> {
     /// more. Of a list that is sorted there are none if they are too many.
     fn rows(&self, held: &mut Option<PastCache>, moment: Moment) -> Result<Option<PastRows>, StoreError> {
         let Load { from, sort, limit, .. } = &self.visit.load;
-        let source = PastQuery::of(&self.visit);
+        let source = PastQuery::of(&self.visit.load, self.visit.only_different);
         let moments = (moment, present(self.store)?);
         let kept = match held.take() {
             Some(kept) => kept.follow(self.store, &source, moments)?,
@@ -227,25 +212,4 @@ impl PastReader<'_> {
 /// The present moment.
 fn present(store: &dyn Store) -> Result<Moment, StoreError> {
     store.moment(When::Now)
-}
-
-/// All that is not the same now, in pieces: each entry as it is now.
-pub fn differing(
-    store: &dyn Store,
-    moment: Moment,
-    asked: SelectRequest,
-) -> Result<impl Iterator<Item = SeenPage>, StoreError> {
-    let source = PastQuery { view: asked.view, filter: asked.filter, only_different: true };
-    let moments = (moment, present(store)?);
-    let mut scan = Some(source.scan(usize::MAX));
-    let next = move || {
-        let mut next = scan.take()?;
-        let page = page_of(store, &source, &next, moments).map(|(page, last)| {
-            next.after = last;
-            scan = Some(next).filter(|next| next.after.is_some());
-            page.into_iter().map(|row| (row.key, row.now)).collect()
-        });
-        Some(page)
-    };
-    Ok(std::iter::from_fn(next))
 }

@@ -157,6 +157,12 @@ impl PastView {
         }
     }
 
+    /// Somebody changed something: what is shown of the present is old.
+    pub fn outdate(&mut self, now: Millis) {
+        self.list.reading.refreshing.outdate();
+        self.outdated.get_or_insert(now);
+    }
+
     /// How old what is shown of the present is, where it may have changed and that is worth a word.
     pub fn age(&self, now: Millis) -> Option<Duration> {
         let age = now.since([self.outdated, self.unread].into_iter().flatten().min()?);

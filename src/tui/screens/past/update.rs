@@ -223,14 +223,6 @@ fn earlier(one: Option<Millis>, other: Option<Millis>) -> Option<Millis> {
     [one, other].into_iter().flatten().min()
 }
 
-/// Somebody changed something: what is shown of the present is old.
-pub fn news(app: &mut App, now: Millis) {
-    if let Some(past_view) = app.screen.past_mut() {
-        past_view.list.reading.refreshing.outdate();
-        past_view.outdated.get_or_insert(now);
-    }
-}
-
 /// Reads again what is shown of the present.
 pub fn read_again(app: &mut App, now: Millis) -> Vec<Effect> {
     let Some(past_view) = app.screen.past() else { return Vec::new() };

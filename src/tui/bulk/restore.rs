@@ -1,10 +1,9 @@
-//! Makes entries again what they were.
+//! Restoring: what is written so that entries are again what they were.
 
 use crate::store::{Condition, Entry, Key, Moment, Operation, Store, StoreError};
 use crate::tui::bulk::SkipReason;
-use crate::tui::bulk::commit::BulkItem;
-use crate::tui::bulk::worker::{Judged, remembered};
-use crate::tui::screens::past::read::entry_at;
+use crate::tui::bulk::commit::{BulkItem, Judged, remembered};
+use crate::tui::list::read_diff::entry_at;
 
 /// Makes an entry again what it was, unless it is not what it was seen to be now, or its time is over.
 pub fn restoring(

@@ -1,12 +1,10 @@
-//! The list of the past in the order of its keys: what belongs into it, and reading a page of it.
+//! Reads the list of the past in the order of its keys: what belongs into it, page by page.
 
 use crate::store::{Entry, Key, KeyRange, Moment, Order, Scan, Store, StoreError};
 use crate::tui::keys::action::View;
 use crate::tui::list::diff_row::{DiffKind, DiffRow};
 use crate::tui::list::filter::Filter;
 use crate::tui::list::load::Load;
-use crate::tui::screens::past::read::entry_at;
-use crate::tui::screens::past::state::PastRequest;
 
 /// How much of each value is read, in bytes.
 const VALUE: u64 = 1024;
@@ -22,9 +20,8 @@ pub struct PastQuery {
 }
 
 impl PastQuery {
-    pub fn of(visit: &PastRequest) -> PastQuery {
-        let Load { view, filter, .. } = &visit.load;
-        PastQuery { view: *view, filter: filter.clone(), only_different: visit.only_different }
+    pub fn of(load: &Load, only_different: bool) -> PastQuery {
+        PastQuery { view: load.view, filter: load.filter.clone(), only_different }
     }
 
     /// How much is read of each value: as much as a row shows and the filter asks for.
@@ -47,6 +44,35 @@ impl PastQuery {
         let is_meant = takes(&row.then, moment.at) || takes(&row.now, store.clock().now());
         is_meant && (!self.only_different || row.difference() != DiffKind::None)
     }
+}
+
+/// An entry as it was, with so much of its value: where several are read of one moment, what became
+/// of them is looked up once, which reading each by itself is not.
+pub fn entry_at(
+    store: &dyn Store,
+    key: &Key,
+    moment: Moment,
+    value_limit: u64,
+) -> Result<Option<Entry>, StoreError> {
+    let scan = Scan { value_limit, ..Scan::new(KeyRange::only(key), 1) };
+    Ok(store.scan_at(&scan, moment)?.pop())
+}
+
+/// All rows of the list, in pieces.
+pub fn pages(
+    store: &dyn Store,
+    source: PastQuery,
+    moments: (Moment, Moment),
+) -> impl Iterator<Item = Result<Vec<DiffRow>, StoreError>> {
+    let mut scan = Some(source.scan(usize::MAX));
+    std::iter::from_fn(move || {
+        let mut next = scan.take()?;
+        Some(page_of(store, &source, &next, moments).map(|(page, last)| {
+            next.after = last;
+            scan = Some(next).filter(|next| next.after.is_some());
+            page
+        }))
+    })
 }
 
 /// The rows of the list among the next keys, and where to go on if there may be more.
