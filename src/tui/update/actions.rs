@@ -20,8 +20,8 @@ use crate::tui::list::window::ListEnd;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, OpenAt};
 use crate::tui::screens::{debugger, entries, locks, past, runs, value};
 use crate::tui::theme::AUTO;
-use crate::tui::update::{saved_filters, tree};
-use crate::tui::{bulk, copy, undo, update};
+use crate::tui::update::{navigation, saved_filters, tree};
+use crate::tui::{bulk, copy, undo};
 
 /// Does what an action asks for; it applies to the row under the cursor.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
@@ -74,8 +74,8 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             }
         }
         Action::ScrollDetail(by) => return value::update::scroll(app, by, now),
-        Action::Show(view) => return update::show(app, view, now),
-        Action::StepView(by) => return update::show(app, app.list.view.step(by), now),
+        Action::Show(view) => return navigation::show(app, view, now),
+        Action::StepView(by) => return navigation::show(app, app.list.view.step(by), now),
         Action::OpenPast => return past::update::begin(app),
         Action::Filter => app.focus = Focus::FilterLine,
         Action::SavedFilters | Action::SaveFilter | Action::ForgetFilter => {
@@ -87,19 +87,19 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             app.database.opening = None;
             app.show_hint("stays here", now);
         }
-        Action::Back => return update::back(app, now),
+        Action::Back => return navigation::back(app, now),
         Action::Sort => {
             let list = app.shown_list();
             let next = SortBy::after(list.sorts.get(&list.view).copied());
-            return update::sort(app, next, now);
+            return navigation::sort(app, next, now);
         }
         Action::SortReverse => {
             let sort = app.list.sorts.get(&app.list.view).copied().unwrap_or(SortBy::Name.usual());
-            return update::sort(app, Some(Sort { descending: !sort.descending, ..sort }), now);
+            return navigation::sort(app, Some(Sort { descending: !sort.descending, ..sort }), now);
         }
         Action::Tree => return tree::switch(app, now),
         Action::Fold => return tree::fold(app, now),
-        Action::HistoryOf => return update::history_of(app, now),
+        Action::HistoryOf => return navigation::history_of(app, now),
         Action::GoTo => {
             let id = match app.list.window.selected() {
                 Some(Row::Change(change)) => Some(RowId::subject_of(change)),
@@ -107,7 +107,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
             };
             match id {
                 Some(RowId::Change(_)) => app.show_hint("this change is of the database itself", now),
-                Some(id) => return update::go_to(app, id, now),
+                Some(id) => return navigation::go_to(app, id, now),
                 None => {}
             }
         }
@@ -223,7 +223,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
                 return Vec::new();
             };
             match about.changes().first().map(|change| change.revision) {
-                Some(revision) => return update::go_to_change(app, revision, now),
+                Some(revision) => return navigation::go_to_change(app, revision, now),
                 None => app.show_hint(about.changed.describe(), now),
             }
         }
@@ -255,11 +255,11 @@ pub fn call(app: &mut App, action: Action, argument: Option<&str>, now: Millis) 
         Argument::None => act(app, action, now),
         Argument::Filter => {
             let mut effects = act(app, action, now);
-            effects.extend(update::filter_with(app, |line| line.set(argument), now));
+            effects.extend(navigation::filter_with(app, |line| line.set(argument), now));
             effects
         }
         Argument::Sort => match SortBy::ALL.into_iter().find(|by| by.name() == argument) {
-            Some(by) => update::sort(app, Some(by.usual()), now),
+            Some(by) => navigation::sort(app, Some(by.usual()), now),
             None => Vec::new(),
         },
         Argument::SavedFilter | Argument::FilterName => saved_filters::named(app, action, argument, now),

@@ -16,8 +16,8 @@ use crate::tui::list::row::{Row, RowId};
 use crate::tui::request::RequestId;
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::screens::{debugger, details, past};
-use crate::tui::update::{commits, rows, saved_filters, tree, write_results};
-use crate::tui::{bulk, undo, update};
+use crate::tui::update::{commits, navigation, rows, saved_filters, tree, write_results};
+use crate::tui::{bulk, undo};
 
 /// How long after a failure the rows are read again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -74,7 +74,7 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
             app.list.reading.waiting_since = None;
             let most = thousands(MOST as u64);
             app.show_hint(format!("more than {most} rows are not sorted: a filter makes them fewer"), now);
-            return update::unsort(app, now);
+            return navigation::unsort(app, now);
         }
         Reply::Entries(id, entries) => {
             if id >= app.list.reading.generation {

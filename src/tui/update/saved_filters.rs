@@ -10,7 +10,7 @@ use crate::tui::focus::Focus;
 use crate::tui::keys::action::Action;
 use crate::tui::keys::command;
 use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};
-use crate::tui::update::{filter_with, show};
+use crate::tui::update::navigation::{filter_with, show};
 
 /// Asks for the name, in the palette.
 pub fn ask(app: &mut App, action: Action, now: Millis) {

@@ -10,7 +10,7 @@ use crate::tui::list::row::{Position, Row, RowId, RowOrder};
 use crate::tui::list::tree::{COUNT_AGAIN, GroupSize};
 use crate::tui::throttle::rest_after;
 use crate::tui::timing::FLASH;
-use crate::tui::update;
+use crate::tui::update::navigation;
 
 /// A count that takes long is followed by a rest of so many times as long.
 const SHARE: u32 = 50;
@@ -26,8 +26,8 @@ pub fn switch(app: &mut App, now: Millis) -> Vec<Effect> {
         Some(id) if app.list.view == View::Keys => LoadFrom::At(Position::Name(id.clone())),
         _ => LoadFrom::Start,
     };
-    update::clear(app);
-    let effects = update::open(app, View::Keys, None, from, now);
+    navigation::clear(app);
+    let effects = navigation::open(app, View::Keys, None, from, now);
     app.list.pending_cursor = selected.filter(|id| matches!(id, RowId::Entry(_)));
     effects
 }
