@@ -302,29 +302,27 @@ impl App {
     /// What decides which commands apply.
     pub fn context(&self) -> CommandContext {
         let (screen, read_only) = (self.screen_kind(), self.database.read_only);
-        match (screen, self.screen.run()) {
-            (ScreenKind::Value { .. }, _) => {
+        let context = CommandContext { read_only, screen, ..CommandContext::default() };
+        match &self.screen {
+            Screen::Value { .. } => {
                 let then = self.then().map(|then| then.detail.kind());
                 let row = then.or_else(|| self.list.window.selected().map(Row::kind));
-                return CommandContext { read_only, screen, row, ..CommandContext::default() };
+                CommandContext { row, ..context }
             }
-            (ScreenKind::Run, Some(debugger)) => {
-                let row = Some(debugger.kind());
-                return CommandContext { read_only, screen, row, ..CommandContext::default() };
+            Screen::Run { run, .. } => CommandContext { row: Some(run.kind()), ..context },
+            Screen::List | Screen::Past(_) => {
+                let list = self.shown_list();
+                let is_tree = list.order() == RowOrder::Tree;
+                CommandContext {
+                    is_tree,
+                    is_overview: list.view == View::Overview,
+                    has_entries: list.view.has_entries(),
+                    can_sort: list.view.can_sort() && !is_tree,
+                    row: list.window.selected().map(Row::kind),
+                    marked: !list.marks.is_empty(),
+                    ..context
+                }
             }
-            _ => {}
-        }
-        let list = self.shown_list();
-        let is_tree = list.order() == RowOrder::Tree;
-        CommandContext {
-            read_only,
-            screen,
-            is_tree,
-            is_overview: list.view == View::Overview,
-            has_entries: list.view.has_entries(),
-            can_sort: list.view.can_sort() && !is_tree,
-            row: list.window.selected().map(Row::kind),
-            marked: !list.marks.is_empty(),
         }
     }
 
@@ -347,32 +345,27 @@ impl App {
         }
     }
 
-    /// What the rows of the list are ordered by. What passes a filter is shown as a list.
-    pub fn order(&self) -> RowOrder {
-        self.list.order()
-    }
-
     /// Whether the list is on the screen. What covers all of it is a value, a run or the past.
     pub fn shows_list(&self) -> bool {
-        self.screen_kind() == ScreenKind::List
+        matches!(self.screen, Screen::List)
     }
 
     /// Whether the details of the row under the cursor may be on the screen, as they are now.
     pub fn shows_detail(&self) -> bool {
-        match self.screen_kind() {
-            ScreenKind::List => true,
-            ScreenKind::Value { .. } => self.then().is_none(),
-            ScreenKind::Past | ScreenKind::Run => false,
+        match &self.screen {
+            Screen::List => true,
+            Screen::Value { viewer, .. } => viewer.then.is_none(),
+            Screen::Past(_) | Screen::Run { .. } => false,
         }
     }
 
     /// Whether something on the screen depends on what is committed. A run that has ended, and a value as it
     /// was, stay as they are.
     pub fn follows_commits(&self) -> bool {
-        match self.screen_kind() {
-            ScreenKind::List | ScreenKind::Past => true,
-            ScreenKind::Value { .. } => self.then().is_none(),
-            ScreenKind::Run => self.screen.run().is_none_or(|debugger| debugger.run.run.ended.is_none()),
+        match &self.screen {
+            Screen::List | Screen::Past(_) => true,
+            Screen::Value { viewer, .. } => viewer.then.is_none(),
+            Screen::Run { run, .. } => run.run.run.ended.is_none(),
         }
     }
 
@@ -497,7 +490,7 @@ impl App {
     /// Asks for the rows that are there again.
     pub fn reload(&mut self, now: Millis) -> Effect {
         let from = match self.list.window.rows().first() {
-            Some(first) if !self.list.window.at_start => LoadFrom::At(first.position(self.order())),
+            Some(first) if !self.list.window.at_start => LoadFrom::At(first.position(self.list.order())),
             _ => LoadFrom::Start,
         };
         let limit = self.list.window.rows().len().max(PAGE);
@@ -560,7 +553,7 @@ impl App {
         if self.list.reading.from.is_some() || self.list.reading.failed {
             return None;
         }
-        let from = self.list.wants(self.order())?;
+        let from = self.list.wants(self.list.order())?;
         Some(self.ask(from, PAGE, now))
     }
 }

@@ -76,7 +76,7 @@ impl App {
             Timer::Expiry if is_listed || matches!(screen, ScreenKind::Value { .. }) => {
                 self.list.window.rows().iter().filter_map(|row| row.entry()?.expires_at).min()
             }
-            Timer::GroupSizes if self.order() == RowOrder::Tree => {
+            Timer::GroupSizes if self.list.order() == RowOrder::Tree => {
                 self.list.tree.count_at.filter(|_| can_read)
             }
             Timer::Count => self.database.counting.due().filter(|_| can_read),

@@ -111,7 +111,7 @@ pub fn opened(
     app.database.unwritable.clone_from(&arrival.unwritable);
     let mut effects = vec![Effect::Enter(number)];
     app.database.counting.outdate();
-    let from = match (&lost.cursor, app.order()) {
+    let from = match (&lost.cursor, app.list.order()) {
         (Some(id @ RowId::Entry(_)), RowOrder::Name) if app.list.view != View::Locks => {
             LoadFrom::At(Position::Name(id.clone()))
         }

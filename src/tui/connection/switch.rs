@@ -44,7 +44,7 @@ fn resume(app: &mut App, last: &SavedSession, now: Millis) -> Vec<Effect> {
     app.list.view = last.view().unwrap_or(app.list.view);
     app.list.filter_line = last.filter.as_str().into();
     let key = last.key.as_deref().and_then(|key| Key::new(key).ok()).map(RowId::Entry);
-    let from = match (&key, app.order()) {
+    let from = match (&key, app.list.order()) {
         (Some(id), RowOrder::Name) if app.list.view != View::Locks => {
             LoadFrom::At(Position::Name(id.clone()))
         }

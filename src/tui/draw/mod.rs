@@ -155,7 +155,7 @@ fn place(app: &App) -> String {
 }
 
 fn cursor_place(app: &App) -> String {
-    let sorted = match app.order() {
+    let sorted = match app.list.order() {
         RowOrder::Sorted(sort) => {
             format!(", {sort}")
         }

@@ -108,7 +108,7 @@ pub fn name(cell: &Cell<'_>, row: &Row) -> Drawn {
         return drawn;
     }
     match row {
-        Row::Entry(entry) if cell.app.order() == RowOrder::Tree => indented(cell, row, "  ", &entry.key),
+        Row::Entry(entry) if cell.app.list.order() == RowOrder::Tree => indented(cell, row, "  ", &entry.key),
         Row::Group(group) => {
             let is_open = cell.app.list.tree.open.contains(&group.prefix);
             indented(cell, row, if is_open { "▾ " } else { "▸ " }, &group.prefix)

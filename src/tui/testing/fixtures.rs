@@ -287,14 +287,14 @@ pub fn rows_of(app: &App) -> Vec<Row> {
             .filter(|entry| view.takes(entry, app.list.filter_line.filter(), NOW))
             .map(Row::Entry),
     );
-    if app.order() == RowOrder::Tree {
+    if app.list.order() == RowOrder::Tree {
         let is_open = app.list.tree.open.contains(&key("feature:"));
         rows.retain(|row| {
             is_open || row.entry().is_none_or(|entry| !entry.key.to_text().starts_with("feature:"))
         });
         rows.push(Row::Group(Group { prefix: key("feature:"), series: None }));
     }
-    rows.sort_by_key(|row| row.position(app.order()));
+    rows.sort_by_key(|row| row.position(app.list.order()));
     rows
 }
 

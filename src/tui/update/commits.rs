@@ -46,7 +46,7 @@ pub(super) fn take(app: &mut App, news: CommitNotice, now: Millis) -> Vec<Effect
                 app.list.reading.is_stale = true;
                 effects.extend(follow_entries(app, &changes, is_looked_at, now));
             }
-            if (!app.shows_list() || app.order() != RowOrder::Tree) && changes.iter().any(is_of_entry) {
+            if (!app.shows_list() || app.list.order() != RowOrder::Tree) && changes.iter().any(is_of_entry) {
                 app.list.tree.outdate(now);
             }
             changes.iter().for_each(|change| app.list.trends.add(change));
@@ -150,7 +150,7 @@ fn follow(app: &mut App, changes: &[Change], now: Millis) -> Option<Effect> {
             None
         }
         ViewRows::Entries => {
-            if app.order() == RowOrder::Tree {
+            if app.list.order() == RowOrder::Tree {
                 tree::changed(app, changes, now);
                 // What is in a closed group is told by its group.
                 let is_shown =

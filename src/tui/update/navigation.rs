@@ -77,7 +77,7 @@ pub(super) fn unsort(app: &mut App, now: Millis) -> Vec<Effect> {
     app.list.sorts.remove(&app.list.view);
     let left = app.list.reading.left.take();
     let from = match &left {
-        Some(id) if app.order() == RowOrder::Name => LoadFrom::At(Position::Name(id.clone())),
+        Some(id) if app.list.order() == RowOrder::Name => LoadFrom::At(Position::Name(id.clone())),
         _ => LoadFrom::Start,
     };
     let (view, scope) = (app.list.view, app.list.scope.take());

@@ -28,7 +28,7 @@ pub(super) fn differ(app: &App, rows: &[Row]) -> bool {
 
 /// The same rows were read again: those that changed or came catch the eye.
 pub(super) fn flash_differences(app: &mut App, rows: &[Row], now: Millis) {
-    let order = app.order();
+    let order = app.list.order();
     let last = app.list.window.rows().last().map(|row| row.position(order));
     let changed = rows.iter().filter(|row| match app.list.window.get(&row.id()) {
         Some(old) => old.differs(row),
@@ -48,7 +48,7 @@ pub(super) fn begin_rows(app: &mut App, from: &LoadFrom, rows: Vec<Row>, exhaust
                 LoadFrom::Start => (true, exhausted),
                 _ => (false, exhausted),
             };
-            let order = app.order();
+            let order = app.list.order();
             app.list.window.replace(rows, at_start, at_end, order);
             match app.list.reading.cursor_to.take() {
                 Some(ListEnd::First) => app.list.window.select_first(),
@@ -96,7 +96,7 @@ pub(super) fn finish_rows(app: &mut App, now: Millis) {
 
 /// What may have changed of the list of runs was read again.
 pub(super) fn refreshed(app: &mut App, rows: Vec<Row>, gone: &[RowId], now: Millis) {
-    let order = app.order();
+    let order = app.list.order();
     gone.iter().for_each(|id| {
         app.list.window.remove(id);
     });
@@ -135,7 +135,7 @@ pub(super) fn outdate_detail(app: &mut App) {
 
 pub(super) fn patch(app: &mut App, key: &Key, entry: Option<Entry>, now: Millis) {
     let id = RowId::Entry(key.clone());
-    let (view, order) = (app.list.view, app.order());
+    let (view, order) = (app.list.view, app.list.order());
     // What is in a closed group, or comes into the tree, is told by its group.
     if order == RowOrder::Tree && app.list.window.get(&id).is_none() {
         return;
@@ -161,7 +161,7 @@ pub(super) fn put_change(app: &mut App, change: &Change, now: Millis) {
     if matches && app.list.filter_line.filter().passes_change(change, now) {
         let row = Row::Change(change.clone());
         let id = row.id();
-        if app.list.window.put(row, app.order()) {
+        if app.list.window.put(row, app.list.order()) {
             app.list.flashes.insert(id, now.plus(FLASH));
         }
     }

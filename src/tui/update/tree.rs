@@ -67,7 +67,7 @@ pub fn count_new(app: &mut App, now: Millis) -> Option<Effect> {
 /// Asks for the sizes of the groups that are in memory and not known, or not as they are now.
 pub fn count(app: &mut App, now: Millis) -> Option<Effect> {
     app.list.tree.count_at = None;
-    if app.order() != RowOrder::Tree {
+    if app.list.order() != RowOrder::Tree {
         return None;
     }
     let unknown = |key: &&Key| app.list.tree.sizes.get(key).is_none_or(|size| !size.is_all || size.is_old);

@@ -30,7 +30,8 @@ pub(super) fn may_show(app: &App, message: &Message) -> bool {
         Reply::Changed(CommitNotice::Changes(changes)) => {
             let is_of_list = app.shows_list()
                 && !changes.is_empty()
-                && (matches!(app.list.view, View::History | View::Counters) || app.order() == RowOrder::Tree);
+                && (matches!(app.list.view, View::History | View::Counters)
+                    || app.list.order() == RowOrder::Tree);
             let is_of_row = |row: &Row| {
                 let id = row.id();
                 changes.iter().any(|change| RowId::subject_of(change) == id)

@@ -56,7 +56,7 @@ fn open(app: &mut App, goal: PastTarget) -> Vec<Effect> {
         if app.list.view.has_entries() {
             list.view = app.list.view;
             list.filter_line = app.list.filter_line.clone();
-            if let RowOrder::Sorted(sort) = app.order() {
+            if let RowOrder::Sorted(sort) = app.list.order() {
                 list.sorts.insert(list.view, sort);
             }
         }
@@ -77,7 +77,7 @@ pub fn go(app: &mut App, goal: PastTarget) -> Vec<Effect> {
     let is_near = app.screen.past().is_some_and(|past_view| past_view.place.is_none())
         && app.list.window.at_start
         && app.list.window.cursor() < PAGE / 2
-        && app.order() == RowOrder::Name;
+        && app.list.order() == RowOrder::Name;
     let from = app.screen.past().filter(|past_view| past_view.order().is_none()).and_then(|past_view| {
         let window = &past_view.list.window;
         let first = window.rows().first().filter(|_| !window.at_start).map(Row::id);
