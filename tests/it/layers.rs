@@ -30,10 +30,6 @@ const LAYERS: [&str; 12] = [
     "cli",
 ];
 
-/// Cycles that are still to be opened, each with all that may be in it: `folder::` stands for all that is below it.
-/// Take out what you open; add nothing.
-const ALLOWED_CYCLES: &[&[&str]] = &[];
-
 /// A module, which is a file or a part of one.
 struct Module {
     file: PathBuf,
@@ -423,7 +419,7 @@ fn places(edges: &Edges, way: &[&str]) -> String {
 }
 
 /// All that is wrong with the modules below `root`, with what to do about it.
-fn problems(root: &Path, allowed: &[&[&str]]) -> Vec<String> {
+fn problems(root: &Path) -> Vec<String> {
     let mut modules = Modules::new();
     read(&mut modules, &[], &root.join("src/lib.rs"), &root.join("src"));
     let imports = imports(&modules, root);
@@ -451,21 +447,7 @@ fn problems(root: &Path, allowed: &[&[&str]]) -> Vec<String> {
     for (_, edges) in folders.iter().filter(|(parent, _)| !parent.is_empty()) {
         tangled.extend(tangles(edges, &nodes_of(edges)).into_iter().map(|members| (edges, members)));
     }
-    let mut left: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (edges, members) in &tangled {
-        // That files below a folder may import each other in a cycle says nothing of the folder's siblings.
-        let is_of_files = std::ptr::eq(*edges, &files);
-        let is_of = |member: &str, name: &&str| match name.strip_suffix("::") {
-            Some(folder) if is_of_files => member == folder || is_below(member, folder),
-            _ => member == *name,
-        };
-        let is_in =
-            |allowed: &&&[&str]| members.iter().all(|member| allowed.iter().any(|name| is_of(member, name)));
-        if let Some(allowed) = allowed.iter().find(is_in) {
-            let used = allowed.iter().filter(|name| members.iter().any(|member| is_of(member, name)));
-            left.extend(used.map(|name| (allowed[0], *name)));
-            continue;
-        }
         let ways = members.iter().filter_map(|name| way(edges, members, name));
         let shortest = ways.min_by_key(Vec::len).unwrap_or_default();
         problems.push(format!(
@@ -474,18 +456,12 @@ fn problems(root: &Path, allowed: &[&[&str]]) -> Vec<String> {
             places(edges, &shortest)
         ));
     }
-    for set in allowed {
-        let gone: Vec<&&str> = set.iter().filter(|name| !left.contains(&(set[0], **name))).collect();
-        if !gone.is_empty() {
-            problems.push(format!("ALLOWED_CYCLES: there is no cycle any more among {gone:?}"));
-        }
-    }
     problems
 }
 
 #[test]
 fn no_import_leads_upwards_or_in_a_cycle() {
-    let problems = problems(Path::new(env!("CARGO_MANIFEST_DIR")), ALLOWED_CYCLES);
+    let problems = problems(Path::new(env!("CARGO_MANIFEST_DIR")));
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
@@ -503,13 +479,12 @@ fn an_import_upwards_and_a_cycle_are_found_also_through_a_reexport_and_in_a_macr
     file("store/entry.rs", "pub struct Entry; fn f() { println!(\"{}\", super::Key::NAME) }");
     file("store/key.rs", "use super::value; pub struct Key; impl Key { fn f(_: value::Value) {} }");
     file("store/value.rs", "pub struct Value(crate::store::Entry);");
-    let found = problems(folder.path(), &[&["store::entry", "store::key"]]);
-    assert_eq!(found.len(), 3, "{found:#?}");
+    let found = problems(folder.path());
+    assert_eq!(found.len(), 2, "{found:#?}");
     assert!(found[0].starts_with("src/text.rs:1: crate::store::Entry: `text` is below `store`"));
     assert!(found[1].contains(r#"{"store::entry", "store::key", "store::value"}"#), "{}", found[1]);
     let way = "store::entry -> store::key: src/store/entry.rs:1: super::Key::NAME";
     assert!(found[1].contains(way), "{}", found[1]);
-    assert!(found[2].contains("no cycle any more"), "{}", found[2]);
     // A file may use what is below it, also where that uses the file; but not by way of another one.
     file("text.rs", "");
     file("store/value.rs", "");
@@ -520,9 +495,9 @@ fn an_import_upwards_and_a_cycle_are_found_also_through_a_reexport_and_in_a_macr
     file("store/folder/mod.rs", "mod a; mod b; pub struct Folder(a::A, b::B);");
     file("store/folder/a.rs", "pub struct A(Box<super::Folder>);");
     file("store/folder/b.rs", "pub struct B; fn f(_: crate::store::Key) {}");
-    assert_eq!(problems(folder.path(), &[]), [""; 0]);
+    assert_eq!(problems(folder.path()), [""; 0]);
     file("store/key.rs", "use super::folder::Folder; pub struct Key(Folder);");
-    let found = problems(folder.path(), &[]);
+    let found = problems(folder.path());
     assert!(found.len() == 1 && found[0].contains("store::folder::b"), "{found:#?}");
     // Two folders beside each other use each other, by different files.
     file("store/key.rs", "pub struct Key;");
@@ -531,7 +506,7 @@ fn an_import_upwards_and_a_cycle_are_found_also_through_a_reexport_and_in_a_macr
     file("store/other/c.rs", "use crate::store::folder::Folder;");
     file("store/other/d.rs", "pub struct D;");
     file("store/folder/b.rs", "pub struct B; fn f(_: crate::store::other::d::D) {}");
-    let found = problems(folder.path(), &[]);
+    let found = problems(folder.path());
     assert!(found.len() == 1 && found[0].contains(r#"{"store::folder", "store::other"}"#), "{found:#?}");
 }
 
