@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use crate::config::{Config, ConfigProblem, Document};
-use crate::tui::keys::keymap;
-use crate::tui::keys::keymap::Keymap;
+use crate::tui::keys::{Keymap, keymap};
 use crate::tui::list::saved_filters;
 use crate::tui::list::saved_filters::SavedFilter;
 use crate::tui::theme;

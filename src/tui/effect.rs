@@ -8,7 +8,7 @@ use crate::config::Context;
 use crate::store::{Change, Entry, ErrorKind, Key, Location, Moment, Reset, Revision, Seen, StoreError};
 use crate::tui::bulk::{BulkReply, BulkRequest};
 use crate::tui::connection::saved_session::SavedSession;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::Action;
 use crate::tui::list::load::{Load, LoadFrom, Refresh};
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};

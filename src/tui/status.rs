@@ -12,12 +12,11 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::messages::log::MessageLevel;
-use crate::tui::keys::action::{Action, EntryAction, RunAction, View};
-use crate::tui::keys::command;
-use crate::tui::keys::command::Command;
+use crate::tui::keys::{Action, Command, EntryAction, RunAction, command};
 use crate::tui::list::filter_line::FilterLine;
 use crate::tui::list::marks::MarkState;
 use crate::tui::list::row::Row;
+use crate::tui::view::View;
 use crate::tui::widgets::format;
 use crate::tui::widgets::line::wrapped;
 

@@ -3,7 +3,8 @@
 use unicode_width::UnicodeWidthStr;
 
 use crate::tui::app::App;
-use crate::tui::keys::action::{Action, View};
+use crate::tui::keys::Action;
+use crate::tui::view::View;
 
 /// The text of each tab; where not all have room, the names of those that are not open go.
 pub fn tabs(app: &App) -> Vec<(View, String)> {

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::keys::action::View;
-use crate::tui::keys::command::ScreenKind;
+use crate::tui::keys::ScreenKind;
 use crate::tui::list::row::RowOrder;
 use crate::tui::screens::debugger::state::SEARCH_NOTICE;
 use crate::tui::timing::STALL_NOTICE;
+use crate::tui::view::View;
 
 /// When a duty is tried again that was due and still is.
 const OVERDUE: Duration = Duration::from_millis(250);

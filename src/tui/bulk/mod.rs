@@ -16,9 +16,9 @@ use crate::text::duration::{InvalidDuration, read_span};
 use crate::text::escape::{escape, escape_data};
 use crate::text::thousands;
 use crate::time::Millis;
-use crate::tui::keys::action::View;
 use crate::tui::list::filter::Filter;
 use crate::tui::list::marks::Marks;
+use crate::tui::view::View;
 use crate::tui::widgets::format;
 
 /// How many of the entries are named.

@@ -15,7 +15,7 @@ use crate::tui::bulk::{
 use crate::tui::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::{Action, EntryAction, MarkAction, PastAction};
+use crate::tui::keys::{Action, EntryAction, MarkAction, PastAction};
 use crate::tui::list::marks::{MARKS_MAX, MarkState, Marks};
 use crate::tui::request::RequestId;
 use crate::tui::undo;

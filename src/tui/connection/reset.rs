@@ -10,7 +10,6 @@ use crate::tui::connection::lost_database::{LostDatabase, RETRY};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{DatabaseInfo, Effect, Figure};
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::View;
 use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
 use crate::tui::list::state::ListReading;
@@ -20,6 +19,7 @@ use crate::tui::screens::debugger::requests::OpenAt;
 use crate::tui::screens::past::state::PastTarget;
 use crate::tui::screens::{debugger, past};
 use crate::tui::undo::stack::UndoableChange;
+use crate::tui::view::View;
 
 /// Something happened to the database.
 pub fn lost(app: &mut App, why: Reset, seen: Option<Seen>) -> Vec<Effect> {

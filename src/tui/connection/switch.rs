@@ -7,10 +7,10 @@ use crate::tui::connection::saved_session::SavedSession;
 use crate::tui::connection::{Connecting, reset};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{DatabaseInfo, Effect};
-use crate::tui::keys::action::View;
 use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Position, RowId, RowOrder};
 use crate::tui::request::RequestId;
+use crate::tui::view::View;
 
 /// What is asked for at the very beginning, with a database that is open.
 pub fn begin(app: &mut App, arrival: DatabaseInfo, now: Millis) -> Vec<Effect> {

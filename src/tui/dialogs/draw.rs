@@ -9,7 +9,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::dialogs::confirm_changes::{about_adoption, reply};
 use crate::tui::dialogs::{conflict, form, help, messages, palette, run_dialog};
-use crate::tui::keys::command::ScreenKind;
+use crate::tui::keys::ScreenKind;
 use crate::tui::widgets::dialog_frame::{boxed, room};
 use crate::tui::widgets::question::question;
 use crate::tui::{bulk, undo};

@@ -4,8 +4,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use crate::tui::app::App;
-use crate::tui::keys::command;
-use crate::tui::keys::command::ScreenKind;
+use crate::tui::keys::{ScreenKind, command};
 use crate::tui::widgets::dialog_frame::{KeyHint, room};
 use crate::tui::widgets::format;
 use crate::tui::widgets::line::wrapped;

@@ -17,7 +17,6 @@ use crate::store::{Change, Entry, Image, Revision, Type};
 use crate::tui::app::App;
 use crate::tui::bulk::{BulkCounts, BulkReply, BulkRequest, Selection, SkipReason};
 use crate::tui::effect::{Effect, Reply};
-use crate::tui::keys::action::View;
 use crate::tui::list::diff_row::DiffKind;
 use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Group, Row, RowId, RunRow};
@@ -37,6 +36,7 @@ use crate::tui::testing::snapshot::assert_snapshot;
 use crate::tui::theme::{Theme, Themes};
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::update::update;
+use crate::tui::view::View;
 use crate::tui::{draw, timing};
 
 const SMALL: (u16, u16) = (80, 24);

@@ -1,6 +1,6 @@
 //! What a user can want. Keys, the palette, hints, help and the mouse all lead here.
 
-pub use crate::tui::view::View;
+use crate::tui::view::View;
 
 /// A part of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,10 +1,10 @@
 //! The one table of commands: keys, hints, help and the palette are read from it.
 
-pub use crate::tui::keys::command_target::{CommandContext, CommandTarget, Mode, RowKind, ScreenKind};
-
-use crate::tui::keys::action::{
-    Action, CopyTarget, EntryAction, MarkAction, PastAction, RunAction, ValueAction, View,
+use crate::tui::keys::{
+    Action, CommandContext, CommandTarget, CopyTarget, EntryAction, MarkAction, PastAction, RunAction,
+    ValueAction,
 };
+use crate::tui::view::View;
 
 pub struct Command {
     /// Its name in the keymap and in the palette.
@@ -352,6 +352,7 @@ pub fn applicable(context: &CommandContext) -> impl Iterator<Item = &'static Com
 mod tests {
     use super::*;
     use crate::store::{Kind, Type};
+    use crate::tui::keys::RowKind;
 
     #[test]
     fn every_command_has_help() {

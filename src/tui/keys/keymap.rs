@@ -7,9 +7,7 @@ use std::sync::LazyLock;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::config::{ConfigItem, ConfigValue, Document};
-use crate::tui::keys::action::Action;
-use crate::tui::keys::command::{COMMANDS, Command, CommandContext, Mode, ScreenKind};
-use crate::tui::keys::{command, keymap};
+use crate::tui::keys::{Action, COMMANDS, Command, CommandContext, Mode, ScreenKind, command, keymap};
 
 /// The keymap that comes with the program.
 pub const SHIPPED: &str = include_str!("../../../assets/keymap.toml");
@@ -261,8 +259,8 @@ fn only_character(name: &str) -> Option<char> {
 mod tests {
     use super::*;
     use crate::store::{Kind, Type};
-    use crate::tui::keys::action::{EntryAction, PastAction};
-    use crate::tui::keys::command::RowKind;
+    use crate::tui::keys::RowKind;
+    use crate::tui::keys::{EntryAction, PastAction};
 
     fn patched(text: &str) -> (Keymap, Vec<String>) {
         let mut keymap = Keymap::shipped();

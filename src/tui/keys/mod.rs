@@ -6,3 +6,10 @@ pub mod command;
 pub mod command_target;
 pub mod keymap;
 pub mod scroll;
+
+pub use crate::tui::keys::action::{
+    Action, CopyTarget, EntryAction, MarkAction, PastAction, RunAction, ValueAction,
+};
+pub use crate::tui::keys::command::{Argument, COMMANDS, Command};
+pub use crate::tui::keys::command_target::{CommandContext, CommandTarget, Mode, RowKind, ScreenKind};
+pub use crate::tui::keys::keymap::Keymap;

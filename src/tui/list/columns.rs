@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::store::StoreError;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::Action;
 use crate::tui::list::cell::{Cell, Drawn};
 use crate::tui::list::read::ListReader;
 use crate::tui::list::row::Row;

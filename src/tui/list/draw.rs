@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use crate::store::Key;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::keys::command::ScreenKind;
+use crate::tui::keys::ScreenKind;
 use crate::tui::list::cell::Cell;
 use crate::tui::list::columns::{Column, Listing, widths};
 use crate::tui::list::lookalikes::twins;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::store::Key;
-use crate::tui::keys::action::View;
 use crate::tui::list::filter::Filter;
 use crate::tui::list::row::{Position, RowId};
 use crate::tui::list::sort::Sort;
 use crate::tui::request::RequestId;
+use crate::tui::view::View;
 
 /// Rows to be read.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,10 @@
 //! Reads the list of the past in the order of its keys: what belongs into it, page by page.
 
 use crate::store::{Entry, Key, KeyRange, Moment, Order, Scan, Store, StoreError};
-use crate::tui::keys::action::View;
 use crate::tui::list::diff_row::{DiffKind, DiffRow};
 use crate::tui::list::filter::Filter;
 use crate::tui::list::load::Load;
+use crate::tui::view::View;
 
 /// How much of each value is read, in bytes.
 const VALUE: u64 = 1024;

@@ -9,7 +9,7 @@ use crate::store::{
     Store, Subject, Token, kind_inference,
 };
 use crate::time::Millis;
-use crate::tui::keys::command::RowKind;
+use crate::tui::keys::RowKind;
 use crate::tui::list::diff_row::DiffRow;
 use crate::tui::list::run_tasks::{TaskSummary, Tasks};
 use crate::tui::list::sort::{Rank, Sort, SortBy};

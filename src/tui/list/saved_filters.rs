@@ -9,8 +9,8 @@ use toml_edit::{DocumentMut, InlineTable, Item as Edited, Table};
 
 use crate::atomic_file;
 use crate::config::{ConfigItem, ConfigProblem, ConfigValue, Document, line_number};
-use crate::tui::keys::action::View;
 use crate::tui::list::filter::Filter;
+use crate::tui::view::View;
 
 /// The file in the configuration folder.
 const FILE: &str = "filters.toml";

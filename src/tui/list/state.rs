@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::store::Change;
 use crate::time::Millis;
-use crate::tui::keys::action::View;
 use crate::tui::list::filter_line::FilterLine;
 use crate::tui::list::load::{Load, LoadFrom};
 use crate::tui::list::marks::Marks;
@@ -16,6 +15,7 @@ use crate::tui::list::trends::Trends;
 use crate::tui::list::window::{ListEnd, Window};
 use crate::tui::request::RequestId;
 use crate::tui::throttle::Throttle;
+use crate::tui::view::View;
 
 /// How often what may have changed of a list of runs is read.
 const RUNS_THROTTLE: Throttle = Throttle::new(Duration::from_millis(30), 40);

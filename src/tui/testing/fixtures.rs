@@ -9,7 +9,6 @@ use crate::store::{
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::{DatabaseInfo, Effect, Reply};
-use crate::tui::keys::action::View;
 use crate::tui::list::diff_row::DiffRow;
 use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
@@ -20,6 +19,7 @@ use crate::tui::screens::past::state::PastPosition;
 use crate::tui::terminal::external_editor::Edited;
 use crate::tui::theme::Theme;
 use crate::tui::update::{begin, update};
+use crate::tui::view::View;
 use crate::tui::widgets::format::Zone;
 use crate::tui::write::{Refusal, Write, WriteKind, WriteOutcome};
 use crate::workflow::recording::{Record, RecordKind};

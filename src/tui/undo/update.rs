@@ -9,7 +9,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::Action;
 use crate::tui::keys::scroll::scrolled;
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::undo::stack::UndoableChange;

@@ -8,7 +8,7 @@ use crate::store::{Actor, Change, Entry, Key, Subject};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::{CommitNotice, Effect, Figure};
-use crate::tui::keys::command::ScreenKind;
+use crate::tui::keys::ScreenKind;
 use crate::tui::list::read::LIST_VALUE;
 use crate::tui::list::row::{Row, RowId, RowOrder};
 use crate::tui::screens::debugger;

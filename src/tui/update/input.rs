@@ -11,12 +11,13 @@ use crate::tui::dialogs;
 use crate::tui::dialogs::form::state::Field;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::{Action, EntryAction, View};
-use crate::tui::keys::command;
-use crate::tui::keys::command::{CommandContext, CommandTarget, Mode, RowKind, ScreenKind};
+use crate::tui::keys::{
+    Action, CommandContext, CommandTarget, EntryAction, Mode, RowKind, ScreenKind, command,
+};
 use crate::tui::screens::screen::Screen;
 use crate::tui::screens::{debugger, value};
 use crate::tui::update::{actions, mouse, navigation};
+use crate::tui::view::View;
 use crate::tui::widgets::format;
 
 /// The longest text that is pasted into a line, in bytes: each key after it is read with the whole line.

@@ -20,13 +20,13 @@ use crate::tui::app::App;
 use crate::tui::connection::reset;
 use crate::tui::dialogs::confirm_changes;
 use crate::tui::effect::{Effect, Figure};
-use crate::tui::keys::action::View;
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::message::Message;
 use crate::tui::screens::debugger::layout;
 use crate::tui::screens::{debugger, details, past};
 use crate::tui::timers::Timer;
 use crate::tui::timing::MESSAGE_DURATION;
+use crate::tui::view::View;
 
 pub use crate::tui::connection::switch::{await_opening, begin};
 

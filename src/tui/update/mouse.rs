@@ -10,12 +10,12 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::{Action, ValueAction, View};
-use crate::tui::keys::command::ScreenKind;
+use crate::tui::keys::{Action, ScreenKind, ValueAction};
 use crate::tui::list::row::RowId;
 use crate::tui::screens::past::state::PastTarget;
 use crate::tui::screens::{details, overview, past};
 use crate::tui::update::actions;
+use crate::tui::view::View;
 use crate::tui::{dialogs, tabs};
 
 /// How many rows a turn of the wheel moves.

@@ -7,7 +7,6 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::bulk;
 use crate::tui::effect::{Effect, Figure};
-use crate::tui::keys::action::View;
 use crate::tui::list::filter_line::FilterLine;
 use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
@@ -15,6 +14,7 @@ use crate::tui::list::sort::Sort;
 use crate::tui::list::state::HistoryScope;
 use crate::tui::list::window;
 use crate::tui::screens::{debugger, past};
+use crate::tui::view::View;
 
 /// Changes the line that filters what is shown, and reads the list anew if it means something else
 /// then, as `change` says.

@@ -7,8 +7,7 @@ use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::Action;
-use crate::tui::keys::command;
+use crate::tui::keys::{Action, command};
 use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};
 use crate::tui::update::navigation::{filter_with, show};
 

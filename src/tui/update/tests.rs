@@ -28,7 +28,6 @@ use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::form::state::{Field, FieldError, Form};
 use crate::tui::effect::{CommitNotice, DatabaseInfo, Effect, Figure, Reply};
-use crate::tui::keys::action::View;
 use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Group, Position, Row, RowId};
 use crate::tui::message::Message;
@@ -40,6 +39,7 @@ use crate::tui::testing::fixtures::{
 use crate::tui::timing::FLASH;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::update::{pass, update};
+use crate::tui::view::View;
 use crate::tui::write::{UndoSource, Write, WriteKind, WriteOutcome};
 
 const SIZE: (u16, u16) = (80, 24);

@@ -4,13 +4,13 @@ use crate::store::{Change, Key, Subject};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::{Effect, Figure};
-use crate::tui::keys::action::View;
 use crate::tui::list::load::LoadFrom;
 use crate::tui::list::row::{Position, Row, RowId, RowOrder};
 use crate::tui::list::tree::{COUNT_AGAIN, GroupSize};
 use crate::tui::throttle::rest_after;
 use crate::tui::timing::FLASH;
 use crate::tui::update::navigation;
+use crate::tui::view::View;
 
 /// A count that takes long is followed by a rest of so many times as long.
 const SHARE: u32 = 50;

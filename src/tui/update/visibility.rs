@@ -2,10 +2,10 @@
 
 use crate::tui::app::App;
 use crate::tui::effect::{CommitNotice, Reply};
-use crate::tui::keys::action::View;
-use crate::tui::keys::command::ScreenKind;
+use crate::tui::keys::ScreenKind;
 use crate::tui::list::row::{Row, RowId, RowOrder};
 use crate::tui::message::Message;
+use crate::tui::view::View;
 
 /// Whether a message, before it is taken in, may change the picture. Nothing that covers all of the list
 /// shows what is read for the list. Where in doubt, it may.

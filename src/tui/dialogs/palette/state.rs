@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use crate::tui::keys::command::Command;
+use crate::tui::keys::Command;
 
 /// A command to be chosen.
 #[derive(Clone, Debug, Default)]

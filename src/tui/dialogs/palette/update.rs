@@ -9,7 +9,7 @@ use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::keys::command::Argument;
+use crate::tui::keys::Argument;
 
 /// Gives a key to the palette, which is closed for as long.
 pub fn key(app: &mut App, mut palette: Palette, key: KeyEvent) -> Vec<Effect> {

@@ -3,7 +3,7 @@
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::{Action, RunAction};
+use crate::tui::keys::{Action, RunAction};
 use crate::tui::screens::debugger::navigate;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, StepFilter};
 use crate::tui::screens::debugger::state::Debugger;

@@ -8,8 +8,8 @@ use crate::store::{Key, Needle};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::{Action, RunAction};
 use crate::tui::keys::scroll::scrolled;
+use crate::tui::keys::{Action, RunAction};
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::navigate::{
     follow_no_longer, give_up, go_to, key_for, leave, moved, open, search, seek, try_stops,

@@ -5,7 +5,7 @@ use crate::lua::host_function::CallEffect;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::{Action, RunAction};
+use crate::tui::keys::{Action, RunAction};
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::layout;

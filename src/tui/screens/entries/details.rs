@@ -7,7 +7,7 @@ use crate::store::{Change, Entry, Kind, Revision, UNTYPED, kind_inference};
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::Action;
 use crate::tui::list::lookalikes::twins;
 use crate::tui::list::row::RowId;
 use crate::tui::list::trends::number_in;

@@ -3,7 +3,7 @@
 use crate::store::kind_inference;
 use crate::text::thousands;
 use crate::tui::app::App;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::Action;
 use crate::tui::list::cell;
 use crate::tui::list::cell::{Cell, Drawn};
 use crate::tui::list::columns::{Listing, column, share};

@@ -1,10 +1,10 @@
 //! Lists of entries in the order of their keys.
 
 use crate::store::{KeyRange, Order, Scan, StoreError};
-use crate::tui::keys::action::View;
 use crate::tui::list::load::LoadFrom;
 use crate::tui::list::read::{KEYS, LIST_VALUE, ListReader, PIECE, shortened};
 use crate::tui::list::row::Row;
+use crate::tui::view::View;
 
 impl ListReader<'_> {
     /// The scan that the question asks for.

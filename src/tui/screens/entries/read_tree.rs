@@ -181,12 +181,12 @@ mod tests {
     use super::*;
     use crate::store::{Expiry, Options, Process, SqliteStore, State, Transaction, Value};
     use crate::tui::effect::Reply;
-    use crate::tui::keys::action::View;
     use crate::tui::list::filter::Filter;
     use crate::tui::list::load::Load;
     use crate::tui::list::row::RowOrder;
     use crate::tui::message::Message;
     use crate::tui::request::{CancelToken, RequestId};
+    use crate::tui::view::View;
 
     struct TreePosition {
         _folder: tempfile::TempDir,

@@ -7,7 +7,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::EntryAction;
+use crate::tui::keys::EntryAction;
 use crate::tui::write::{Write, WriteKind};
 
 /// Does what is wanted with the entry under the cursor.

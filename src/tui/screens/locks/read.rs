@@ -1,10 +1,10 @@
 //! The list of locks, and of entries used as locks.
 
 use crate::store::{Lock, StoreError, Waiter, all_locks};
-use crate::tui::keys::action::View;
 use crate::tui::list::load::LoadFrom;
 use crate::tui::list::read::{LIST_VALUE, ListReader};
 use crate::tui::list::row::{LockRow, Row, RowOrder};
+use crate::tui::view::View;
 
 impl ListReader<'_> {
     /// Locks are few: they are always read all.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::store::{Change, HistorySpan, Moment, Revision, StoreError, When};
 use crate::time::Millis;
-use crate::tui::keys::action::View;
 use crate::tui::list::diff_row::DiffRow;
 use crate::tui::list::load::{Load, LoadFrom};
 use crate::tui::list::row::Row;
 use crate::tui::list::sort::{Sort, SortBy};
 use crate::tui::list::state::ListState;
 use crate::tui::throttle::Throttle;
+use crate::tui::view::View;
 
 /// How many changes of the scrubber are read to each side.
 pub const SCRUBBER_LEN: usize = 150;

@@ -10,8 +10,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Dialog, InputDialog, InputPurpose};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::keys::action::{Action, PastAction, View};
-use crate::tui::keys::command::ScreenKind;
+use crate::tui::keys::{Action, PastAction, ScreenKind};
 use crate::tui::list::load::{Load, LoadFrom};
 use crate::tui::list::marks::Marks;
 use crate::tui::list::read_sorted::MOST;
@@ -24,6 +23,7 @@ use crate::tui::screens::past::restore;
 use crate::tui::screens::past::state::{PastPage, PastRequest, PastTarget, PastView};
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::screens::value::state::{PastEntry, Viewer};
+use crate::tui::view::View;
 use crate::tui::{bulk, undo};
 
 /// When a past that was locked is read again.

@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 
 use crate::text::escape::escape;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::Action;
 use crate::tui::list::cell;
 use crate::tui::list::cell::{Cell, Drawn};
 use crate::tui::list::columns::{Listing, column, share};

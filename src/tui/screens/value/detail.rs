@@ -1,7 +1,7 @@
 //! What the detail pane knows of the row under the cursor.
 
 use crate::store::{Change, Entry, Kind, Type, Value, kind_inference};
-use crate::tui::keys::command::RowKind;
+use crate::tui::keys::RowKind;
 use crate::tui::list::row::{Row, RowId};
 use crate::tui::widgets::json_tree::JsonTree;
 use crate::tui::widgets::wrap::Wrapped;

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::keys::action::Action;
+use crate::tui::keys::Action;
 use crate::tui::screens::details::{block, text, text_area, whole};
 use crate::tui::screens::value::state::Viewer;
 use crate::tui::status;

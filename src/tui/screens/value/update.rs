@@ -7,7 +7,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::copy;
 use crate::tui::effect::Effect;
-use crate::tui::keys::action::{Action, ValueAction};
+use crate::tui::keys::{Action, ValueAction};
 use crate::tui::list::row::Row;
 use crate::tui::screens::details;
 use crate::tui::screens::value::detail::Format;

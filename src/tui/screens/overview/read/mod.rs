@@ -11,7 +11,6 @@ use crate::store::{
 };
 use crate::time::Millis;
 use crate::tui::effect::Reply;
-use crate::tui::keys::action::View;
 use crate::tui::list;
 use crate::tui::list::load::LoadFrom;
 use crate::tui::list::read::{LIST_VALUE, ListReader};
@@ -20,6 +19,7 @@ use crate::tui::message::send;
 use crate::tui::screens::overview::read::activity::{Activity, Followed};
 use crate::tui::screens::overview::read::failures::FailedRuns;
 use crate::tui::screens::overview::state::{Counted, Expiring, Overview, Section};
+use crate::tui::view::View;
 
 /// How many entries are looked at together for those that expire next, and how many at most.
 const SOON: usize = 500;
