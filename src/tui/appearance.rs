@@ -4,8 +4,7 @@ use std::path::Path;
 
 use crate::config::{Config, ConfigProblem, Document};
 use crate::tui::keys::{Keymap, keymap};
-use crate::tui::list::saved_filters;
-use crate::tui::list::saved_filters::SavedFilter;
+use crate::tui::list::{SavedFilter, saved_filters};
 use crate::tui::theme;
 use crate::tui::theme::Themes;
 

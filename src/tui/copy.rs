@@ -7,7 +7,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
 use crate::tui::keys::{Action, CopyTarget, EntryAction, ScreenKind};
-use crate::tui::list::row::{LockRow, Row};
+use crate::tui::list::{LockRow, Row};
 use crate::tui::terminal::clipboard::COPY_MAX;
 use crate::tui::widgets::format;
 

@@ -10,7 +10,7 @@ use crate::tui::dialogs::form::state::Form;
 use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::dialogs::run_dialog::state::RunDialog;
 use crate::tui::effect::Effect;
-use crate::tui::list::marks::Marks;
+use crate::tui::list::Marks;
 use crate::tui::request::RequestId;
 use crate::tui::write::Draft;
 

@@ -9,10 +9,7 @@ use crate::store::{Change, Entry, ErrorKind, Key, Location, Moment, Reset, Revis
 use crate::tui::bulk::{BulkReply, BulkRequest};
 use crate::tui::connection::saved_session::SavedSession;
 use crate::tui::keys::Action;
-use crate::tui::list::load::{Load, LoadFrom, Refresh};
-use crate::tui::list::row::{Row, RowId};
-use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};
-use crate::tui::list::tree::GroupSize;
+use crate::tui::list::{GroupSize, Load, LoadFrom, Refresh, Row, RowId, SavedFilter, SavedFilterEdit};
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::requests::{DebuggerReply, DebuggerRequest};
 use crate::tui::screens::overview::state::Overview;

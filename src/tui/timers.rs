@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::ScreenKind;
-use crate::tui::list::row::RowOrder;
+use crate::tui::list::RowOrder;
 use crate::tui::screens::debugger::state::SEARCH_NOTICE;
 use crate::tui::timing::STALL_NOTICE;
 use crate::tui::view::View;

@@ -6,8 +6,7 @@
 use crate::store::kind_inference::{infer, is_used_as_lock};
 use crate::store::{Entry, Kind};
 use crate::time::Millis;
-use crate::tui::list::filter::Filter;
-use crate::tui::list::row::RowOrder;
+use crate::tui::list::{Filter, RowOrder};
 
 /// A list over the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

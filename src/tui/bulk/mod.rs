@@ -16,8 +16,7 @@ use crate::text::duration::{InvalidDuration, read_span};
 use crate::text::escape::{escape, escape_data};
 use crate::text::thousands;
 use crate::time::Millis;
-use crate::tui::list::filter::Filter;
-use crate::tui::list::marks::Marks;
+use crate::tui::list::{Filter, Marks};
 use crate::tui::view::View;
 use crate::tui::widgets::format;
 

@@ -36,9 +36,9 @@ mod tests {
     };
     use crate::tui::bulk::worker::change;
     use crate::tui::bulk::{Bulk, BulkOperation, BulkResult};
-    use crate::tui::list::diff_row::DiffRow;
-    use crate::tui::list::marks::Marks;
-    use crate::tui::list::row::Row;
+    use crate::tui::list::DiffRow;
+    use crate::tui::list::Marks;
+    use crate::tui::list::Row;
     use crate::tui::request::{CancelToken, RequestId};
 
     fn key(number: usize) -> Key {

@@ -16,7 +16,7 @@ use crate::tui::dialog::{BulkCounting, Confirm, Dialog, InputDialog, InputPurpos
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::{Action, EntryAction, MarkAction, PastAction};
-use crate::tui::list::marks::{MARKS_MAX, MarkState, Marks};
+use crate::tui::list::{MARKS_MAX, MarkState, Marks};
 use crate::tui::request::RequestId;
 use crate::tui::undo;
 use crate::tui::undo::stack::UndoableChange;

@@ -16,10 +16,7 @@ use crate::tui::bulk::{
     SelectRequest, Selection, SkipReason, entries,
 };
 use crate::tui::effect::Reply;
-use crate::tui::list::marks::{MARKS_MAX, Marks};
-use crate::tui::list::read::LIST_VALUE;
-use crate::tui::list::read_diff;
-use crate::tui::list::read_diff::PastQuery;
+use crate::tui::list::{LIST_VALUE, MARKS_MAX, Marks, PastQuery, read_diff};
 use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestId};
 
@@ -336,7 +333,7 @@ mod tests {
     use crate::store::{
         Expiry, History, HistoryScan, Operation, Options, SqliteStore, State, Transaction, Value,
     };
-    use crate::tui::list::row::Row;
+    use crate::tui::list::Row;
 
     #[test]
     fn an_engine_that_can_do_little_together_does_it_in_parts() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::store::Reset;
 use crate::time::Millis;
-use crate::tui::list::row::RowId;
+use crate::tui::list::RowId;
 use crate::tui::request::RequestId;
 use crate::tui::screens::past::state::PastView;
 

@@ -7,8 +7,7 @@ use crate::tui::connection::saved_session::SavedSession;
 use crate::tui::connection::{Connecting, reset};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{DatabaseInfo, Effect};
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::row::{Position, RowId, RowOrder};
+use crate::tui::list::{LoadFrom, Position, RowId, RowOrder};
 use crate::tui::request::RequestId;
 use crate::tui::view::View;
 

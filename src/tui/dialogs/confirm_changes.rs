@@ -11,7 +11,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Confirm, Dialog, Invalid};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::list::row::RowId;
+use crate::tui::list::RowId;
 use crate::tui::screens::debugger::requests::{DebuggerRequest, WorkflowStart};
 use crate::tui::undo;
 use crate::tui::widgets::format;

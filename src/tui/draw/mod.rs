@@ -18,7 +18,7 @@ use crate::text::escape::escape;
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::list::row::{RowId, RowOrder};
+use crate::tui::list::{RowId, RowOrder};
 use crate::tui::screens::screen::Screen;
 use crate::tui::screens::{self, debugger, past, value};
 use crate::tui::widgets::{format, line};

@@ -10,7 +10,8 @@ use crate::store::{Entry, Key, Subject};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::list::row::{DATABASE, Row, RowOrder};
+use crate::tui::list::row::DATABASE;
+use crate::tui::list::{Row, RowOrder};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 

@@ -7,9 +7,7 @@ use crate::store::StoreError;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::Action;
-use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::read::ListReader;
-use crate::tui::list::row::Row;
+use crate::tui::list::{Cell, Drawn, ListReader, Row};
 
 /// How the list of a view is drawn and read.
 pub struct Listing {

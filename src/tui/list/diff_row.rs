@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 
 use crate::store::{Entry, Key};
-use crate::tui::list::sort::{Rank, Sort, SortBy};
+use crate::tui::list::{Rank, Sort, SortBy};
 use crate::tui::theme::Theme;
 
 /// An entry then and now; at least one of them is there.

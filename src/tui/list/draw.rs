@@ -11,11 +11,9 @@ use crate::store::Key;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::ScreenKind;
-use crate::tui::list::cell::Cell;
-use crate::tui::list::columns::{Column, Listing, widths};
+use crate::tui::list::columns::widths;
 use crate::tui::list::lookalikes::twins;
-use crate::tui::list::marks::MarkState;
-use crate::tui::list::row::Row;
+use crate::tui::list::{Cell, Column, Listing, MarkState, Row};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 

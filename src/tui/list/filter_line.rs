@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use crate::tui::list::filter::{Filter, FilterError};
+use crate::tui::list::{Filter, FilterError};
 
 /// A filter line. As long as there is a mistake in it, what it meant before still counts.
 #[derive(Clone, Debug, Default)]

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::store::Key;
-use crate::tui::list::filter::Filter;
-use crate::tui::list::row::{Position, RowId};
-use crate::tui::list::sort::Sort;
+use crate::tui::list::{Filter, Position, RowId, Sort};
 use crate::tui::request::RequestId;
 use crate::tui::view::View;
 

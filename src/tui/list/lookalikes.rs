@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::store::Key;
-use crate::tui::list::row::Row;
+use crate::tui::list::Row;
 
 /// The keys of these rows that differ from another of them only in their Unicode normal form.
 pub fn twins<'a>(rows: impl Iterator<Item = &'a Row> + Clone) -> HashSet<&'a Key> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::store::{Entry, Key};
-use crate::tui::list::row::Row;
+use crate::tui::list::Row;
 
 /// The most entries that are marked at the same time.
 pub const MARKS_MAX: usize = 20_000;
@@ -107,7 +107,7 @@ impl Marks {
 mod tests {
     use super::*;
     use crate::store::Revision;
-    use crate::tui::list::diff_row::DiffRow;
+    use crate::tui::list::DiffRow;
     use crate::tui::testing::fixtures::entries;
 
     fn flag() -> Entry {

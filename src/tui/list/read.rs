@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::store::{Entry, Process, Store};
 use crate::tui::effect::Reply;
-use crate::tui::list::load::{Load, LoadFrom};
-use crate::tui::list::lock_keys::LockKeys;
-use crate::tui::list::row::Row;
+use crate::tui::list::{Load, LoadFrom, LockKeys, Row};
 use crate::tui::message::{Message, send};
 use crate::tui::request::CancelToken;
 

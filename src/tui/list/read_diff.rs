@@ -1,9 +1,7 @@
 //! Reads the list of the past in the order of its keys: what belongs into it, page by page.
 
 use crate::store::{Entry, Key, KeyRange, Moment, Order, Scan, Store, StoreError};
-use crate::tui::list::diff_row::{DiffKind, DiffRow};
-use crate::tui::list::filter::Filter;
-use crate::tui::list::load::Load;
+use crate::tui::list::{DiffKind, DiffRow, Filter, Load};
 use crate::tui::view::View;
 
 /// How much of each value is read, in bytes.

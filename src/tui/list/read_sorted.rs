@@ -2,10 +2,8 @@
 
 use crate::store::{KeyRange, Scan, StoreError, entry_pages};
 use crate::tui::effect::Reply;
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::read::{LIST_VALUE, ListReader, PIECE, shortened};
-use crate::tui::list::row::{Row, RowOrder};
-use crate::tui::list::sort::Sort;
+use crate::tui::list::read::{PIECE, shortened};
+use crate::tui::list::{LIST_VALUE, ListReader, LoadFrom, Row, RowOrder, Sort};
 use crate::tui::message::send;
 
 /// The most rows that are sorted.

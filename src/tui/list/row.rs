@@ -10,10 +10,7 @@ use crate::store::{
 };
 use crate::time::Millis;
 use crate::tui::keys::RowKind;
-use crate::tui::list::diff_row::DiffRow;
-use crate::tui::list::run_tasks::{TaskSummary, Tasks};
-use crate::tui::list::sort::{Rank, Sort, SortBy};
-use crate::tui::list::time_series::Series;
+use crate::tui::list::{DiffRow, Rank, Series, Sort, SortBy, TaskSummary, Tasks};
 
 /// A row.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use toml_edit::{DocumentMut, InlineTable, Item as Edited, Table};
 
 use crate::atomic_file;
 use crate::config::{ConfigItem, ConfigProblem, ConfigValue, Document, line_number};
-use crate::tui::list::filter::Filter;
+use crate::tui::list::Filter;
 use crate::tui::view::View;
 
 /// The file in the configuration folder.

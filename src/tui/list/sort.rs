@@ -155,7 +155,7 @@ fn stored(entry: &Entry) -> Sorted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::list::row::Row;
+    use crate::tui::list::Row;
     use crate::tui::testing::fixtures::{ago, entry};
 
     fn sorted(sort: Sort) -> String {

@@ -5,14 +5,9 @@ use std::time::Duration;
 
 use crate::store::Change;
 use crate::time::Millis;
-use crate::tui::list::filter_line::FilterLine;
-use crate::tui::list::load::{Load, LoadFrom};
-use crate::tui::list::marks::Marks;
-use crate::tui::list::row::{Row, RowId, RowOrder};
-use crate::tui::list::sort::Sort;
-use crate::tui::list::tree::KeyTree;
-use crate::tui::list::trends::Trends;
-use crate::tui::list::window::{ListEnd, Window};
+use crate::tui::list::{
+    FilterLine, KeyTree, ListEnd, Load, LoadFrom, Marks, Row, RowId, RowOrder, Sort, Trends, Window,
+};
 use crate::tui::request::RequestId;
 use crate::tui::throttle::Throttle;
 use crate::tui::view::View;

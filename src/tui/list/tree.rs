@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::store::Key;
 use crate::time::Millis;
-use crate::tui::list::row::RowId;
+use crate::tui::list::RowId;
 
 /// Keys as a tree.
 #[derive(Clone, Debug)]

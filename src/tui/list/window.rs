@@ -1,7 +1,7 @@
 //! The part of a list that is in memory: a few screens around the cursor, however long the list.
 
 use crate::time::Millis;
-use crate::tui::list::row::{Position, Row, RowId, RowOrder};
+use crate::tui::list::{Position, Row, RowId, RowOrder};
 
 /// The most rows that are kept.
 pub const CAPACITY: usize = 600;

@@ -7,7 +7,7 @@ use ratatui::widgets::{Block, Borders};
 use crate::store::Needle;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::list::row::Row;
+use crate::tui::list::Row;
 use crate::tui::screens::entries::{self, group_details};
 use crate::tui::screens::screen::Screen;
 use crate::tui::screens::value::draw_value::Text;

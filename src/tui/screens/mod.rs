@@ -15,7 +15,7 @@ pub mod runs;
 pub mod screen;
 pub mod value;
 
-use crate::tui::list::columns::Listing;
+use crate::tui::list::Listing;
 use crate::tui::view::View;
 
 /// How the list of a view is drawn and read.

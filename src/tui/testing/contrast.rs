@@ -10,7 +10,7 @@ use ratatui::style::{Color, Modifier};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::draw;
-use crate::tui::list::row::Row;
+use crate::tui::list::Row;
 use crate::tui::theme::{READABLE, Rgb, SHIPPED, Themes};
 use crate::tui::timing::FLASH;
 

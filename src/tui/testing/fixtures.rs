@@ -9,10 +9,7 @@ use crate::store::{
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::effect::{DatabaseInfo, Effect, Reply};
-use crate::tui::list::diff_row::DiffRow;
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::row::{Group, LockRow, Row, RowId, RowOrder, RunRow, RunSummary};
-use crate::tui::list::run_tasks::Tasks;
+use crate::tui::list::{DiffRow, Group, LoadFrom, LockRow, Row, RowId, RowOrder, RunRow, RunSummary, Tasks};
 use crate::tui::message::Message;
 use crate::tui::screens::overview::state::{Counted, Expiring, Extent, Failures, Lately, Overview};
 use crate::tui::screens::past::state::PastPosition;

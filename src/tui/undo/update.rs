@@ -11,7 +11,7 @@ use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::Action;
 use crate::tui::keys::scroll::scrolled;
-use crate::tui::list::row::{Row, RowId};
+use crate::tui::list::{Row, RowId};
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::widgets::format;
 use crate::tui::write::{UndoSource, Write, WriteKind};

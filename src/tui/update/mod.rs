@@ -20,7 +20,7 @@ use crate::tui::app::App;
 use crate::tui::connection::reset;
 use crate::tui::dialogs::confirm_changes;
 use crate::tui::effect::{Effect, Figure};
-use crate::tui::list::row::{Row, RowId};
+use crate::tui::list::{Row, RowId};
 use crate::tui::message::Message;
 use crate::tui::screens::debugger::layout;
 use crate::tui::screens::{debugger, details, past};

@@ -11,7 +11,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::keys::{Action, ScreenKind, ValueAction};
-use crate::tui::list::row::RowId;
+use crate::tui::list::RowId;
 use crate::tui::screens::past::state::PastTarget;
 use crate::tui::screens::{details, overview, past};
 use crate::tui::update::actions;

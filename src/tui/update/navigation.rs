@@ -7,12 +7,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::bulk;
 use crate::tui::effect::{Effect, Figure};
-use crate::tui::list::filter_line::FilterLine;
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::row::{Position, Row, RowId, RowOrder};
-use crate::tui::list::sort::Sort;
-use crate::tui::list::state::HistoryScope;
-use crate::tui::list::window;
+use crate::tui::list::{FilterLine, HistoryScope, LoadFrom, Position, Row, RowId, RowOrder, Sort, window};
 use crate::tui::screens::{debugger, past};
 use crate::tui::view::View;
 

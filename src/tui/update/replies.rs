@@ -12,7 +12,7 @@ use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::messages::log::MessageLevel;
 use crate::tui::effect::{Effect, Reply};
 use crate::tui::list::read_sorted::MOST;
-use crate::tui::list::row::{Row, RowId};
+use crate::tui::list::{Row, RowId};
 use crate::tui::request::RequestId;
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::screens::{debugger, details, past};

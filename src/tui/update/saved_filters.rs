@@ -8,7 +8,7 @@ use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
 use crate::tui::keys::{Action, command};
-use crate::tui::list::saved_filters::{SavedFilter, SavedFilterEdit};
+use crate::tui::list::{SavedFilter, SavedFilterEdit};
 use crate::tui::update::navigation::{filter_with, show};
 
 /// Asks for the name, in the palette.

@@ -28,8 +28,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::form::state::{Field, FieldError, Form};
 use crate::tui::effect::{CommitNotice, DatabaseInfo, Effect, Figure, Reply};
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::row::{Group, Position, Row, RowId};
+use crate::tui::list::{Group, LoadFrom, Position, Row, RowId};
 use crate::tui::message::Message;
 use crate::tui::testing::fixtures;
 use crate::tui::testing::fixtures::{

@@ -3,7 +3,7 @@
 use crate::tui::app::App;
 use crate::tui::effect::{CommitNotice, Reply};
 use crate::tui::keys::ScreenKind;
-use crate::tui::list::row::{Row, RowId, RowOrder};
+use crate::tui::list::{Row, RowId, RowOrder};
 use crate::tui::message::Message;
 use crate::tui::view::View;
 

@@ -7,7 +7,7 @@ use crate::tui::app::App;
 use crate::tui::dialog::{Dialog, Invalid};
 use crate::tui::dialogs::conflict::state::Conflict;
 use crate::tui::effect::Effect;
-use crate::tui::list::row::RowId;
+use crate::tui::list::RowId;
 use crate::tui::terminal::external_editor::Edited;
 use crate::tui::undo::stack::UndoableChange;
 use crate::tui::write::{Draft, Write, WriteKind, WriteOutcome};

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 
 use crate::store::{HistoryScan, Key, KeyRange, Revision, Scan, Store, StoreError, Subject};
 use crate::tui::effect::{Figure, Reply};
-use crate::tui::list::row::RowId;
-use crate::tui::list::tree::GroupSize;
+use crate::tui::list::{GroupSize, RowId};
 use crate::tui::screens::value::detail::RecentChanges;
 
 /// How much of each value of a past change is read, in bytes.

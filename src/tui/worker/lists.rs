@@ -4,8 +4,7 @@ use std::sync::mpsc::Sender;
 
 use crate::store::{Key, Process, Store, StoreError};
 use crate::tui::effect::{Effect, Reply};
-use crate::tui::list::read::{LIST_VALUE, ListReader, ReaderCache, TREE_VALUE};
-use crate::tui::list::row::{Row, RowId};
+use crate::tui::list::{LIST_VALUE, ListReader, ReaderCache, Row, RowId, TREE_VALUE};
 use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestId, RequestQueue};
 use crate::tui::screens::value::detail::{DETAIL_VALUE, Detail, cut, is_inside};

@@ -7,9 +7,7 @@ use crate::store::{Expiry, Key, Process, SqliteStore, State, Transaction, Value}
 use crate::time::Millis;
 use crate::tui::bulk::{BulkReply, BulkRequest, SelectRequest};
 use crate::tui::effect::{Figure, Reply};
-use crate::tui::list::filter::Filter;
-use crate::tui::list::load::{Load, LoadFrom};
-use crate::tui::list::row::RowId;
+use crate::tui::list::{Filter, Load, LoadFrom, RowId};
 use crate::tui::request::{RequestId, RequestQueue};
 use crate::tui::screens::debugger::requests::{DebugSessionId, StepFilter, StepSearch};
 use crate::tui::view::View;

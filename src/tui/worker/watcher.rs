@@ -8,7 +8,7 @@ use crate::store::feed::{self, Feed};
 use crate::store::{Change, ErrorKind, Recorded, Reset, Revision, Store, StoreError, Subject};
 use crate::text::escape::escape;
 use crate::tui::effect::{CommitNotice, Reply};
-use crate::tui::list::read::LIST_VALUE;
+use crate::tui::list::LIST_VALUE;
 use crate::tui::message::Message;
 use crate::tui::worker::attention::Attention;
 

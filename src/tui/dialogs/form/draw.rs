@@ -10,7 +10,7 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialogs::form::state::{Field, FieldError, Form};
-use crate::tui::list::row::{Row, RowId};
+use crate::tui::list::{Row, RowId};
 use crate::tui::widgets::dialog_frame::{KeyHint, LINE, boxed, database, is_bare, place_cursor, room};
 use crate::tui::widgets::format;
 use crate::tui::widgets::line::{typed, typed_data, wrapped};

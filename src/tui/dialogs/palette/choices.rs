@@ -9,8 +9,7 @@ use crate::config::Context;
 use crate::tui::app::App;
 use crate::tui::dialogs::palette::state::Palette;
 use crate::tui::keys::{Argument, Command, command};
-use crate::tui::list::saved_filters::SavedFilter;
-use crate::tui::list::sort::SortBy;
+use crate::tui::list::{SavedFilter, SortBy};
 use crate::tui::theme::AUTO;
 
 /// What commands are called elsewhere (on our command line, in vi, k9s and redis-cli), and here.

@@ -1,7 +1,7 @@
 //! The row of keys, and what an empty list says.
 
 use crate::tui::draw::tests::*;
-use crate::tui::list::state::HistoryScope;
+use crate::tui::list::HistoryScope;
 use crate::tui::status::hints;
 use crate::tui::update;
 

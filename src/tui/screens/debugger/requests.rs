@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use crate::store::{Change, Image, Key, Location, Needle, Revision};
 use crate::text::escape::escape;
-use crate::tui::list::row::RunRow;
-use crate::tui::list::run_tasks::Tasks;
+use crate::tui::list::{RunRow, Tasks};
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::Breakpoint;
 use crate::tui::screens::debugger::folded_steps::Folds;

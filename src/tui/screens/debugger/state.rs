@@ -8,8 +8,7 @@ use crate::lua::error::ScriptLine;
 use crate::store::Key;
 use crate::time::Millis;
 use crate::tui::keys::{Action, RowKind, RunAction};
-use crate::tui::list::row::RunRow;
-use crate::tui::list::run_tasks::Tasks;
+use crate::tui::list::{RunRow, Tasks};
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::folded_steps::Folds;
 use crate::tui::screens::debugger::requests::{

@@ -6,7 +6,7 @@ use crate::lua::functions;
 use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Key, Revision};
-use crate::tui::list::window::Window;
+use crate::tui::list::Window;
 use crate::tui::screens::debugger::requests::StepPage;
 use crate::workflow::RunEvent;
 use crate::workflow::recording::{Record, RecordKind};

@@ -18,7 +18,7 @@ use crate::tui::dialog::Dialog;
 use crate::tui::draw;
 use crate::tui::effect::{Effect, Reply};
 use crate::tui::keys::action;
-use crate::tui::list::run_tasks::Tasks;
+use crate::tui::list::Tasks;
 use crate::tui::message::Message;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::breakpoint::{Breakpoint, Keys};

@@ -1,11 +1,9 @@
 //! Entries that count something, by key, with how they go up and down.
 
-use crate::tui::list::cell;
-use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::columns::{Listing, column, share};
-use crate::tui::list::row::Row;
+use crate::tui::list::columns::{column, share};
 use crate::tui::list::time_series::sparkline;
 use crate::tui::list::trends::show_rate;
+use crate::tui::list::{Cell, Drawn, Listing, Row, cell};
 use crate::tui::widgets::format;
 
 pub const LISTING: Listing = Listing::new(

@@ -1,9 +1,8 @@
 //! Entries that expire, soonest first.
 
-use crate::tui::list::cell;
-use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::columns::{Listing, column, share};
-use crate::tui::list::row::{Row, share_left};
+use crate::tui::list::columns::{column, share};
+use crate::tui::list::row::share_left;
+use crate::tui::list::{Cell, Drawn, Listing, Row, cell};
 
 pub const LISTING: Listing = Listing::new(
     &[

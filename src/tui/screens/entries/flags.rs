@@ -1,10 +1,8 @@
 //! Entries that switch something, by key.
 
 use crate::store::kind_inference;
-use crate::tui::list::cell;
-use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::columns::{Listing, column, share};
-use crate::tui::list::row::Row;
+use crate::tui::list::columns::{column, share};
+use crate::tui::list::{Cell, Drawn, Listing, Row, cell};
 
 pub const LISTING: Listing = Listing::new(
     &[

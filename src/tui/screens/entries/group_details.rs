@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::list::row::Group;
+use crate::tui::list::Group;
 use crate::tui::screens::entries::keys;
 use crate::tui::widgets::chart;
 use crate::tui::widgets::fields::{field, prose};

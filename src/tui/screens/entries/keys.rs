@@ -4,11 +4,9 @@ use crate::store::kind_inference;
 use crate::text::thousands;
 use crate::tui::app::App;
 use crate::tui::keys::Action;
-use crate::tui::list::cell;
-use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::columns::{Listing, column, share};
-use crate::tui::list::row::{Group, Row};
+use crate::tui::list::columns::{column, share};
 use crate::tui::list::time_series::sparkline;
+use crate::tui::list::{Cell, Drawn, Group, Listing, Row, cell};
 use crate::tui::widgets::format;
 
 pub const LISTING: Listing = Listing {

@@ -1,9 +1,8 @@
 //! Lists of entries in the order of their keys.
 
 use crate::store::{KeyRange, Order, Scan, StoreError};
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::read::{KEYS, LIST_VALUE, ListReader, PIECE, shortened};
-use crate::tui::list::row::Row;
+use crate::tui::list::read::{KEYS, PIECE, shortened};
+use crate::tui::list::{LIST_VALUE, ListReader, LoadFrom, Row};
 use crate::tui::view::View;
 
 impl ListReader<'_> {

@@ -2,9 +2,8 @@
 
 use crate::store::{Key, StoreError, expiring_pages};
 use crate::time::Millis;
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::read::{LIST_VALUE, ListReader, PIECE, shortened};
-use crate::tui::list::row::{Position, Row};
+use crate::tui::list::read::{PIECE, shortened};
+use crate::tui::list::{LIST_VALUE, ListReader, LoadFrom, Position, Row};
 
 impl ListReader<'_> {
     pub fn read_expiring(&mut self) -> Result<(), StoreError> {

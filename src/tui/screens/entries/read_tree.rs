@@ -6,11 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::store::{Entry, Key, KeyRange, Order, Scan, StoreError};
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::read::{LIST_VALUE, ListReader};
-use crate::tui::list::row::{Group, Position, Row};
-use crate::tui::list::time_series;
-use crate::tui::list::time_series::Series;
+use crate::tui::list::{Group, LIST_VALUE, ListReader, LoadFrom, Position, Row, Series, time_series};
 
 /// How many keys are read at a time where keys follow each other that are in no group.
 const PAGE: usize = 256;
@@ -181,9 +177,9 @@ mod tests {
     use super::*;
     use crate::store::{Expiry, Options, Process, SqliteStore, State, Transaction, Value};
     use crate::tui::effect::Reply;
-    use crate::tui::list::filter::Filter;
-    use crate::tui::list::load::Load;
-    use crate::tui::list::row::RowOrder;
+    use crate::tui::list::Filter;
+    use crate::tui::list::Load;
+    use crate::tui::list::RowOrder;
     use crate::tui::message::Message;
     use crate::tui::request::{CancelToken, RequestId};
     use crate::tui::view::View;

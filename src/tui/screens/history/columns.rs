@@ -5,10 +5,9 @@ use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
 
 use crate::store::{Change, Image, Subject};
-use crate::tui::list::cell;
-use crate::tui::list::cell::{Cell, Drawn, beginning};
-use crate::tui::list::columns::{Listing, column, share};
-use crate::tui::list::row::Row;
+use crate::tui::list::cell::beginning;
+use crate::tui::list::columns::{column, share};
+use crate::tui::list::{Cell, Drawn, Listing, Row, cell};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 

@@ -6,9 +6,8 @@ use std::ops::Bound;
 use crate::store::{
     Change, HistoryScan, Key, Page, Revision, StoreError, Subject, change_pages, change_pages_since,
 };
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::read::{LIST_VALUE, ListReader, PIECE};
-use crate::tui::list::row::{Position, Row, RowId};
+use crate::tui::list::read::PIECE;
+use crate::tui::list::{LIST_VALUE, ListReader, LoadFrom, Position, Row, RowId};
 
 impl ListReader<'_> {
     pub fn read_changes(&mut self) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use crate::text::escape::{escape, escape_data};
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::keys::action;
-use crate::tui::list::row::RowId;
+use crate::tui::list::RowId;
 use crate::tui::screens::history;
 use crate::tui::widgets::format;
 

@@ -3,10 +3,8 @@
 use ratatui::style::Style;
 
 use crate::store::{Liveness, kind_inference};
-use crate::tui::list::cell;
-use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::columns::{Listing, column, share};
-use crate::tui::list::row::{LockRow, Row};
+use crate::tui::list::columns::{column, share};
+use crate::tui::list::{Cell, Drawn, Listing, LockRow, Row, cell};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 

@@ -6,7 +6,7 @@ use crate::store::Liveness;
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::list::row::{LockRow, RowId};
+use crate::tui::list::{LockRow, RowId};
 use crate::tui::screens::history::recent_changes;
 use crate::tui::screens::locks::columns::lock_state;
 use crate::tui::widgets::fields::{field, prose};

@@ -1,9 +1,7 @@
 //! The list of locks, and of entries used as locks.
 
 use crate::store::{Lock, StoreError, Waiter, all_locks};
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::read::{LIST_VALUE, ListReader};
-use crate::tui::list::row::{LockRow, Row, RowOrder};
+use crate::tui::list::{LIST_VALUE, ListReader, LoadFrom, LockRow, Row, RowOrder};
 use crate::tui::view::View;
 
 impl ListReader<'_> {

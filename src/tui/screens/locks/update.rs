@@ -7,7 +7,7 @@ use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::dialog::Confirm;
 use crate::tui::effect::Effect;
-use crate::tui::list::row::LockRow;
+use crate::tui::list::LockRow;
 use crate::tui::widgets::format;
 use crate::tui::write::{Write, WriteKind};
 

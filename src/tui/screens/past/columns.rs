@@ -4,11 +4,8 @@ use ratatui::style::Style;
 
 use crate::store::Entry;
 use crate::store::secret_keys::MASK;
-use crate::tui::list::cell;
-use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::columns::{Column, share};
-use crate::tui::list::diff_row::DiffKind;
-use crate::tui::list::row::Row;
+use crate::tui::list::columns::share;
+use crate::tui::list::{Cell, Column, DiffKind, Drawn, Row, cell};
 use crate::tui::theme::Theme;
 
 /// Its columns.

@@ -12,12 +12,9 @@ use crate::store::{
     Subject, When, change_pages_since,
 };
 use crate::tui::effect::Reply;
-use crate::tui::list::diff_row::DiffRow;
-use crate::tui::list::load::{Load, LoadFrom};
-use crate::tui::list::read::TREE_VALUE;
-use crate::tui::list::read_diff::{PastQuery, entry_at, page_of};
+use crate::tui::list::read_diff::{entry_at, page_of};
 use crate::tui::list::read_sorted::MOST;
-use crate::tui::list::row::Position;
+use crate::tui::list::{DiffRow, Load, LoadFrom, PastQuery, Position, TREE_VALUE};
 use crate::tui::message::{Message, send};
 use crate::tui::screens::past::read::cache::PastCache;
 use crate::tui::screens::past::state::{PastPage, PastPosition, PastRequest, PastTarget, SCRUBBER_LEN};

@@ -8,7 +8,7 @@ use crate::tui::bulk::{Bulk, BulkOperation};
 use crate::tui::dialog::{Confirm, Dialog};
 use crate::tui::effect::Effect;
 use crate::tui::focus::Focus;
-use crate::tui::list::diff_row::{DiffKind, DiffRow};
+use crate::tui::list::{DiffKind, DiffRow};
 use crate::tui::write::{Write, WriteKind};
 
 /// How many of the entries that would be restored are named.

@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use crate::store::{Change, HistorySpan, Moment, Revision, StoreError, When};
 use crate::time::Millis;
-use crate::tui::list::diff_row::DiffRow;
-use crate::tui::list::load::{Load, LoadFrom};
-use crate::tui::list::row::Row;
-use crate::tui::list::sort::{Sort, SortBy};
-use crate::tui::list::state::ListState;
+use crate::tui::list::{DiffRow, ListState, Load, LoadFrom, Row, Sort, SortBy};
 use crate::tui::throttle::Throttle;
 use crate::tui::view::View;
 

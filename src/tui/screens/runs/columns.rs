@@ -4,10 +4,8 @@ use ratatui::style::Style;
 
 use crate::text::escape::escape;
 use crate::tui::keys::Action;
-use crate::tui::list::cell;
-use crate::tui::list::cell::{Cell, Drawn};
-use crate::tui::list::columns::{Listing, column, share};
-use crate::tui::list::row::{Row, RunRow};
+use crate::tui::list::columns::{column, share};
+use crate::tui::list::{Cell, Drawn, Listing, Row, RunRow, cell};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 

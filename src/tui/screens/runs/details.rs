@@ -8,7 +8,7 @@ use crate::store::UNKNOWN_ORIGIN;
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
-use crate::tui::list::row::{RunRow, RunSummary};
+use crate::tui::list::{RunRow, RunSummary};
 use crate::tui::screens::runs::columns::tone;
 use crate::tui::widgets::fields::{field, indent, moment, prose};
 use crate::tui::widgets::format;

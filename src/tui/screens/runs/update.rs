@@ -4,7 +4,7 @@ use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::dialog::Confirm;
 use crate::tui::effect::Effect;
-use crate::tui::list::row::RunRow;
+use crate::tui::list::RunRow;
 use crate::tui::widgets::format;
 use crate::tui::write::{Write, WriteKind};
 

@@ -2,7 +2,7 @@
 
 use crate::store::{Change, Entry, Kind, Type, Value, kind_inference};
 use crate::tui::keys::RowKind;
-use crate::tui::list::row::{Row, RowId};
+use crate::tui::list::{Row, RowId};
 use crate::tui::widgets::json_tree::JsonTree;
 use crate::tui::widgets::wrap::Wrapped;
 

@@ -2,7 +2,7 @@
 
 use crate::store::{Entry, Needle};
 use crate::tui::app::App;
-use crate::tui::list::row::Row;
+use crate::tui::list::Row;
 use crate::tui::screens::value::detail::{Detail, Format};
 use crate::tui::screens::value::state::PastEntry;
 use crate::tui::widgets::json_tree::JsonTree;

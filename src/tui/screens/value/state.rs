@@ -3,7 +3,7 @@
 use tui_input::Input;
 
 use crate::store::{Entry, Moment};
-use crate::tui::list::row::Row;
+use crate::tui::list::Row;
 use crate::tui::request::RequestId;
 use crate::tui::screens::value::detail::Detail;
 

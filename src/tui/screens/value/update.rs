@@ -8,7 +8,7 @@ use crate::tui::app::App;
 use crate::tui::copy;
 use crate::tui::effect::Effect;
 use crate::tui::keys::{Action, ValueAction};
-use crate::tui::list::row::Row;
+use crate::tui::list::Row;
 use crate::tui::screens::details;
 use crate::tui::screens::value::detail::Format;
 use crate::tui::widgets::json_tree::JsonTree;

@@ -6,7 +6,7 @@ use ratatui::backend::TestBackend;
 
 use crate::testing::rounds;
 use crate::tui::draw;
-use crate::tui::list::tree::GroupSize;
+use crate::tui::list::GroupSize;
 use crate::tui::testing::fixtures::{pressed, rows_of};
 use crate::tui::update::tests::{timers, *};
 use crate::tui::write::Write;

@@ -2,7 +2,7 @@
 
 use crate::store::{Actor, Key};
 use crate::tui::effect::Figure;
-use crate::tui::list::load::Refresh;
+use crate::tui::list::Refresh;
 use crate::tui::screens::debugger;
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::testing::fixtures::{pressed, runs};

@@ -2,7 +2,7 @@
 
 use crate::tui::bulk;
 use crate::tui::bulk::{BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, Selection};
-use crate::tui::list::marks::{MARKS_MAX, MarkState};
+use crate::tui::list::{MARKS_MAX, MarkState};
 use crate::tui::request::RequestId;
 use crate::tui::update::tests::*;
 

@@ -5,10 +5,9 @@ use crate::tui::bulk;
 use crate::tui::bulk::{
     BulkCounts, BulkProgress, BulkReply, BulkRequest, BulkResult, SelectRequest, Selection,
 };
-use crate::tui::list::diff_row::{DiffKind, DiffRow};
-use crate::tui::list::filter::Filter;
-use crate::tui::list::sort::{Sort, SortBy};
-use crate::tui::list::window::{CAPACITY, PAGE};
+use crate::tui::list::window::CAPACITY;
+use crate::tui::list::window::PAGE;
+use crate::tui::list::{DiffKind, DiffRow, Filter, Sort, SortBy};
 use crate::tui::request::RequestId;
 use crate::tui::screens::past::state::{PastPage, PastRequest, PastTarget};
 use crate::tui::screens::value::detail::Detail;

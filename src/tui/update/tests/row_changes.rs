@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::store::{Changes, History, Key, KeyRange, Number, Options, Scan, SqliteStore, State, undo};
 use crate::time::ManualClock;
-use crate::tui::list::read::LIST_VALUE;
+use crate::tui::list::LIST_VALUE;
 use crate::tui::update::tests::*;
 
 /// A database with the interface on its list of keys.

@@ -1,7 +1,7 @@
 //! The event loop never spins: without a message it wakes only in the future, and rarely.
 
 use crate::tui::keys::{Action, RunAction};
-use crate::tui::list::tree::GroupSize;
+use crate::tui::list::GroupSize;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger;
 use crate::tui::screens::debugger::state::PendingSearch;

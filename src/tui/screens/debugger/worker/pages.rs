@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::{Process, RecordingChunk, Revision, Store, StoreError};
-use crate::tui::list::row::RunRow;
+use crate::tui::list::RunRow;
 use crate::tui::screens::debugger::folded_steps::Folds;
 use crate::tui::screens::debugger::requests::{OpenAt, OpenedRun, StepPage};
 use crate::workflow::RunEvent;

@@ -1,7 +1,7 @@
 //! Looks for steps, through as much of a recording as it takes.
 
 use crate::store::{RecordingChunk, Revision, Store, StoreError};
-use crate::tui::list::run_tasks::Tasks;
+use crate::tui::list::Tasks;
 use crate::tui::screens::debugger::requests::{StepFilter, StepSearch};
 use crate::tui::screens::debugger::source::{RunSource, is_failure};
 use crate::tui::screens::debugger::steps::Nesting;

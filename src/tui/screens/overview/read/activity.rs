@@ -7,9 +7,7 @@ use std::rc::Rc;
 
 use crate::store::{Change, Changes, HistoryScan, Revision, Store, StoreError, change_pages};
 use crate::time::Millis;
-use crate::tui::list::filter::Filter;
-use crate::tui::list::read::LIST_VALUE;
-use crate::tui::list::row::RowId;
+use crate::tui::list::{Filter, LIST_VALUE, RowId};
 use crate::tui::screens::overview::state::{Extent, LATELY, Lately};
 
 /// The most changes that are counted; with more of them the time that is counted is shorter.

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use crate::store::{Process, Run, Store, StoreError, run_pages};
 use crate::time::Millis;
-use crate::tui::list::filter::Filter;
-use crate::tui::list::row::RunRow;
+use crate::tui::list::{Filter, RunRow};
 use crate::tui::screens::overview::state::{DAY, Extent, Failures};
 
 /// How many runs are read at a time.

@@ -12,9 +12,7 @@ use crate::store::{
 use crate::time::Millis;
 use crate::tui::effect::Reply;
 use crate::tui::list;
-use crate::tui::list::load::LoadFrom;
-use crate::tui::list::read::{LIST_VALUE, ListReader};
-use crate::tui::list::row::{LockRow, Row};
+use crate::tui::list::{LIST_VALUE, ListReader, LoadFrom, LockRow, Row};
 use crate::tui::message::send;
 use crate::tui::screens::overview::read::activity::{Activity, Followed};
 use crate::tui::screens::overview::read::failures::FailedRuns;

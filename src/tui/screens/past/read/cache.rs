@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use crate::store::{ErrorKind, HistoryScan, Key, KeyRange, Moment, Scan, Store, StoreError, Subject};
-use crate::tui::list::diff_row::DiffRow;
-use crate::tui::list::read_diff::{PastQuery, page_of, row_of, shortened};
+use crate::tui::list::read_diff::{page_of, row_of, shortened};
 use crate::tui::list::read_sorted::MOST;
+use crate::tui::list::{DiffRow, PastQuery};
 
 /// The most changes that are followed; where there were more, the list is read anew.
 const CHANGES: usize = 2000;

@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use crate::store::{Expiry, Operation, Options, SqliteStore, State, Transaction, Value};
 use crate::time::{Clock, ManualClock, Millis};
-use crate::tui::list::filter::Filter;
-use crate::tui::list::row::RowId;
-use crate::tui::list::sort::SortBy;
-use crate::tui::list::state::ListState;
+use crate::tui::list::{Filter, ListState, RowId, SortBy};
 use crate::tui::screens::past::read::*;
 use crate::tui::view::View;
 
