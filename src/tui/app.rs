@@ -364,7 +364,7 @@ impl App {
         }
     }
 
-    /// The list that is shown, or that is covered last: the past has one of its own.
+    /// The list on the screen, or below what covers it: the past has one of its own.
     pub fn shown_list(&self) -> &ListState {
         self.screen.past().map_or(&self.list, |past_view| &past_view.list)
     }

@@ -273,6 +273,28 @@ fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
 }
 
 #[test]
+fn the_past_shows_matches_and_marks_as_any_list_does() {
+    let mut app = travelled(SMALL);
+    type_text(&mut app, "jm");
+    let effects = type_text(&mut app, "/dark");
+    let Some(Effect::ReadPast(request)) = effects.last() else { panic!("{effects:?}") };
+    let mut row = rows_then().swap_remove(1);
+    row.now = row.now.map(|now| Entry { revision: Revision(99), ..now });
+    let (from, rows) = (LoadFrom::Start, Some(vec![row]));
+    let visited = PastPage { place: None, from, rows, is_end: true, pruned: None };
+    update(&mut app, Message::Reply(Reply::PastPage(request.load.generation, Box::new(Ok(visited)))), NOW);
+    let shown = drawn(&app).backend().to_string();
+    assert!(shown.contains("›!~feature:dark_mode"), "it was changed since it was marked: {shown}");
+    let buffer = buffer(&app);
+    let matched: String = (0..80)
+        .map(|column| &buffer[(column, 3)])
+        .filter(|cell| Some(cell.fg) == app.settings.theme.matched.fg)
+        .map(|cell| cell.symbol())
+        .collect();
+    assert_eq!(matched, "dark");
+}
+
+#[test]
 fn help_of_the_past_and_of_a_value() {
     let mut app = travelled(SMALL);
     press(&mut app, KeyCode::Char('?'));

@@ -25,7 +25,7 @@ fn fitting(app: &App, columns: &'static [Column], width: u16) -> Vec<(&'static C
 }
 
 /// How many columns stand before the row itself: that of the cursor, and one for marks if there are
-/// any; in the past always, and one that says how the entry differs.
+/// any; in the past always, and one for how the entry differs.
 pub fn gutter(app: &App) -> u16 {
     match app.screen_kind() {
         ScreenKind::Past => 3,
@@ -49,7 +49,7 @@ pub fn heading(app: &App, columns: &'static [Column], area: Rect, frame: &mut Fr
         return;
     }
     let mut text = " ".repeat(usize::from(gutter(app)));
-    // The past has no line for it.
+    // The past has no other line that says how it is sorted.
     let mut sort = app.screen.past().and_then(|past_view| past_view.order());
     for (column, width) in fitting(app, columns, area.width) {
         let sorted = sort.take().map_or(String::new(), |sort| format!(", {sort}"));
@@ -84,6 +84,7 @@ pub fn draw(app: &App, listing: &Listing, now: Millis, area: Rect, frame: &mut F
     }
     let text = match (&app.list.reading.from, app.list.filter_line.filter().is_empty()) {
         _ if is_opening => " opening…",
+        _ if !window.rows().is_empty() => "",
         (Some(_), _) => " reading…",
         (None, true) => &nothing(app, listing),
         (None, false) if app.list.filter_line.mistake().is_some() => {

@@ -158,7 +158,8 @@ fn no_key_changes_anything_in_the_past_but_restoring_which_asks() {
     let Some(Dialog::Confirm(_)) = app.focus.dialog() else { panic!("{:?}", app.focus.dialog()) };
     assert_eq!(press(&mut app, KeyCode::Char('R')), []);
     let effects = press(&mut app, KeyCode::Char('y'));
-    let WriteKind::Bulk(_, bulk) = &written(&effects).what else { panic!("{effects:?}") };
+    let WriteKind::Bulk(number, bulk) = &written(&effects).what else { panic!("{effects:?}") };
+    assert!(number.is_cancellable(), "it is stopped as any change of many");
     let seen: Vec<_> = bulk.marks.keys().iter().map(|(key, now)| (key.to_text(), now.is_some())).collect();
     let expected = [("feature:dark_mode", true), ("new:key", true), ("session:old", false)];
     assert_eq!(seen, expected.map(|(key, there)| (key.to_string(), there)));
