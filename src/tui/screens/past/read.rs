@@ -92,13 +92,7 @@ impl PastReader<'_> {
             PastTarget::Steps(from, by) => When::Revision(self.step(from, by, &span)?),
         };
         let moment = self.store.moment(when)?;
-        let earlier = HistoryScan {
-            subject: Some(Subject::Entry),
-            to: Bound::Included(moment.revision),
-            value_limit: 0,
-            ..HistoryScan::newest(SCRUBBER_LEN)
-        };
-        let before = self.store.history(&earlier)?;
+        let before = self.earlier(moment.revision, SCRUBBER_LEN)?;
         let after = self.later(moment.revision, SCRUBBER_LEN)?;
         Ok(PastPosition { moment, span, before, after })
     }
@@ -110,14 +104,18 @@ impl PastReader<'_> {
             let later = self.later(from, count)?;
             return Ok(later.get(count - 1).map_or(span.newest.0, |change| change.revision));
         }
-        let scan = HistoryScan {
-            subject: Some(Subject::Entry),
-            to: Bound::Included(from),
-            value_limit: 0,
-            ..HistoryScan::newest(count + 1)
-        };
-        let earlier = self.store.history(&scan)?;
+        let earlier = self.earlier(from, count + 1)?;
         Ok(earlier.get(count).map_or(span.oldest.0.before(), |change| change.revision))
+    }
+
+    /// The changes of entries up to a revision, the newest first.
+    fn earlier(&self, revision: Revision, count: usize) -> Result<Vec<Change>, StoreError> {
+        self.store.history(&HistoryScan {
+            subject: Some(Subject::Entry),
+            to: Bound::Included(revision),
+            value_limit: 0,
+            ..HistoryScan::newest(count)
+        })
     }
 
     /// The changes of entries after a revision, the oldest first.
@@ -138,7 +136,7 @@ impl PastReader<'_> {
     fn rows(&self, held: &mut Option<PastCache>, moment: Moment) -> Result<Option<PastRows>, StoreError> {
         let Load { from, sort, limit, .. } = &self.visit.load;
         let source = PastQuery::of(&self.visit.load, self.visit.only_different);
-        let moments = (moment, present(self.store)?);
+        let moments = (moment, self.store.moment(When::Now)?);
         let kept = match held.take() {
             Some(kept) => kept.follow(self.store, &source, moments)?,
             None => None,
@@ -204,9 +202,4 @@ impl PastReader<'_> {
             scan.after = last;
         }
     }
-}
-
-/// The present moment.
-fn present(store: &dyn Store) -> Result<Moment, StoreError> {
-    store.moment(When::Now)
 }
