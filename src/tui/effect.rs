@@ -37,7 +37,6 @@ pub enum Effect {
     Write(Write),
     /// Answer a question about all that is marked, under this number.
     Bulk(RequestId, BulkRequest),
-    /// Read rows of the past.
     ReadPast(PastRequest),
     /// Read an entry as it was, with more of its value, under this number.
     LookBack(RequestId, Key, Moment),

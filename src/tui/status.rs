@@ -79,7 +79,6 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     Some((format!("{mark} {}", escape(status.text.as_bytes())), style))
 }
 
-/// How a message of this sort is marked.
 pub fn marked(app: &App, tone: MessageLevel) -> (&'static str, Style) {
     match tone {
         MessageLevel::Done => ("✓", app.settings.theme.good),

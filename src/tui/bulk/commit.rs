@@ -12,7 +12,6 @@ const REMEMBERED: usize = 64;
 pub struct BulkItem<T> {
     /// What whoever asked knows it by.
     pub of: T,
-    /// What is done.
     pub operation: Operation,
     /// What must hold for that.
     pub condition: Condition,
@@ -70,7 +69,6 @@ pub fn carry_out<T>(store: &dyn Store, parts: Vec<BulkItem<T>>) -> Result<BulkOu
     Ok(BulkOutcome { revision: None, done: of, left })
 }
 
-/// Takes out what is at these places.
 fn take_out<T>(list: &mut Vec<T>, places: &BTreeSet<usize>) -> Vec<T> {
     let mut place = 0;
     let is_meant = |_: &mut T| {

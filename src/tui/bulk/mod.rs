@@ -26,16 +26,12 @@ const EXAMPLES_MAX: usize = 5;
 /// Something to be done with all that is marked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bulk {
-    /// What is marked.
     pub marks: Marks,
-    /// What is done.
     pub deed: BulkOperation,
 }
 
-/// What is done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BulkOperation {
-    /// They are deleted.
     Delete,
     /// They are turned round.
     Toggle,
@@ -50,7 +46,6 @@ pub enum BulkOperation {
 /// How long entries are to last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryChange {
-    /// For ever.
     Always,
     /// So long from when it is done.
     For(Duration),
@@ -165,7 +160,6 @@ impl BulkOperation {
         }
     }
 
-    /// The question that asks for it.
     pub fn question(&self, count: u64) -> String {
         let what = entries(count);
         match self {
@@ -186,7 +180,6 @@ impl BulkOperation {
         }
     }
 
-    /// What was done with so many.
     pub fn done(&self, count: u64) -> String {
         let what = entries(count);
         match self {
@@ -202,7 +195,6 @@ impl BulkOperation {
     }
 }
 
-/// So many entries.
 pub fn entries(count: u64) -> String {
     if count == 1 { "1 entry".into() } else { format!("{} entries", thousands(count)) }
 }
@@ -302,9 +294,7 @@ pub enum BulkRequest {
 /// A request for all that passes a filter; in the past for what of it is not the same now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelectRequest {
-    /// The view that it is marked in.
     pub view: View,
-    /// The filter.
     pub filter: Filter,
     /// The present moment, for what a filter says about times.
     pub at: Millis,
@@ -312,7 +302,6 @@ pub struct SelectRequest {
     pub moment: Option<Moment>,
 }
 
-/// What is to be marked.
 #[derive(Debug)]
 pub struct Selection {
     /// The entries as they are now, with the beginning of each value; `None` for one that is gone.
@@ -330,12 +319,10 @@ pub enum BulkReply {
     Previewed {
         /// What would be done.
         tally: BulkCounts,
-        /// Whether that is all.
         complete: bool,
         /// How many changes history keeps, if that is less than this.
         history_keeps: Option<u64>,
     },
-    /// How far it is.
     Progress(BulkProgress),
     /// It was written to a file, or not.
     Exported(Bulk, Result<BulkCounts, StoreError>),
@@ -362,9 +349,7 @@ pub struct BulkResult {
 /// Why something ended early.
 #[derive(Debug)]
 pub enum BulkStop {
-    /// The user stopped it.
     Stopped,
-    /// It failed.
     Failed(StoreError),
 }
 

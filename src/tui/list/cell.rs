@@ -19,7 +19,6 @@ use crate::tui::widgets::format;
 pub struct Cell<'a> {
     pub app: &'a App,
     pub width: usize,
-    /// The style of the row.
     pub style: Style,
     /// Whether the row stands out.
     pub stands_out: bool,
@@ -123,7 +122,6 @@ pub fn name(cell: &Cell<'_>, row: &Row) -> Drawn {
     }
 }
 
-/// The beginning of a value.
 pub fn value(cell: &Cell<'_>, row: &Row) -> Drawn {
     entry(cell, row, |entry| cell.bytes(beginning(&entry.stored, cell.width), &[]))
 }
@@ -143,7 +141,6 @@ pub fn age(cell: &Cell<'_>, row: &Row) -> Drawn {
     cell.faint(format::age(row.changed_at(), cell.now))
 }
 
-/// Who changed it.
 pub fn actor(cell: &Cell<'_>, row: &Row) -> Drawn {
     let actor = match row {
         Row::Entry(entry) => entry.actor.as_ref(),

@@ -11,7 +11,6 @@ use crate::tui::list::{Cell, Drawn, ListReader, Row};
 
 /// How the list of a view is drawn and read.
 pub struct Listing {
-    /// Its columns.
     pub columns: &'static [Column],
     /// What it says when it is empty.
     pub nothing: &'static str,
@@ -34,7 +33,6 @@ impl Listing {
     }
 }
 
-/// A column.
 pub struct Column {
     pub name: &'static str,
     /// How many columns of the terminal it takes; of one that shares what is left, the least.

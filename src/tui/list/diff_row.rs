@@ -9,7 +9,6 @@ use crate::tui::theme::Theme;
 /// An entry then and now; at least one of them is there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DiffRow {
-    /// Its key.
     pub key: Key,
     /// What it was; `None` if it was not there.
     pub then: Option<Entry>,
@@ -68,7 +67,6 @@ impl DiffKind {
         }
     }
 
-    /// Its colour.
     pub fn tone(self, theme: &Theme) -> Style {
         match self {
             DiffKind::None => theme.faint,

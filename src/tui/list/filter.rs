@@ -24,7 +24,6 @@ pub struct Filter {
 pub struct FilterError {
     /// The bytes of the line that are wrong.
     pub at: Range<usize>,
-    /// What is wrong with them.
     pub text: String,
 }
 
@@ -164,7 +163,6 @@ impl Filter {
         })
     }
 
-    /// Whether an entry passes at `now`.
     pub fn passes(&self, entry: &Entry, now: Millis) -> bool {
         self.any(|test| {
             test.holds_for_name(entry.key.as_bytes()).unwrap_or_else(|| match test {

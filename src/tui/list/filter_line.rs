@@ -21,7 +21,6 @@ impl From<&str> for FilterLine {
 }
 
 impl FilterLine {
-    /// What is typed.
     pub fn input(&self) -> &Input {
         &self.input
     }

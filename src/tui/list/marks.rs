@@ -8,7 +8,6 @@ use crate::tui::list::Row;
 /// The most entries that are marked at the same time.
 pub const MARKS_MAX: usize = 20_000;
 
-/// What is marked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marks {
     /// The marked entries as they were seen then; `None` for one that was not there, as the past shows.

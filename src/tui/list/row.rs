@@ -12,18 +12,15 @@ use crate::time::Millis;
 use crate::tui::keys::RowKind;
 use crate::tui::list::{DiffRow, Rank, Series, Sort, SortBy, TaskSummary, Tasks};
 
-/// A row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {
     /// An entry, its value perhaps in part.
     Entry(Entry),
-    /// A lock.
     Lock(LockRow),
     /// A change, its values perhaps in part.
     Change(Change),
     /// Keys that begin in the same way.
     Group(Group),
-    /// A run of a workflow.
     Run(Box<RunRow>),
     /// An entry as it was and as it is.
     Diff(Box<DiffRow>),
@@ -41,7 +38,6 @@ pub struct Group {
 /// A run with what the list says of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRow {
-    /// The run.
     pub run: Run,
     /// How it stands, in one word.
     pub status: String,
@@ -56,7 +52,6 @@ pub struct RunRow {
 /// What a recording says of a run in short.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunSummary {
-    /// Its tasks.
     pub tasks: Tasks,
     /// The last lines of its log, oldest first: the level and the line.
     pub log: Vec<(String, Vec<u8>)>,
@@ -131,7 +126,6 @@ impl RunRow {
 /// A lock with what the list says of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LockRow {
-    /// The lock.
     pub lock: Lock,
     /// What is known of its holder's process.
     pub liveness: Liveness,
@@ -164,20 +158,15 @@ impl LockRow {
 pub enum RowId {
     /// A lock, by its name. Locks stand before entries.
     Lock(String),
-    /// An entry, by its key.
     Entry(Key),
-    /// A change, by the revision that it made.
     Change(Revision),
     /// Keys that begin in this way.
     Group(Key),
-    /// A run, by its number.
     Run(i64),
 }
 
-/// What the rows of a list are ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowOrder {
-    /// Their names.
     Name,
     /// When they expire, the soonest first.
     Expiry,
@@ -194,9 +183,7 @@ pub enum RowOrder {
 /// The place of a row in the order of its list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Position {
-    /// In the order of names.
     Name(RowId),
-    /// In the order of expiry.
     Expiry(Millis, Key),
     /// In the order of revisions, the newest first.
     Newest(Reverse<Revision>),
@@ -212,7 +199,6 @@ pub enum Position {
 pub const DATABASE: &str = "(database)";
 
 impl RowId {
-    /// What a change is about.
     pub fn subject_of(change: &Change) -> RowId {
         match change.subject {
             Subject::Entry => RowId::Entry(change.key.clone()),

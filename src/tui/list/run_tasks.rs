@@ -11,10 +11,8 @@ pub struct Tasks {
     pub outcome: Option<String>,
 }
 
-/// A task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskSummary {
-    /// Its name.
     pub name: String,
     /// The record with which it begins.
     pub first: u64,
@@ -24,7 +22,6 @@ pub struct TaskSummary {
     pub end: Option<TaskResult>,
 }
 
-/// How a task ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskResult {
     /// The record with which it ends.
@@ -38,7 +35,6 @@ pub struct TaskResult {
 }
 
 impl Tasks {
-    /// The tasks.
     pub fn all(&self) -> &[TaskSummary] {
         &self.all
     }

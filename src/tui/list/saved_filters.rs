@@ -14,17 +14,13 @@ use crate::tui::view::View;
 
 /// The file in the configuration folder.
 const FILE: &str = "filters.toml";
-/// The table in it.
 const TABLE: &str = "filters";
 
-/// A filter that has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedFilter {
-    /// The name.
     pub name: String,
     /// The view that it belongs to; `None` if it suits whatever view is open.
     pub view: Option<View>,
-    /// The filter line.
     pub filter: String,
 }
 

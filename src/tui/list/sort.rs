@@ -6,16 +6,13 @@ use std::fmt;
 use crate::store::{Entry, Number, kind_inference};
 use crate::time::Millis;
 
-/// How a list is sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sort {
-    /// By what.
     pub by: SortBy,
     /// Whether the greatest comes first.
     pub descending: bool,
 }
 
-/// What a list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortBy {
     Name,
@@ -118,7 +115,6 @@ impl Rank {
         Rank::of(entry.and_then(|entry| value_of_entry(entry, sort.by)), sort)
     }
 
-    /// Of a text.
     pub fn of_text(text: &str, sort: Sort) -> Rank {
         Rank::of(Some(Sorted::Text(text.as_bytes().to_vec())), sort)
     }

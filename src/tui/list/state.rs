@@ -20,15 +20,12 @@ const RUNS_THROTTLE: Throttle = Throttle::new(Duration::from_millis(30), 40);
 pub struct ListState {
     /// The list that is shown.
     pub view: View,
-    /// Its rows.
     pub window: Window,
-    /// What is being read.
     pub reading: ListReading,
     /// What rows are left out by.
     pub filter_line: FilterLine,
     /// Of the history: what it is of, and where it was asked for; `None` for all of it.
     pub scope: Option<HistoryScope>,
-    /// Keys as a tree.
     pub tree: KeyTree,
     /// By what the lists of views are sorted, where not by their own order.
     pub sorts: HashMap<View, Sort>,
@@ -36,7 +33,6 @@ pub struct ListState {
     pub flashes: HashMap<RowId, Millis>,
     /// The row that was clicked last, and when: twice in a row opens its details.
     pub clicked: Option<(RowId, Millis)>,
-    /// What is marked.
     pub marks: Marks,
     /// All that passes the filter is being read, under this number, to be marked.
     pub marking: Option<RequestId>,
@@ -150,12 +146,10 @@ impl ListState {
     }
 }
 
-/// What a history is of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryScope {
     /// An entry or a lock.
     pub of: RowId,
-    /// The view in which it was asked for.
     pub back: View,
 }
 
@@ -189,7 +183,6 @@ pub struct ListReading {
     /// When the rows are compared with the database because of a commit that tells of no change of them:
     /// another program may have changed them with triggers switched off.
     pub compare: Option<Millis>,
-    /// Not before this moment.
     pub compare_not_before: Millis,
     /// How long the last reading took.
     pub took: Duration,

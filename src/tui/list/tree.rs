@@ -7,7 +7,6 @@ use crate::store::Key;
 use crate::time::Millis;
 use crate::tui::list::RowId;
 
-/// Keys as a tree.
 #[derive(Clone, Debug)]
 pub struct KeyTree {
     /// Whether keys are shown as one.
@@ -26,10 +25,8 @@ pub struct KeyTree {
     pub rests: Duration,
 }
 
-/// How much is in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupSize {
-    /// How many keys.
     pub keys: u64,
     /// How many bytes of values.
     pub bytes: u64,
@@ -70,7 +67,6 @@ impl KeyTree {
         }
     }
 
-    /// The open groups that a row is in.
     fn open_around(&self, id: &RowId) -> impl Iterator<Item = &Key> {
         let (key, is_group) = match id {
             RowId::Entry(key) => (Some(key), false),

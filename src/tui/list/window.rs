@@ -45,7 +45,6 @@ impl<R> Default for Window<R> {
 }
 
 impl<R> Window<R> {
-    /// The rows.
     pub fn rows(&self) -> &[R] {
         &self.rows
     }
@@ -230,7 +229,6 @@ impl Window {
         !expired.is_empty()
     }
 
-    /// The row of `id`.
     pub fn get(&self, id: &RowId) -> Option<&Row> {
         self.find(id).map(|place| &self.rows[place])
     }

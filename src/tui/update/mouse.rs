@@ -23,7 +23,6 @@ const WHEEL: isize = 3;
 /// How soon a second click must follow the first.
 const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 
-/// Takes in what the mouse did.
 pub(super) fn take(app: &mut App, mouse: MouseEvent, now: Millis) -> Vec<Effect> {
     if app.focus.dialog().is_some() {
         return over_dialog(app, mouse, now);
