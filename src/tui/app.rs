@@ -12,7 +12,6 @@ use crate::store::secret_keys::{MASK, Secrets, masked_change, masked_entry};
 use crate::store::{Change, Entry, Key, Location};
 use crate::text::escape::escape_data;
 use crate::time::Millis;
-use crate::tui::bulk::BulkProgress;
 use crate::tui::connection::Connecting;
 use crate::tui::connection::lost_database::LostDatabase;
 use crate::tui::dialog::Dialog;
@@ -171,7 +170,7 @@ pub struct RunsState {
 pub struct Requests {
     pub last: RequestId,
     /// The change of many entries, or the export, that is under way: its number, and how far it is.
-    pub progress: Option<(RequestId, BulkProgress)>,
+    pub progress: Option<(RequestId, String)>,
     /// Writes that are under way, and since when.
     pub writing: Vec<Millis>,
 }

@@ -37,7 +37,7 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     let theme = &app.settings.theme;
     if let Some((number, progress)) = &app.requests.progress {
         let stops = if number.is_cancellable() { "; esc stops" } else { "" };
-        return Some((format!("… {}{stops}", progress.words), theme.warning));
+        return Some((format!("… {}{stops}", progress), theme.warning));
     }
     if let Some(opening) =
         app.database.opening.as_ref().filter(|opening| now.since(opening.since).as_millis() >= SLOW)

@@ -323,16 +323,10 @@ pub enum BulkReply {
         /// How many changes history keeps, if that is less than this.
         history_keeps: Option<u64>,
     },
-    Progress(BulkProgress),
+    /// How far it is, in the words of the status line.
+    Progress(String),
     /// It was written to a file, or not.
     Exported(Bulk, Result<BulkCounts, StoreError>),
-}
-
-/// How far something is that takes its time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BulkProgress {
-    /// What was done so far.
-    pub words: String,
 }
 
 /// What became of a change of all that is marked.

@@ -12,8 +12,8 @@ use crate::tui::bulk;
 use crate::tui::bulk::commit::{BulkItem, Judged, remembered};
 use crate::tui::bulk::restore::restoring;
 use crate::tui::bulk::{
-    Bulk, BulkCounts, BulkOperation, BulkProgress, BulkReply, BulkRequest, BulkResult, BulkStop,
-    SelectRequest, Selection, SkipReason, entries,
+    Bulk, BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, SelectRequest, Selection,
+    SkipReason, entries,
 };
 use crate::tui::effect::Reply;
 use crate::tui::list::{LIST_VALUE, MARKS_MAX, Marks, PastQuery, read_diff};
@@ -144,7 +144,7 @@ fn select(
         }
         if telling.is_due() {
             let words = format!("marking {what}{}", entries(selected.len() as u64));
-            tell(BulkReply::Progress(BulkProgress { words }));
+            tell(BulkReply::Progress(words));
         }
     }
     let has_more = selected.len() > MARKS_MAX;
@@ -216,7 +216,7 @@ fn export(
         }
         if telling.is_due() {
             let words = format!("wrote {}", entries(tally.done));
-            tell(BulkReply::Progress(BulkProgress { words }));
+            tell(BulkReply::Progress(words));
         }
     }
     file.finish(store.location(), store.revision()?)?;
@@ -306,7 +306,7 @@ impl Changing<'_> {
                     BulkOperation::Restore(_) => format!("restoring {place} of {}", entries(marks.count())),
                     _ => format!("{} so far", deed.done(self.tally.done)),
                 };
-                tell(BulkReply::Progress(BulkProgress { words }));
+                tell(BulkReply::Progress(words));
             }
         }
         self.commit(batches.take())?;

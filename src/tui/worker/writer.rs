@@ -6,7 +6,7 @@ use crate::store::{
     Condition, ErrorKind, Outcome, Process, Revision, Store, StoreError, Transaction, UndoOutcome, undo,
 };
 use crate::tui::bulk;
-use crate::tui::bulk::{BulkProgress, BulkReply};
+use crate::tui::bulk::BulkReply;
 use crate::tui::effect::Reply;
 use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestId, RequestQueue};
@@ -87,7 +87,7 @@ fn take_back(
     for (place, revision) in revisions.iter().rev().enumerate() {
         if revisions.len() > 1 {
             let words = format!("took back {place} of {} parts", revisions.len());
-            tell(BulkReply::Progress(BulkProgress { words }));
+            tell(BulkReply::Progress(words));
         }
         match undo(store, *revision, force) {
             Ok(UndoOutcome::Done { revision, .. }) => made.push(revision),

@@ -174,7 +174,7 @@ fn what_was_done_before_it_was_stopped_can_be_taken_back_and_the_marks_stay() {
     let write = deletion(&mut app);
     let WriteKind::Bulk(number, _) = write.what else { panic!() };
     let words = "deleted 20,000 entries so far".to_string();
-    answer(&mut app, Reply::Bulk(number, Box::new(BulkReply::Progress(bulk::BulkProgress { words }))));
+    answer(&mut app, Reply::Bulk(number, Box::new(BulkReply::Progress(words))));
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
     let done = BulkResult {
         tally: BulkCounts::default(),

@@ -2,9 +2,7 @@
 
 use crate::store::{ErrorKind, HistorySpan, Key, Moment, When};
 use crate::tui::bulk;
-use crate::tui::bulk::{
-    BulkCounts, BulkProgress, BulkReply, BulkRequest, BulkResult, SelectRequest, Selection,
-};
+use crate::tui::bulk::{BulkCounts, BulkReply, BulkRequest, BulkResult, SelectRequest, Selection};
 use crate::tui::list::window::CAPACITY;
 use crate::tui::list::window::PAGE;
 use crate::tui::list::{DiffKind, DiffRow, Filter, Sort, SortBy};
@@ -392,7 +390,7 @@ fn looking_for_what_differs_is_given_up_with_escape_or_by_going_elsewhere() {
     let mut app = travelled(38);
     let (number, _) = differing(&press(&mut app, KeyCode::Char('*')));
     let words = "marking".to_string();
-    let progress = || BulkReply::Progress(BulkProgress { words: words.clone() });
+    let progress = || BulkReply::Progress(words.clone());
     answer(&mut app, Reply::Bulk(number, Box::new(progress())));
     assert_eq!(press(&mut app, KeyCode::Esc), [Effect::Stop(number)]);
     assert!(app.requests.progress.is_none() && app.screen.past().is_some());
