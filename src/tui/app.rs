@@ -149,6 +149,7 @@ pub struct DetailsPane {
 }
 
 /// What is kept of runs beyond the one that is open.
+#[derive(Default)]
 #[cfg_attr(test, derive(Clone))]
 pub struct RunsState {
     /// The run that was open before, and when it began: another one of that number is not shown.
@@ -166,6 +167,7 @@ pub struct RunsState {
 }
 
 /// What workers were asked for and have not answered.
+#[derive(Default)]
 #[cfg_attr(test, derive(Clone))]
 pub struct Requests {
     pub last: RequestId,
@@ -176,6 +178,7 @@ pub struct Requests {
 }
 
 /// What was changed here and can be undone.
+#[derive(Default)]
 #[cfg_attr(test, derive(Clone))]
 pub struct UndoState {
     pub stack: UndoStack,
@@ -269,16 +272,9 @@ impl App {
                 scroll: 0,
                 refresh: DETAIL_THROTTLE,
             },
-            runs: RunsState {
-                previous: None,
-                marked: None,
-                pending: None,
-                starting: None,
-                breakpoints: Vec::new(),
-                tried: Vec::new(),
-            },
-            requests: Requests { last: RequestId::default(), progress: None, writing: Vec::new() },
-            undo: UndoState { stack: UndoStack::default(), others: HashMap::new() },
+            runs: RunsState::default(),
+            requests: Requests::default(),
+            undo: UndoState::default(),
             size,
             needs_drawing: true,
             passed: Millis(i64::MIN),
