@@ -13,7 +13,7 @@ use crate::input_file::STANDARD_INPUT;
 use crate::lua::error::ScriptLine;
 use crate::store::{Key, Store};
 use crate::text::escape::escape;
-use crate::workflow::recording::secrets::Masker;
+use crate::workflow::recording::masked_records::Masker;
 use crate::workflow::recording::{Record, Recording, RecordingError};
 use crate::workflow::replay::{
     Divergence, KeyOverride, Replay, ReplayError, ReplayOptions, ReplayedEvent, StateOverride, Verdict,

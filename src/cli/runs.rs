@@ -16,7 +16,7 @@ use crate::store::{Liveness, Process, Run, StackRun, Store, run_pages};
 use crate::text::duration::show_short_span;
 use crate::text::escape::escape;
 use crate::time::Millis;
-use crate::workflow::recording::secrets::Masker;
+use crate::workflow::recording::masked_records::Masker;
 use crate::workflow::recording::{Answer, Record, RecordKind, Recording, read_file, with_header, write_file};
 
 /// Arguments of `runs`.

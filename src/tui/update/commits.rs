@@ -12,10 +12,10 @@ use crate::tui::keys::ScreenKind;
 use crate::tui::list::{LIST_VALUE, Row, RowId, RowOrder};
 use crate::tui::screens::debugger;
 use crate::tui::throttle::rest_after;
-use crate::tui::timers::Timer;
 use crate::tui::update;
 use crate::tui::update::{rows, tree};
 use crate::tui::view::ViewRows;
+use crate::tui::wakeups::Timer;
 
 /// How many of the last changes are kept.
 const RECENT: usize = 500;

@@ -24,9 +24,9 @@ use crate::tui::list::{Row, RowId};
 use crate::tui::message::Message;
 use crate::tui::screens::debugger::layout;
 use crate::tui::screens::{debugger, details, past};
-use crate::tui::timers::Timer;
 use crate::tui::timing::MESSAGE_DURATION;
 use crate::tui::view::View;
+use crate::tui::wakeups::Timer;
 
 pub use crate::tui::connection::switch::{await_opening, begin};
 

@@ -10,11 +10,11 @@
 
 mod encoding;
 mod file;
-mod mask;
+pub mod masked_records;
 mod older_events;
 mod reader;
 mod recording_boundary;
-pub mod secrets;
+mod secret_variables;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +22,10 @@ pub use encoding::decode;
 #[cfg(test)]
 pub(crate) use encoding::with_records;
 pub use file::{InvalidFile, read_file, with_header, write_file};
-pub use mask::{DEFAULT_PATTERNS, Mask};
 pub use reader::{RecordedEvents, Recording};
 pub use recording_boundary::RecordingBoundary;
 pub(in crate::workflow) use recording_boundary::raised_in;
+pub use secret_variables::{DEFAULT_PATTERNS, Mask};
 
 use crate::lua::error::ScriptLine;
 use crate::lua::log::level_of_function;

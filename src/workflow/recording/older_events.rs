@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::mask::is_masked;
+use super::secret_variables::is_masked;
 use crate::lua::recorded_value::RecordedValue;
 use crate::workflow::{RunEvent, RunOutcome, TaskOutcome};
 

@@ -3,7 +3,7 @@
 use super::{Divergence, WhatIfOutcome};
 use crate::store::secret_keys::{MASK, Secrets, masked_image};
 use crate::workflow::recording::Record;
-use crate::workflow::recording::secrets::{is_secret, is_secret_call, masked, masked_arguments};
+use crate::workflow::recording::masked_records::{is_secret, is_secret_call, masked, masked_arguments};
 
 impl Divergence {
     /// Whether one of the two calls is about a key whose value is masked: its line of the source may name it.

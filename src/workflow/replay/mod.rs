@@ -11,13 +11,13 @@ mod observations;
 pub mod overrides;
 mod recorded_reads;
 mod replay_boundary;
-mod report;
 mod state_difference;
 #[cfg(test)]
 pub(crate) mod tests;
 mod virtual_host;
 mod what_if;
 mod what_if_boundary;
+mod what_if_report;
 
 use std::path::PathBuf;
 use std::rc::Rc;

@@ -5,11 +5,11 @@
 mod clock;
 mod entries;
 mod files;
+mod free_pages;
 mod history;
 mod integrity;
 mod locks;
 mod schema;
-mod space;
 mod versions;
 mod wal;
 
@@ -66,7 +66,7 @@ fn examine_database(
     let examined = Examined { now: store.now(), store: &store, flavor, is_frozen };
     let checks: [(&'static str, Check); 7] = [
         ("journal", integrity::journal),
-        ("space", space::examine),
+        ("space", free_pages::examine),
         ("schema", schema::examine),
         ("locks", locks::examine),
         ("entries", entries::examine),

@@ -10,8 +10,8 @@ use crate::tui::request::RequestId;
 use crate::tui::screens::past::state::{PastPage, PastRequest, PastTarget};
 use crate::tui::screens::value::detail::Detail;
 use crate::tui::testing::fixtures::{past, rows_then};
-use crate::tui::timers::Timer;
 use crate::tui::update::tests::*;
+use crate::tui::wakeups::Timer;
 
 fn by_key(key: Key) -> Position {
     Position::Name(RowId::Entry(key))

@@ -5,8 +5,8 @@ use crate::tui::list::GroupSize;
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger;
 use crate::tui::screens::debugger::state::PendingSearch;
-use crate::tui::timers::Timer;
 use crate::tui::update::tests::*;
+use crate::tui::wakeups::Timer;
 
 /// Lets the event loop run for ten seconds without any message.
 pub(super) fn waits(app: &mut App, mut now: Millis) {

@@ -29,7 +29,7 @@ use crate::tui::status;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::format;
 use crate::tui::widgets::line::typed;
-use crate::workflow::recording::secrets::{is_secret_call, masked};
+use crate::workflow::recording::masked_records::{is_secret_call, masked};
 use crate::workflow::recording::{Record, RecordKind};
 
 /// How many columns the bar of a step has.

@@ -6,7 +6,7 @@ use crate::store::Store;
 use crate::store::secret_keys::Secrets;
 use crate::text::escape::escape;
 use crate::tui::screens::debugger::requests::DebuggerReport;
-use crate::workflow::recording::secrets::{Masker, masked};
+use crate::workflow::recording::masked_records::{Masker, masked};
 use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents, Recording, RecordingError};
 use crate::workflow::replay::ReplayedEvent;
 
