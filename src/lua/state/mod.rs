@@ -8,6 +8,7 @@ mod entries;
 mod history;
 mod lifetime;
 mod listing;
+mod lists;
 mod locks;
 mod transaction;
 mod waiting;
@@ -23,11 +24,12 @@ use crate::lua::call::{Native, function, install as install_functions};
 use crate::lua::typed_read::Reading;
 
 /// The functions of the module.
-static GROUPS: [&[Native]; 8] = [
+static GROUPS: [&[Native]; 9] = [
     &entries::FUNCTIONS,
     &listing::FUNCTIONS,
     &lifetime::FUNCTIONS,
     &atomic::FUNCTIONS,
+    &lists::FUNCTIONS,
     &locks::FUNCTIONS,
     &waiting::FUNCTIONS,
     &history::FUNCTIONS,
