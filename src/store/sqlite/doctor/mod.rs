@@ -3,6 +3,7 @@
 //! Each check stands on its own: one that fails says so, and the others are done all the same.
 
 mod clock;
+mod disk;
 mod entries;
 mod files;
 mod free_pages;
@@ -168,6 +169,11 @@ impl Tally {
         let more = if self.count > self.first.len() as u64 { ", …" } else { "" };
         format!("{}{more}", self.first.join(", "))
     }
+}
+
+/// That something could not be looked at.
+fn unseen(check: &'static str, path: &Path, reason: &str) -> Finding {
+    Finding::warning(check, format!("{} could not be looked at: {reason}", path.display()))
 }
 
 #[cfg(test)]
