@@ -67,7 +67,7 @@ fn print_problems(database: &Database, problems: &[ConfigProblem], json: bool) -
                 (!is_usual && !context.production, ", every change is confirmed"),
             ];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
-            let path = escape(context.path.as_os_str().as_encoded_bytes());
+            let path = &context.location;
             lines.line(format!("context {}: {path}{marks}", escape(context.name.as_bytes())).as_bytes())?;
         }
     }

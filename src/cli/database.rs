@@ -54,7 +54,7 @@ impl Database {
     /// [`CliError::Usage`] for an unknown context, or without a named database and a home directory.
     pub fn location(&self) -> Result<Location, CliError> {
         if let Some(name) = &self.context {
-            return Ok(Location::File(self.context_named(name)?.path.clone()));
+            return Ok(self.context_named(name)?.location.clone());
         }
         let named = match &self.db {
             Some(path) => Some(("--db", path.clone().into_os_string())),
@@ -98,9 +98,9 @@ impl Database {
         else {
             return error;
         };
-        let file = missing.location().and_then(Location::as_file);
+        let location = missing.location();
         let context = self.context.as_ref().and_then(|name| self.config().contexts.named(name));
-        match context.filter(|context| file == Some(&*context.path)) {
+        match context.filter(|context| location == Some(&context.location)) {
             Some(context) => CliError::NoContext(context.missing()),
             None => error,
         }
@@ -112,7 +112,7 @@ impl Database {
         match &self.context {
             Some(name) => contexts.named(name),
             None if contexts.all().is_empty() => None,
-            None => contexts.of_path(self.location().ok()?.as_file()?),
+            None => contexts.of_location(&self.location().ok()?),
         }
     }
 
@@ -164,7 +164,10 @@ impl Database {
 
 /// The file that a location names; `by` is the option or variable it came from.
 pub fn file_at(by: &str, location: &OsStr) -> Result<PathBuf, CliError> {
-    location_at(by, location).map(Location::into_file)
+    match location_at(by, location)? {
+        Location::File(path) => Ok(path),
+        Location::Etcd(_) => Err(CliError::Usage(format!("{by}: a backup is a file, not a prefix on etcd"))),
+    }
 }
 
 fn location_at(by: &str, location: &OsStr) -> Result<Location, CliError> {

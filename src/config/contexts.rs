@@ -1,6 +1,6 @@
 //! Contexts: named databases.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::document::{ConfigItem, ConfigValue, Document};
 use crate::store::Location;
@@ -10,8 +10,8 @@ use crate::text::escape::escape;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     pub name: String,
-    /// The database file.
-    pub path: PathBuf,
+    /// Where the database is.
+    pub location: Location,
     /// Whether it is opened read-only.
     pub read_only: bool,
     /// Whether it is a production database: the interface marks it and asks for more confirmations.
@@ -38,13 +38,9 @@ impl ConfirmPolicy {
 }
 
 impl Context {
-    pub fn location(&self) -> Location {
-        Location::File(self.path.clone())
-    }
-
     /// The error for a context whose database does not exist.
     pub fn missing(&self) -> String {
-        let (name, path) = (escape(self.name.as_bytes()), escape(self.path.as_os_str().as_encoded_bytes()));
+        let (name, path) = (escape(self.name.as_bytes()), &self.location);
         let lead = format!("there is no database at {path}, the path of context {name} in config.toml");
         match self.read_only {
             true => format!("{lead}: mend it there"),
@@ -82,12 +78,12 @@ impl Contexts {
         self.0.iter().find(|context| context.name == name)
     }
 
-    /// The context of a file under any of its names. A file may have several contexts: unless one is chosen
-    /// by name, the file counts as production if any of them is, and as read-only if all of them are.
-    pub fn of_path(&self, path: &Path) -> Option<&Context> {
-        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let wanted = real(path);
-        let fits = self.0.iter().filter(|context| context.path == path || real(&context.path) == wanted);
+    /// The context of a database under any of its names. A database may have several contexts: unless one is
+    /// chosen by name, it counts as production if any of them is, and as read-only if all of them are.
+    pub fn of_location(&self, location: &Location) -> Option<&Context> {
+        let wanted = location.identity();
+        let is_meant = |it: &Location| it == location || it.identity() == wanted;
+        let fits = self.0.iter().filter(|context| is_meant(&context.location));
         // The first of the best: `min_by_key` takes the first of several.
         fits.min_by_key(|context| (!context.production, context.read_only))
     }
@@ -100,15 +96,18 @@ fn context(
     folder: &Path,
     document: &mut Document,
 ) -> Option<Context> {
-    let (mut path, mut has_path, mut read_only, mut production, mut confirm) =
+    let (mut place, mut has_place, mut read_only, mut production, mut confirm) =
         (None, false, false, false, None);
     for ConfigItem { name: setting, line, value } in items {
         match (setting.as_str(), value) {
-            ("path", ConfigValue::Text(text)) => match Location::parse(text.as_ref()) {
-                Ok(location) => path = Some(resolved(location, folder)),
+            ("path" | "db", ConfigValue::Text(_)) if place.is_some() => {
+                document.refuse(line, format!("the context {name} has a path already: leave one of them out"));
+            }
+            ("path" | "db", ConfigValue::Text(text)) => match Location::parse(text.as_ref()) {
+                Ok(location) => place = Some(resolved(location, folder)),
                 Err(invalid) => {
-                    document.refuse(line, format!("the path of context {name}: {invalid}"));
-                    has_path = true;
+                    document.refuse(line, format!("the {setting} of context {name}: {invalid}"));
+                    has_place = true;
                 }
             },
             ("read_only", ConfigValue::Truth(truth)) => read_only = truth,
@@ -118,6 +117,7 @@ fn context(
                 confirm = Some(ConfirmPolicy::Dangerous)
             }
             ("path", _) => document.refuse(line, "path is the name of a file"),
+            ("db", _) => document.refuse(line, "db is the name of a file or an address such as etcd://host/prefix"),
             // What was meant to protect protects, also if it is misspelt.
             ("read_only", value) => {
                 read_only = true;
@@ -134,24 +134,24 @@ fn context(
             _ => document.refuse(
                 line,
                 format!(
-                    "{setting} is no setting of a context; there are path, read_only, production and confirm"
+                    "{setting} is no setting of a context; there are path, db, read_only, production and confirm"
                 ),
             ),
         }
     }
-    if path.is_none() && !has_path {
+    if place.is_none() && !has_place {
         document.refuse(line, format!("the context {name} has no path"));
     }
     let confirm = confirm.unwrap_or(ConfirmPolicy::of_production(production));
-    Some(Context { name, path: path?, read_only, production, confirm })
+    Some(Context { name, location: place?, read_only, production, confirm })
 }
 
 /// `~/` is the home directory; other relative paths start at the configuration folder.
-fn resolved(location: Location, folder: &Path) -> PathBuf {
-    let path = location.into_file();
+fn resolved(location: Location, folder: &Path) -> Location {
+    let Some(path) = location.as_file() else { return location };
     match (path.strip_prefix("~"), directories::BaseDirs::new()) {
-        (Ok(rest), Some(folders)) => folders.home_dir().join(rest),
-        _ => folder.join(path),
+        (Ok(rest), Some(folders)) => Location::File(folders.home_dir().join(rest)),
+        _ => Location::File(folder.join(path)),
     }
 }
 
@@ -181,29 +181,46 @@ mod tests {
         assert_eq!(problems, [""; 0]);
         let live = Context {
             name: "live".into(),
-            path: file.clone(),
+            location: Location::File(file.clone()),
             read_only: false,
             production: true,
             confirm: ConfirmPolicy::Always,
         };
         assert_eq!(contexts.named("live"), Some(&live));
-        assert_eq!(contexts.of_path(&file), Some(&live));
-        assert_eq!(contexts.of_path(&link), Some(&live), "a link leads to the same database");
-        assert_eq!(contexts.of_path(Path::new("/tmp/other.db")), None);
+        assert_eq!(contexts.of_location(&file.as_path().into()), Some(&live));
+        assert_eq!(
+            contexts.of_location(&link.as_path().into()),
+            Some(&live),
+            "a link leads to the same database"
+        );
+        assert_eq!(contexts.of_location(&Path::new("/tmp/other.db").into()), None);
         assert_eq!(contexts.named("other"), None);
     }
 
     #[test]
+    fn a_context_may_be_an_address() {
+        let text = "[contexts.far]\ndb = \"etcd://a,b/prod\"\n[contexts.two]\npath = \"/x.db\"\ndb = \"/y.db\"\n\
+                    [contexts.bad]\ndb = \"etcd://a/\"\n";
+        let (contexts, problems) = contexts(text, Path::new("/etc"));
+        let same = Location::parse("etcd://b:2379,a:2379/prod".as_ref()).unwrap();
+        assert_eq!(contexts.of_location(&same).map(|context| context.name.as_str()), Some("far"));
+        assert_eq!(contexts.named("two").unwrap().location, Path::new("/x.db").into());
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].contains("the context two has a path already"), "{problems:?}");
+        assert!(problems[1].contains("the db of context bad: the prefix is empty"), "{problems:?}");
+    }
+
+    #[test]
     fn a_path_that_is_not_one_is_told_once_and_its_context_left_out() {
-        let text = "[contexts.live]\npath = \":memory:\"\n[contexts.far]\npath = \"etcd://host/x\"\n\
+        let text = "[contexts.live]\npath = \":memory:\"\n[contexts.far]\npath = \"redis://host/x\"\n\
                     [contexts.none]\npath = \"\"\n[contexts.odd]\npath = \"./file:x\"\n";
         let (contexts, problems) = contexts(text, Path::new("/etc"));
         assert_eq!(problems.len(), 3, "{problems:?}");
         assert!(problems[0].starts_with("config.toml:2: the path of context live: :memory: is not a file"));
-        assert!(problems[1].starts_with("config.toml:4: the path of context far: etcd:// is not"));
+        assert!(problems[1].starts_with("config.toml:4: the path of context far: redis:// is not"));
         let names: Vec<&str> = contexts.all().iter().map(|context| context.name.as_str()).collect();
         assert_eq!(names, ["odd"]);
-        assert_eq!(contexts.named("odd").unwrap().path, Path::new("/etc/./file:x"));
+        assert_eq!(contexts.named("odd").unwrap().location, Path::new("/etc/./file:x").into());
     }
 
     #[test]
@@ -214,7 +231,7 @@ mod tests {
             let (contexts, problems) =
                 contexts(&flags.iter().map(table).collect::<String>(), Path::new("/etc"));
             assert_eq!(problems, [""; 0]);
-            contexts.of_path(Path::new("/x.db")).map(|context| context.name.clone()).unwrap()
+            contexts.of_location(&Path::new("/x.db").into()).map(|context| context.name.clone()).unwrap()
         };
         const RO: &str = "read_only = true";
         const PRODUCTION: &str = "production = true";
@@ -261,6 +278,6 @@ mod tests {
         assert!(problems.iter().any(|problem| problem.contains("owner is no setting")));
         assert_eq!(contexts.all().len(), 1);
         assert!(contexts.named("live").unwrap().production);
-        assert_eq!(contexts.named("live").unwrap().path, Path::new("/etc/a.db"));
+        assert_eq!(contexts.named("live").unwrap().location, Path::new("/etc/a.db").into());
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{ConfirmPolicy, Context};
+use crate::store::Location;
 
 /// The most agents that are listed.
 const AGENTS: usize = 100;
@@ -28,14 +29,15 @@ impl SlothRunnerFolders {
         agents.sort();
         agents.truncate(AGENTS);
         let real = |path: &Path| std::fs::canonicalize(path).ok();
-        let known: Vec<PathBuf> = known.iter().filter_map(|context| real(&context.path)).collect();
+        let known: Vec<PathBuf> =
+            known.iter().filter_map(|context| real(context.location.as_file()?)).collect();
         let found = state
             .chain(agents)
             .filter(|(_, path)| path.is_file() && real(path).is_some_and(|path| !known.contains(&path)));
         found
             .map(|(name, path)| Context {
                 name,
-                path,
+                location: Location::File(path),
                 read_only: false,
                 production: false,
                 confirm: ConfirmPolicy::Dangerous,
@@ -81,7 +83,7 @@ mod tests {
         assert_eq!(names(&[]), ["sloth-runner", "agent web1", "agent web2"]);
         let known = Context {
             name: "state".into(),
-            path: home.join(".sloth-runner/../.sloth-runner/state.db"),
+            location: Location::File(home.join(".sloth-runner/../.sloth-runner/state.db")),
             read_only: true,
             production: true,
             confirm: ConfirmPolicy::Always,

@@ -108,6 +108,25 @@ pub enum ErrorKind {
         /// Whether something was to be written.
         is_write: bool,
     },
+    /// No node of the database answered in time.
+    Unreachable {
+        /// How long it was waited for.
+        waited: Duration,
+        /// The nodes, each with the reason.
+        reasons: String,
+    },
+    /// No node confirmed a write in time, and it may have taken effect.
+    Unconfirmed {
+        /// How long it was waited for.
+        waited: Duration,
+        /// The nodes, each with the reason.
+        reasons: String,
+    },
+    /// The server of the database does not let this user do that.
+    Denied {
+        /// The server's words for it.
+        reason: String,
+    },
     DiskFull,
     /// A value is too large for the engine.
     TooLarge {

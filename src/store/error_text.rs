@@ -60,6 +60,16 @@ fn sentence(f: &mut fmt::Formatter<'_>, kind: &ErrorKind, place: &str) -> fmt::R
             waited.as_secs_f64(),
             if *is_write { "nothing was changed, " } else { "" }
         ),
+        ErrorKind::Unreachable { waited, reasons } => {
+            write!(f, "no node of {place} answered for {:.1} s ({reasons})", waited.as_secs_f64())
+        }
+        ErrorKind::Unconfirmed { waited, reasons } => write!(
+            f,
+            "no node of {place} answered for {:.1} s ({reasons}): it is not known whether this took effect; look \
+             for it in history before you try again",
+            waited.as_secs_f64()
+        ),
+        ErrorKind::Denied { reason } => write!(f, "{place} does not allow it: {reason}"),
         ErrorKind::DiskFull => write!(
             f,
             "no room left on the disk of {place}: nothing was changed; free some room and try again"

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::store::{EtcdAddress, InvalidEtcdAddress};
 use crate::text::escape::escape;
 
 /// Where a database is.
@@ -12,6 +13,8 @@ use crate::text::escape::escape;
 pub enum Location {
     /// A file on this machine.
     File(PathBuf),
+    /// A prefix on a cluster of etcd.
+    Etcd(Box<EtcdAddress>),
 }
 
 /// Why a text does not say where a database is.
@@ -43,8 +46,14 @@ pub enum InvalidLocation {
         /// All of it.
         text: String,
     },
+    /// What follows `etcd://` is not an address.
+    #[error("{0}")]
+    Etcd(InvalidEtcdAddress),
     /// A scheme that no engine has.
-    #[error("{0}:// is not a kind of database that slothstate knows; write the path of a file")]
+    #[error(
+        "{0}:// is not a kind of database that slothstate knows; write the path of a file, or \
+         etcd://host:2379/prefix"
+    )]
     Scheme(String),
 }
 
@@ -66,6 +75,12 @@ impl Location {
             return Err(InvalidLocation::Uri(escape(bytes)));
         }
         if let Some(scheme) = scheme(bytes) {
+            let is_secure = scheme.eq_ignore_ascii_case("etcds");
+            if is_secure || scheme.eq_ignore_ascii_case("etcd") {
+                let rest = String::from_utf8_lossy(&bytes[scheme.len() + 3..]);
+                let address = EtcdAddress::parse(&rest, is_secure).map_err(InvalidLocation::Etcd)?;
+                return Ok(Location::Etcd(Box::new(address)));
+            }
             return Err(InvalidLocation::Scheme(scheme.into()));
         }
         if let Some(scheme) = known_scheme(bytes) {
@@ -81,14 +96,18 @@ impl Location {
 
     /// The file, where it is one.
     pub fn as_file(&self) -> Option<&Path> {
-        let Location::File(path) = self;
-        Some(path)
+        match self {
+            Location::File(path) => Some(path),
+            Location::Etcd(_) => None,
+        }
     }
 
-    /// As it is written after `--db`.
+    /// As it is written after `--db`, without a password.
     pub fn as_arg(&self) -> &OsStr {
-        let Location::File(path) = self;
-        path.as_os_str()
+        match self {
+            Location::File(path) => path.as_os_str(),
+            Location::Etcd(address) => OsStr::new(address.as_str()),
+        }
     }
 
     /// As it is written, but for what is no text.
@@ -98,20 +117,18 @@ impl Location {
 
     /// Its last part, for where there is little room.
     pub fn short_name(&self) -> &[u8] {
-        let Location::File(path) = self;
-        path.file_name().unwrap_or(path.as_os_str()).as_encoded_bytes()
+        match self {
+            Location::File(path) => path.file_name().unwrap_or(path.as_os_str()).as_encoded_bytes(),
+            Location::Etcd(address) => address.prefix.as_bytes(),
+        }
     }
 
     /// The same for the same database, whichever way it was named.
     pub fn identity(&self) -> OsString {
-        let Location::File(path) = self;
-        std::fs::canonicalize(path).as_ref().unwrap_or(path).into()
-    }
-
-    /// The file.
-    pub fn into_file(self) -> PathBuf {
-        let Location::File(path) = self;
-        path
+        match self {
+            Location::File(path) => std::fs::canonicalize(path).as_ref().unwrap_or(path).into(),
+            Location::Etcd(address) => address.identity().into(),
+        }
     }
 }
 
@@ -132,6 +149,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::File(path) => f.write_str(&escape(path.as_os_str().as_encoded_bytes())),
+            Location::Etcd(address) => f.write_str(&escape(address.as_str().as_bytes())),
         }
     }
 }
@@ -220,6 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn an_address_of_etcd_is_shown_without_its_password() {
+        for (text, shown) in [("etcd://ann:secret@h:1/p", "etcd://ann@h:1/p"), ("ETCDS://h", "etcds://h")] {
+            let location = parse(text).unwrap();
+            assert_eq!((location.to_string().as_str(), location.name().as_str()), (shown, shown));
+            assert_eq!(location.as_file(), None);
+        }
+        assert_eq!(
+            parse("etcd://a,b/p").unwrap().identity(),
+            parse("etcd://b:2379,a/p/").unwrap().identity()
+        );
+    }
+
+    #[test]
     fn what_is_not_a_path_is_refused() {
         assert_eq!(parse(""), Err(InvalidLocation::Empty));
         assert_eq!(parse(":memory:"), Err(InvalidLocation::Memory));
@@ -229,7 +260,7 @@ mod tests {
         {
             assert_eq!(parse(uri), Err(InvalidLocation::Uri(uri.into())), "{uri}");
         }
-        for scheme in ["etcd", "ETCD", "http", "sqlite", "postgres+tls", "a.b-c"] {
+        for scheme in ["redis", "HTTP", "http", "sqlite", "postgres+tls", "a.b-c"] {
             let location = format!("{scheme}://host:2379/x");
             assert_eq!(parse(&location), Err(InvalidLocation::Scheme(scheme.into())), "{location}");
         }
@@ -250,6 +281,7 @@ mod tests {
             assert_eq!(invalid, expected, "{location}");
             assert!(invalid.to_string().ends_with(&format!("write ./{location}")), "{invalid}");
         }
+        assert_eq!(parse("etcd://h/"), Err(InvalidLocation::Etcd(InvalidEtcdAddress::EmptyPrefix)));
         for directory in ["x/", "/tmp/x/", "x//", "/", "x/.", "x/..", "x/./", "./", "../"] {
             let expected = Err(InvalidLocation::Directory(directory.into()));
             assert_eq!(parse(directory), expected, "{directory}");

@@ -1,6 +1,6 @@
 //! The store: entries, locks, history and runs behind one contract that more than one engine can implement.
 //!
-//! `contract` has the traits, `sqlite` the engine, `overlay` the transaction that is not committed yet;
+//! `contract` has the traits, `sqlite` and `etcd` the engines, `overlay` the transaction that is not committed yet;
 //! the other files hold the types and what is the same on every engine (undo, time travel, paging, the queue
 //! of a lock). Nothing here knows Lua or the terminal. A new engine is a folder beside `sqlite`, tested by the
 //! contracts in `testing`.
@@ -15,6 +15,7 @@ mod edit;
 mod entry;
 mod error;
 mod error_text;
+mod etcd;
 pub mod feed;
 mod history;
 pub mod identity;
@@ -60,6 +61,7 @@ pub use doctor::{Finding, Health, Level};
 pub use edit::{Edit, EditOutcome};
 pub use entry::{Entry, KeyPage, Order, RangeSize, Scan, Stats};
 pub use error::{ErrorKind, StoreError};
+pub use etcd::{EtcdAddress, InvalidEtcdAddress};
 pub use history::{EntryDiff, HistoryScan, HistorySpan, Moment, Recorded, When};
 pub use identity::{EpochStart, Identity, Reset};
 pub use json::JsonText;

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::{fmt, io};
 
+use crate::store::etcd::{self, EtcdStore};
 use crate::store::sqlite::{self, SqliteStore};
 pub use crate::store::sqlite::{Contents, Present, RestorePlan, Restored};
-use crate::store::{Health, Location, Options, Store, StoreError};
+use crate::store::{ErrorKind, Health, Location, Options, Store, StoreError};
 
 /// Opens an existing database. Nothing of it is changed by that.
 ///
@@ -19,6 +20,7 @@ use crate::store::{Health, Location, Options, Store, StoreError};
 pub fn open(location: &Location, options: &Options) -> Result<Box<dyn Store + Send>, StoreError> {
     match location {
         Location::File(path) => Ok(Box::new(SqliteStore::open(path, options.clone())?)),
+        Location::Etcd(address) => Ok(Box::new(EtcdStore::open(address, options.clone())?)),
     }
 }
 
@@ -30,6 +32,7 @@ pub fn open(location: &Location, options: &Options) -> Result<Box<dyn Store + Se
 pub fn open_older(location: &Location, options: &Options) -> Result<Box<dyn Store + Send>, StoreError> {
     match location {
         Location::File(path) => Ok(Box::new(SqliteStore::open_older(path, options.clone())?)),
+        Location::Etcd(address) => Ok(Box::new(EtcdStore::open(address, options.clone())?)),
     }
 }
 
@@ -40,6 +43,7 @@ pub fn open_older(location: &Location, options: &Options) -> Result<Box<dyn Stor
 pub fn open_or_create(location: &Location, options: &Options) -> Result<Box<dyn Store + Send>, StoreError> {
     match location {
         Location::File(path) => Ok(Box::new(SqliteStore::open_or_create(path, options.clone())?)),
+        Location::Etcd(address) => Ok(Box::new(EtcdStore::open(address, options.clone())?)),
     }
 }
 
@@ -89,6 +93,7 @@ pub enum ScratchError {
 pub fn examine(location: &Location, options: &Options, quick: bool) -> Health {
     match location {
         Location::File(path) => sqlite::examine(path, options, quick),
+        Location::Etcd(address) => etcd::examine(address, options, quick),
     }
 }
 
@@ -103,6 +108,7 @@ pub fn plan_restore(
 ) -> Result<RestorePlan, StoreError> {
     match location {
         Location::File(path) => sqlite::plan_restore(path, backup, options),
+        Location::Etcd(_) => Err(no_restore(location)),
     }
 }
 
@@ -120,5 +126,11 @@ pub fn restore(
 ) -> Result<Option<Restored>, StoreError> {
     match location {
         Location::File(path) => sqlite::restore(path, backup, options, plan, accept),
+        Location::Etcd(_) => Err(no_restore(location)),
     }
+}
+
+fn no_restore(location: &Location) -> StoreError {
+    let error = ErrorKind::Unsupported { operation: "restoring a backup" }.at(location);
+    error.with_remedy("use slothstate import, or etcdctl snapshot restore for the whole cluster")
 }

@@ -402,16 +402,14 @@ impl App {
     pub fn is_in(&self, context: &Context) -> bool {
         match &self.database.known {
             Some(known) => known == context,
-            None => {
-                !self.is_named(context) && self.database.location.as_file() == Some(context.path.as_path())
-            }
+            None => !self.is_named(context) && self.database.location == context.location,
         }
     }
 
     /// Whether the configuration gives a database its name, or it only stands in for the one that
     /// was opened without a name.
     pub fn is_named(&self, context: &Context) -> bool {
-        context.name != context.path.display().to_string()
+        context.name != context.location.name()
     }
 
     /// Says something that goes away by itself.

@@ -272,7 +272,7 @@ impl EventLoop {
                 Some(Effect::Open(number, context)) => {
                     let read_only = self.read_only || context.read_only;
                     let settings = Options { read_only, seen: None, ..self.place.settings.clone() };
-                    let location = context.location();
+                    let location = context.location.clone();
                     let known = self.app.is_named(&context).then_some(context);
                     self.opening.start(number, DatabaseTarget { location, settings, known }, None);
                 }

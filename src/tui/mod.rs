@@ -148,15 +148,14 @@ pub fn check_terminal() -> Result<(), TuiError> {
 fn contexts(place: &DatabaseTarget, config: &Config) -> Vec<Context> {
     let mut contexts = config.contexts.all().to_vec();
     let found = SlothRunnerFolders::current().databases(&contexts);
-    let is_found = found.iter().any(|context| context.location().identity() == place.location.identity());
+    let is_found = found.iter().any(|context| context.location.identity() == place.location.identity());
     contexts.extend(found);
     if place.known.is_none() && !is_found && !contexts.is_empty() {
         let name = place.location.name();
         let read_only = place.settings.read_only;
         let confirm = ConfirmPolicy::Dangerous;
-        if let Some(path) = place.location.as_file().map(Into::into) {
-            contexts.insert(0, Context { name, path, read_only, production: false, confirm });
-        }
+        let location = place.location.clone();
+        contexts.insert(0, Context { name, location, read_only, production: false, confirm });
     }
     contexts
 }

@@ -310,8 +310,7 @@ impl SqliteStore {
     }
 
     fn path(&self) -> &Path {
-        let Location::File(path) = &self.location;
-        path
+        self.location.as_file().unwrap_or(&self.named)
     }
 
     /// Reads in no transaction longer than `work`. `absent` is the answer where there is no file.

@@ -362,11 +362,11 @@ fn an_empty_database() {
 /// The sample as a database where mistakes are felt by others.
 fn production(size: (u16, u16)) -> App {
     let mut app = opened("version", size, "");
-    let path = "/srv/live/state.db".into();
+    let location = crate::store::Location::File("/srv/live/state.db".into());
     app.database.location = crate::store::Location::File("/srv/live/state.db".into());
     app.database.known = Some(Context {
         name: "live".into(),
-        path,
+        location,
         read_only: false,
         production: true,
         confirm: ConfirmPolicy::Always,

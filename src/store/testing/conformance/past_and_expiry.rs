@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Contract, ForeignWrite, World, for_all, key, put};
+use super::{Ability, Contract, ForeignWrite, World, for_all, key, put};
 use crate::store::{
     Edit, Entry, EntryDiff, Expiry, HistoryScan, Image, Key, KeyRange, Moment, Number, Operation, Revision,
     Scan, Store, Transaction, Value, When,
@@ -83,11 +83,14 @@ fn all_differences(store: &dyn Store, from: Moment, to: Moment) -> Vec<EntryDiff
     }
 }
 
-/// Every revision up to `newest`, and every time at which anything happened, and just before and after.
+/// Every revision that a change made, and the ones beside it, and every time at which anything happened, and
+/// just before and after.
 fn moments(store: &dyn Store, newest: Revision, now: Millis) -> Vec<When> {
     let mut times: Vec<i64> = vec![now.0];
+    let mut revisions = vec![Revision(0), newest];
     for change in store.history(&HistoryScan::newest(usize::MAX)).unwrap() {
         times.push(change.recorded_at.0);
+        revisions.extend([change.revision.before(), change.revision]);
         times.extend(
             [&change.old, &change.new]
                 .into_iter()
@@ -100,10 +103,9 @@ fn moments(store: &dyn Store, newest: Revision, now: Millis) -> Vec<When> {
     near.dedup();
     let start = store.history_span().unwrap().unwrap().oldest.1;
     let times = near.into_iter().filter(|time| *time >= start.0 && *time <= now.0);
-    (0..=newest.0)
-        .map(|revision| When::Revision(Revision(revision)))
-        .chain(times.map(|time| When::Time(Millis(time))))
-        .collect()
+    revisions.sort_unstable();
+    revisions.dedup();
+    revisions.into_iter().map(When::Revision).chain(times.map(|time| When::Time(Millis(time)))).collect()
 }
 
 fn answers(store: &dyn Store, asked: &[When]) -> Answers {
@@ -158,6 +160,7 @@ fn trial(world: &dyn World, steps: &[Step]) {
             Step::Delete(number) => {
                 store.commit(&Transaction::delete(name(*number))).unwrap();
             }
+            Step::Foreign(..) if !world.can(Ability::RecordsForeignWrites) => {}
             Step::Foreign(number, value) => {
                 world.foreign(&ForeignWrite::Put(name(*number), value.to_string()));
             }

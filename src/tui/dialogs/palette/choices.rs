@@ -173,7 +173,7 @@ fn best_first(mut scored: Vec<(u32, PaletteItem)>) -> Vec<PaletteItem> {
 fn context(context: &Context) -> (String, String) {
     let marks = [(context.production, "PRODUCTION "), (context.read_only, "read only ")];
     let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
-    (context.name.clone(), format!("{marks}{}", context.path.display()))
+    (context.name.clone(), format!("{marks}{}", context.location))
 }
 
 fn saved_filter(saved: &SavedFilter) -> (String, String) {
@@ -278,7 +278,7 @@ mod tests {
             .iter()
             .map(|name| Context {
                 name: name.to_string(),
-                path: "/srv/live.db".into(),
+                location: crate::store::Location::File("/srv/live.db".into()),
                 read_only: false,
                 production: false,
                 confirm: Default::default(),

@@ -209,10 +209,10 @@ fn check_at(name: &str, app: &App, now: Millis) {
 #[test]
 fn a_run_of_a_production_database_says_so() {
     let mut app = opened((80, 24));
-    let path = "/srv/live/state.db".into();
+    let location = crate::store::Location::File("/srv/live/state.db".into());
     app.database.known = Some(Context {
         name: "live".into(),
-        path,
+        location,
         read_only: false,
         production: true,
         confirm: ConfirmPolicy::Always,
@@ -479,7 +479,7 @@ fn commands_are_run_in_truth_only_for_whoever_says_yes() {
     // Where mistakes are felt by others a letter is not enough.
     app.database.known = Some(Context {
         name: "live".into(),
-        path: "/live.db".into(),
+        location: crate::store::Location::File("/live.db".into()),
         read_only: false,
         production: true,
         confirm: ConfirmPolicy::Always,

@@ -18,7 +18,13 @@ use crate::tui::update::tests::{marks, past, *};
 use crate::tui::widgets::question::ConfirmReply;
 
 fn context(production: bool, confirm: ConfirmPolicy) -> Context {
-    Context { name: "live".into(), path: "/var/lib/state.db".into(), read_only: false, production, confirm }
+    Context {
+        name: "live".into(),
+        location: crate::store::Location::File("/var/lib/state.db".into()),
+        read_only: false,
+        production,
+        confirm,
+    }
 }
 
 fn production(mut app: App) -> App {

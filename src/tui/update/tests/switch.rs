@@ -14,7 +14,7 @@ use crate::tui::update::tests::*;
 fn context(name: &str, production: bool) -> Context {
     Context {
         name: name.into(),
-        path: format!("/srv/{name}.db").into(),
+        location: crate::store::Location::File(format!("/srv/{name}.db").into()),
         read_only: false,
         production,
         confirm: ConfirmPolicy::of_production(production),
@@ -29,7 +29,7 @@ fn with_contexts() -> App {
 }
 
 fn arrived(context: &Context) -> DatabaseInfo {
-    DatabaseInfo { known: Some(context.clone()), ..arrival(context.path.to_str().unwrap()) }
+    DatabaseInfo { known: Some(context.clone()), ..arrival(&context.location.name()) }
 }
 
 fn go_to(app: &mut App, name: &str) -> RequestId {
@@ -70,7 +70,10 @@ fn another_database_takes_the_place_of_the_one_before() {
     assert!(app.undo.stack.done.is_empty(), "what was changed there is not taken back here");
     // What was changed is known again on the way back.
     app.database.location = crate::store::Location::File("/srv/live.db".into());
-    app.settings.contexts.push(Context { path: "/var/lib/state.db".into(), ..context("here", false) });
+    app.settings.contexts.push(Context {
+        location: crate::store::Location::File("/var/lib/state.db".into()),
+        ..context("here", false)
+    });
     let number = go_to(&mut app, "here");
     answer(&mut app, Reply::Opened(number, Ok(arrival("/var/lib/state.db").into())));
     assert_eq!(app.undo.stack.done.len(), 1);

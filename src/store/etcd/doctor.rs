@@ -1,0 +1,185 @@
+//! An examination of a database on etcd: its nodes, and what lies in it.
+
+use super::EtcdStore;
+use super::address::EtcdAddress;
+use super::keys::Keys;
+use super::wire::{NodeStatus, RangeRequest, WireError};
+use crate::store::{Finding, Health, KeyRange, Level, Options, State, StoreError};
+
+/// The oldest version whose behavior is known to be right.
+const OLDEST: (u32, u32) = (3, 4);
+
+/// Looks at everything that may be wrong with a database and the cluster that it is on.
+pub fn examine(address: &EtcdAddress, options: &Options, quick: bool) -> Health {
+    match EtcdStore::open(address, Options { read_only: true, ..options.clone() }) {
+        Ok(store) => store.examined(address, quick),
+        Err(error) => {
+            let finding = Finding::new("connection", Level::Problem, error.to_string());
+            Health { findings: vec![finding], unusable: Some(error) }
+        }
+    }
+}
+
+impl EtcdStore {
+    fn examined(&self, address: &EtcdAddress, quick: bool) -> Health {
+        let mut findings = Vec::new();
+        for (node, status) in self.wire.nodes() {
+            findings.push(node_finding(&node, &status));
+            if let Ok(status) = &status {
+                findings.extend(version_finding(&node, &status.version));
+            }
+        }
+        findings.extend(self.alarm_findings());
+        let mut look = |check, found: Result<Finding, StoreError>| {
+            findings
+                .push(found.unwrap_or_else(|error| Finding::new(check, Level::Problem, error.to_string())));
+        };
+        look("format", self.format_finding());
+        look("prefix", self.prefix_finding(address, quick));
+        look("history", self.history_finding());
+        look("entries", self.entries_finding());
+        Health { findings, unusable: None }
+    }
+
+    fn alarm_findings(&self) -> Vec<Finding> {
+        match self.wire.alarms() {
+            Ok(alarms) => alarms
+                .iter()
+                .map(|alarm| {
+                    let finding = Finding::new("alarm", Level::Problem, format!("the cluster has the alarm {alarm}"));
+                    match alarm.as_str() {
+                        "NOSPACE" => finding.remedy(
+                            "compact its history, defragment it (etcdctl compact, etcdctl defrag), then disarm the \
+                             alarm: etcdctl alarm disarm",
+                        ),
+                        _ => finding,
+                    }
+                })
+                .collect(),
+            // Only an administrator may ask where there is authentication.
+            Err(WireError::Refused { code: 7, .. }) => Vec::new(),
+            Err(error) => vec![Finding::new("alarm", Level::Warning, self.error(error).to_string())],
+        }
+    }
+
+    fn format_finding(&self) -> Result<Finding, StoreError> {
+        Ok(match self.format()? {
+            Some(format) => Finding::new("format", Level::Ok, format!("format 1, database {}", format.id)),
+            None => Finding::new("format", Level::Note, "nothing was written with slothstate yet"),
+        })
+    }
+
+    /// Whether the database lies in another one, or another one in it.
+    fn prefix_finding(&self, address: &EtcdAddress, quick: bool) -> Result<Finding, StoreError> {
+        let mut above = address.prefix.as_str();
+        while let Some((shorter, _)) = above.rsplit_once('/').filter(|(shorter, _)| !shorter.is_empty()) {
+            above = shorter;
+            if !self.range(&RangeRequest::key(Keys::new(above).format()))?.kvs.is_empty() {
+                let finding = format!("the prefix {} lies in the database at {above}", address.prefix);
+                return Ok(Finding::new("prefix", Level::Problem, finding)
+                    .remedy("its keys are shown as entries of the other one: move one of them"));
+            }
+        }
+        if quick {
+            return Ok(Finding::new("prefix", Level::Ok, "it lies in no other database"));
+        }
+        let all = RangeRequest { keys_only: true, ..RangeRequest::of(self.keys.entries(&KeyRange::all())) };
+        let inner = self.range(&all)?.kvs.into_iter().find(|kv| kv.key.ends_with(b".s/F"));
+        Ok(match inner {
+            Some(kv) => {
+                let name = String::from_utf8_lossy(&kv.key[..kv.key.len() - 4]).into_owned();
+                let name = crate::text::escape::escape(name.as_bytes());
+                Finding::new("prefix", Level::Problem, format!("the database at {name} lies in this one"))
+                    .remedy("its keys are shown as entries here: move one of them")
+            }
+            None => Finding::new("prefix", Level::Ok, "it lies in no other database, and no other one in it"),
+        })
+    }
+
+    fn history_finding(&self) -> Result<Finding, StoreError> {
+        let view = self.history_view()?;
+        Ok(match (view.oldest()?, view.newest) {
+            (Some((oldest, at)), Some((newest, _))) => {
+                let changes = view.count()?;
+                let finding = format!("{changes} changes, from revision {oldest} ({at}) to {newest}");
+                Finding::new("history", Level::Ok, finding)
+            }
+            _ => Finding::new("history", Level::Ok, "no changes yet"),
+        })
+    }
+
+    fn entries_finding(&self) -> Result<Finding, StoreError> {
+        let all = KeyRange::all();
+        let (there, expired) = (self.count(&all)?, self.expired_in(&all, 1000)?.len());
+        Ok(match expired {
+            0 => Finding::new("entries", Level::Ok, format!("{there} entries")),
+            _ => Finding::new(
+                "entries",
+                Level::Note,
+                format!("{there} entries, and {expired} that have expired and are removed by the next write"),
+            ),
+        })
+    }
+}
+
+fn node_finding(node: &str, status: &Result<NodeStatus, WireError>) -> Finding {
+    match status {
+        Ok(status) if !status.has_leader => Finding::new(
+            "node",
+            Level::Problem,
+            format!("{node}: it has no leader, so that nothing can be written"),
+        ),
+        Ok(status) => {
+            let megabytes = status.db_bytes / 1_000_000;
+            Finding::new("node", Level::Ok, format!("{node}: etcd {}, {megabytes} MB", status.version))
+        }
+        Err(WireError::Unreachable { reasons, .. }) => {
+            Finding::new("node", Level::Warning, format!("{node}: {reasons}"))
+        }
+        Err(WireError::Refused { message, .. }) => {
+            Finding::new("node", Level::Warning, format!("{node}: {message}"))
+        }
+        Err(WireError::NotEtcd { reason } | WireError::Malformed { reason }) => {
+            Finding::new("node", Level::Warning, format!("{node}: {reason}"))
+        }
+    }
+}
+
+/// What is known to be wrong with a version.
+fn version_finding(node: &str, version: &str) -> Option<Finding> {
+    let mut numbers = version.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
+    let (major, minor, patch) = (numbers.next()?, numbers.next()?, numbers.next().unwrap_or(0));
+    if (major, minor) == (3, 5) && patch < 3 {
+        return Some(
+            Finding::new("version", Level::Warning, format!("{node}: etcd {version} may damage its data"))
+                .remedy("update it to 3.5.3 or later"),
+        );
+    }
+    ((major, minor) < OLDEST).then(|| {
+        Finding::new(
+            "version",
+            Level::Warning,
+            format!("{node}: etcd {version} is older than what was tried"),
+        )
+        .remedy("update it to 3.4 or later")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_that_damage_data_are_named() {
+        for (version, is_found) in [
+            ("3.4.23", false),
+            ("3.5.0", true),
+            ("3.5.2", true),
+            ("3.5.3", false),
+            ("3.3.27", true),
+            ("x", false),
+        ] {
+            assert_eq!(version_finding("n", version).is_some(), is_found, "{version}");
+        }
+    }
+}

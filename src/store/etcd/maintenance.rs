@@ -1,0 +1,231 @@
+//! What each writer does for all: it removes what has expired, closes the bucket of history now and then, and
+//! drops the oldest ones.
+
+use std::time::Duration;
+
+use super::EtcdStore;
+use super::commit_record::{Draft, HEAD_READS, Head, Retries, Sent};
+use super::read::about_of;
+use super::record::{self, BucketContent, ClosedBucket, NewChange, OpenBucket};
+use super::wire::{Compare, KeySpan, Op, RangeRequest, Txn};
+use crate::store::{Key, KeyRange, Maintained, Retention, StoreError, Subject};
+use crate::time::Millis;
+
+/// How often a store that writes looks for what has expired.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The most batches of expired entries that one write removes.
+const BATCHES: usize = 8;
+/// How many records a bucket has on the average, where enough of them are kept.
+const BUCKET_RECORDS: u64 = 512;
+/// How long a bucket is written to at most: it tells times apart.
+const BUCKET_AGE: Duration = Duration::from_secs(3600);
+/// How many marks are removed in one transaction.
+const MARKS: i64 = 100;
+
+impl EtcdStore {
+    /// Does what is due after a write. It never fails one: what could not be done now is done later.
+    pub(super) fn keep_up(&self, head: &Head, has_written: bool) {
+        let now = self.now();
+        // A clock that was set back must not put it off.
+        let is_due = self.swept.get().is_none_or(|last| now < last || now.since(last) >= INTERVAL);
+        if is_due {
+            self.swept.set(Some(now));
+            for _ in 0..BATCHES {
+                if self.sweep().unwrap_or(0) < self.capabilities.operations {
+                    break;
+                }
+            }
+        }
+        if has_written && self.is_time_to_rotate(head, now) {
+            let _ = self.rotate(head, now);
+        }
+    }
+
+    /// Removes a batch of what has expired.
+    ///
+    /// # Errors
+    /// Those of a write.
+    pub(super) fn maintain_now(&self) -> Result<Maintained, StoreError> {
+        if self.settings.read_only || self.format()?.is_none() {
+            return Ok(Maintained::Done);
+        }
+        match self.sweep()? < self.capabilities.operations {
+            true => Ok(Maintained::Done),
+            false => Ok(Maintained::More),
+        }
+    }
+
+    /// How many entries of a batch had expired; they are removed.
+    fn sweep(&self) -> Result<usize, StoreError> {
+        let expired = self.expired_in(&KeyRange::all(), self.capabilities.operations)?;
+        let keys: Vec<Key> = expired.into_iter().map(|(key, _)| key).collect();
+        self.expire(&keys)?;
+        Ok(keys.len())
+    }
+
+    /// Removes entries, as many as one transaction can, if they have expired; history shows it.
+    ///
+    /// # Errors
+    /// Those of a write.
+    pub(super) fn expire(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let Some(first) = keys.first() else { return Ok(()) };
+        let mut retries = Retries::new(self.settings.busy_limit);
+        loop {
+            let mut reads = self.head_reads().to_vec();
+            for key in keys {
+                reads.extend([self.keys.entry(key), self.keys.about(key)].map(Op::get));
+            }
+            let (_, answers) = self.read_all(reads)?;
+            let head = self.head(&answers)?;
+            let (now, name) = (self.now(), self.new_record_name(&head));
+            let mut draft = Draft::default();
+            for (key, read) in keys.iter().zip(answers[HEAD_READS..].chunks_exact(2)) {
+                let Some(kv) = read[0].first() else { continue };
+                let about = about_of(kv, read[1].first()).map_err(|error| self.unreadable(error, &kv.key))?;
+                let found = super::read::Found { kv: kv.clone(), about };
+                let (Some(at), true) = (found.expires_at(), found.is_expired(now)) else { continue };
+                draft.compares.push(Compare::modified_at(self.keys.entry(key), kv.mod_revision));
+                self.draft_deletion(&mut draft, key, name);
+                draft.ops.push(Op::delete(self.keys.expiry(at, key)));
+                let change = NewChange {
+                    subject: Subject::Entry,
+                    key: key.as_bytes(),
+                    operation: "expire",
+                    old: Some(&found.image()),
+                    new: None,
+                    version: u64::try_from(kv.version).ok(),
+                    previous: found.about.as_ref().map(|about| about.record),
+                    is_external: false,
+                };
+                draft.changes.push(change.record());
+            }
+            if draft.changes.is_empty() {
+                return Ok(());
+            }
+            match self.commit_record(name, &head, now, draft)? {
+                Sent::Done(_) => return Ok(()),
+                Sent::Refused(_) => retries.again(first)?,
+            }
+        }
+    }
+
+    fn is_time_to_rotate(&self, head: &Head, now: Millis) -> bool {
+        let rows = head.format.as_ref().map_or_else(Retention::default, |format| format.retention()).rows;
+        let records = (rows / 8).clamp(1, BUCKET_RECORDS);
+        let is_old = head.opened_at.is_some_and(|at| now.since(at) >= BUCKET_AGE);
+        is_old || fastrand::u64(..records) == 0
+    }
+
+    /// Closes a bucket, so that later records come after all of it, and drops the oldest ones.
+    fn rotate(&self, head: &Head, now: Millis) -> Result<(), StoreError> {
+        let bucket = i64::try_from(head.bucket).unwrap_or(i64::MAX);
+        let closed = ClosedBucket { closed_at: now.0, content: None };
+        let (current, named) = (self.keys.current_bucket(), self.keys.closed_bucket(head.bucket));
+        let txn = Txn {
+            compares: vec![Compare::modified_at(current.clone(), bucket)],
+            success: vec![
+                Op::put(current, record::encode(&OpenBucket { opened_at: now.0 })),
+                Op::put(named.clone(), record::encode(&closed)),
+            ],
+            failure: Vec::new(),
+        };
+        let rotated = self.txn(&txn)?;
+        if rotated.succeeded {
+            self.count_bucket(head.bucket, closed, rotated.revision)?;
+            self.prune(now)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what is in a bucket, and keeps that if nobody else did since it was closed.
+    fn count_bucket(
+        &self,
+        bucket: u64,
+        closed: ClosedBucket,
+        revision: i64,
+    ) -> Result<BucketContent, StoreError> {
+        let content = self.content_of(bucket)?;
+        let named = self.keys.closed_bucket(bucket);
+        let counted = ClosedBucket { content: Some(content), ..closed };
+        let put = Txn {
+            compares: vec![Compare::modified_at(named.clone(), revision)],
+            success: vec![Op::put(named, record::encode(&counted))],
+            failure: Vec::new(),
+        };
+        self.txn(&put)?;
+        Ok(content)
+    }
+
+    /// Drops the oldest buckets as far as the limits of history want it.
+    pub(super) fn prune(&self, now: Millis) -> Result<(), StoreError> {
+        let retention = self.format()?.map_or_else(Retention::default, |format| format.retention());
+        let current = self.read_head()?.bucket;
+        let mut buckets = Vec::new();
+        for kv in self.range(&RangeRequest::of(self.keys.closed_buckets()))?.kvs {
+            let Some(bucket) = self.keys.bucket_of(&kv.key) else { continue };
+            let Ok(closed) = record::decode::<ClosedBucket>(&kv.value) else { continue };
+            let content = match closed.content {
+                Some(content) => content,
+                None => self.count_bucket(bucket, closed, kv.mod_revision)?,
+            };
+            buckets.push((bucket, closed, content));
+        }
+        let in_current = RangeRequest { count_only: true, ..RangeRequest::of(self.keys.records(current)) };
+        let mut changes = u64::try_from(self.range(&in_current)?.count).unwrap_or(0);
+        let mut bytes = 0u64;
+        for (_, _, content) in &buckets {
+            changes = changes.saturating_add(content.changes);
+            bytes = bytes.saturating_add(content.bytes);
+        }
+        for (place, (bucket, closed, content)) in buckets.iter().enumerate() {
+            let is_old = now.since(Millis(closed.closed_at)) > retention.age;
+            let is_beyond = changes.saturating_sub(content.changes) >= retention.rows;
+            if !is_old && !is_beyond && bytes <= retention.bytes {
+                break;
+            }
+            changes -= content.changes;
+            bytes -= content.bytes;
+            let next = buckets.get(place + 1).map_or(current, |(next, _, _)| *next);
+            self.drop_bucket(*bucket, next)?;
+        }
+        Ok(())
+    }
+
+    /// Drops a bucket, and the marks that only its records explain; the one after it begins at `next`.
+    fn drop_bucket(&self, bucket: u64, next: u64) -> Result<(), StoreError> {
+        let next = i64::try_from(next).unwrap_or(i64::MAX);
+        let undone = self.keys.undones(0, next.min(i64::MAX >> 8) << 8);
+        let ops = vec![
+            Op::Delete(self.keys.records(bucket)),
+            Op::delete(self.keys.closed_bucket(bucket)),
+            Op::Delete(undone),
+        ];
+        self.txn(&Txn { success: ops, ..Txn::default() })?;
+        for span in [self.keys.tombstones(&KeyRange::all()), self.keys.lock_records()] {
+            self.remove_marks(&span, next)?;
+        }
+        Ok(())
+    }
+
+    fn remove_marks(&self, span: &KeySpan, until: i64) -> Result<(), StoreError> {
+        loop {
+            let marks = self.range(&RangeRequest {
+                limit: MARKS,
+                keys_only: true,
+                max_mod_revision: until,
+                ..RangeRequest::of(span.clone())
+            })?;
+            if marks.kvs.is_empty() {
+                return Ok(());
+            }
+            let compares =
+                marks.kvs.iter().map(|kv| Compare::modified_at(kv.key.clone(), kv.mod_revision)).collect();
+            let success = marks.kvs.into_iter().map(|kv| Op::delete(kv.key)).collect();
+            let removed = self.txn(&Txn { compares, success, failure: Vec::new() })?;
+            // Another one writes in the same moment: the next rotation removes the rest.
+            if !removed.succeeded || !marks.more {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The etcd engine: entries as keys under a prefix, shared by the processes of many machines.
+//!
+//! Entries lie verbatim under the prefix, so that any etcd client reads them; what slothstate keeps of its own
+//! lies beside them (`keys`), as records (`record`). Each trait of the contract is implemented in a file of its
+//! name; `write` has the loop of every write of entries, `commit_record` the one transaction that writes a record
+//! of history, and `history_view` what is read of them. `wire` speaks to etcd.
+
+mod address;
+mod commit_record;
+mod doctor;
+mod error_mapping;
+mod history;
+mod history_view;
+mod keys;
+mod locks;
+mod maintenance;
+mod past_source;
+mod plan;
+mod read;
+mod record;
+mod runs;
+mod state;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod wire;
+mod write;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+pub use self::address::{EtcdAddress, InvalidEtcdAddress, Password};
+pub use self::doctor::examine;
+use self::keys::Keys;
+use self::record::{Format, Unreadable};
+use self::watch::Subscription;
+use self::wire::{Gateway, RangeRequest, RangeResponse, Txn, TxnResponse, Wire, WireError};
+use crate::store::kind_inference::Kinds;
+use crate::store::time_travel::RevisionIndex;
+use crate::store::{
+    Actor, Capabilities, EpochStart, ErrorKind, Identity, Location, Maintained, Options, Revision, State,
+    Stats, Store, StoreError, Token,
+};
+use crate::time::{Clock, Millis};
+
+/// The most changes of entries in one transaction, where etcd accepts the usual 128 operations.
+const OPERATIONS: usize = 24;
+/// What is left of a request for everything besides the values.
+const OVERHEAD: u64 = 102_864;
+/// Where the password is taken from if the address has none.
+const PASSWORD_VARIABLE: &str = "SLOTHSTATE_ETCD_PASSWORD";
+
+/// A state database on etcd.
+pub struct EtcdStore {
+    wire: Arc<dyn Wire>,
+    keys: Keys,
+    location: Location,
+    settings: Options,
+    capabilities: Capabilities,
+    /// The most operations in one transaction of etcd's.
+    max_operations: usize,
+    actor: RefCell<Actor>,
+    fence: RefCell<Vec<(String, Token)>>,
+    revision_index: RefCell<RevisionIndex>,
+    /// The first change of the oldest bucket of history, by the bucket.
+    oldest: Cell<Option<(u64, Revision, Millis)>>,
+    /// When this store last removed what had expired.
+    swept: Cell<Option<Millis>>,
+    watch: OnceCell<Subscription>,
+    records: RefCell<runs::Records>,
+}
+
+impl EtcdStore {
+    /// Reaches the database at `address`. Nothing is changed by that; a prefix without keys is an empty
+    /// database.
+    ///
+    /// # Errors
+    /// No node answers, or it does not let this user in.
+    pub fn open(address: &EtcdAddress, settings: Options) -> Result<EtcdStore, StoreError> {
+        let location = Location::Etcd(Box::new(address.clone()));
+        let password = std::env::var(PASSWORD_VARIABLE).ok().map(Password::new);
+        let gateway = Gateway::new(address, password, settings.busy_limit)
+            .map_err(|(path, source)| ErrorKind::Io { source }.at(path.as_path()))?;
+        let store = EtcdStore::over(Arc::new(gateway), address, settings, location);
+        store.format()?;
+        Ok(store)
+    }
+
+    /// A store that speaks over `wire`.
+    fn over(wire: Arc<dyn Wire>, address: &EtcdAddress, settings: Options, location: Location) -> EtcdStore {
+        let largest = address.max_request.saturating_sub(OVERHEAD) / 3;
+        // Of 128 operations, a change of an entry takes up to 4, and the rest is for the transaction.
+        let operations = (address.max_operations.saturating_sub(16) * OPERATIONS / 112).clamp(1, 60);
+        EtcdStore {
+            wire,
+            keys: Keys::new(&address.prefix),
+            location,
+            capabilities: Capabilities {
+                largest_value: largest,
+                operations,
+                largest_transaction: largest,
+                expiry_grain: 1,
+            },
+            max_operations: address.max_operations,
+            actor: RefCell::new(settings.actor.clone()),
+            settings,
+            fence: RefCell::default(),
+            revision_index: RefCell::default(),
+            oldest: Cell::default(),
+            swept: Cell::default(),
+            watch: OnceCell::new(),
+            records: RefCell::default(),
+        }
+    }
+
+    fn now(&self) -> Millis {
+        self.settings.clock.now()
+    }
+
+    /// The error for what went wrong on the way to etcd or there.
+    fn error(&self, error: WireError) -> StoreError {
+        error_mapping::store_error(error, &self.location)
+    }
+
+    fn malformed(&self, reason: &str) -> StoreError {
+        self.error(WireError::Malformed { reason: reason.into() })
+    }
+
+    fn unreadable(&self, error: Unreadable, key: &[u8]) -> StoreError {
+        error_mapping::unreadable(error, key, &self.location)
+    }
+
+    fn range(&self, request: &RangeRequest) -> Result<RangeResponse, StoreError> {
+        self.wire.range(request).map_err(|error| self.error(error))
+    }
+
+    fn txn(&self, txn: &Txn) -> Result<TxnResponse, StoreError> {
+        self.wire.txn(txn).map_err(|error| self.error(error))
+    }
+
+    /// Which database it is; `None` before the first write.
+    fn format(&self) -> Result<Option<Format>, StoreError> {
+        let found = self.range(&RangeRequest::key(self.keys.format()))?;
+        self.format_of(&found)
+    }
+
+    fn format_of(&self, found: &RangeResponse) -> Result<Option<Format>, StoreError> {
+        let Some(kv) = found.first() else { return Ok(None) };
+        record::decode(&kv.value).map(Some).map_err(|error| self.unreadable(error, &kv.key))
+    }
+}
+
+impl Store for EtcdStore {
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.settings.clock
+    }
+
+    fn kinds(&self) -> &Kinds {
+        &self.settings.kinds
+    }
+
+    fn check_writable(&self) -> Result<(), StoreError> {
+        match self.settings.read_only {
+            true => Err(ErrorKind::ReadOnly { reason: "it was opened read-only".into() }.at(&self.location)),
+            false => Ok(()),
+        }
+    }
+
+    fn set_actor(&self, actor: Actor) {
+        self.actor.replace(actor);
+    }
+
+    fn set_fence(&self, held: Vec<(String, Token)>) {
+        self.fence.replace(held);
+    }
+
+    fn identity(&self) -> Result<Identity, StoreError> {
+        let format = self.format()?;
+        let epoch = i64::from(format.is_some());
+        Ok(Identity { database: format.map(|format| format.id), epoch, revision: self.revision()? })
+    }
+
+    fn epochs(&self) -> Result<Vec<EpochStart>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn poll_changes(&self) -> Result<bool, StoreError> {
+        match self.watch.get() {
+            Some(watch) => watch.take_news().map_err(|error| self.error(error)),
+            None => {
+                self.subscription()?;
+                // Nothing is known of what was there before.
+                Ok(true)
+            }
+        }
+    }
+
+    fn change_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.subscription().ok().map(Subscription::descriptor)
+    }
+
+    fn stats(&self) -> Result<Stats, StoreError> {
+        self.read_stats()
+    }
+
+    fn take_notices(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn location(&self) -> &Location {
+        &self.location
+    }
+
+    fn maintain(&self) -> Result<Maintained, StoreError> {
+        self.maintain_now()
+    }
+}
+
+impl EtcdStore {
+    /// What is heard of others: from the first time that anybody asks.
+    fn subscription(&self) -> Result<&Subscription, StoreError> {
+        if let Some(watch) = self.watch.get() {
+            return Ok(watch);
+        }
+        let newest = self.range(&RangeRequest::key(self.keys.newest()))?.revision;
+        let identity = self.location.identity();
+        let subscription = Subscription::new(&identity, &self.wire, &self.keys.watched(), newest)
+            .map_err(|source| ErrorKind::Io { source }.at(&self.location))?;
+        Ok(self.watch.get_or_init(|| subscription))
+    }
+}

@@ -1,0 +1,359 @@
+//! Reading entries: each is a key of its own, and what is known of it besides its value is another one, valid
+//! only if both were written together.
+
+use std::collections::HashMap;
+
+use super::EtcdStore;
+use super::keys::Keys;
+use super::record::{self, About, HEAD, Unreadable, type_of};
+use super::wire::{KeySpan, KeyValue, Op, RangeRequest, RangeResponse, ReadOrder, Txn};
+use crate::store::{Actor, Entry, Image, Key, KeyPage, KeyRange, Needle, Order, Scan, StoreError};
+use crate::time::Millis;
+
+/// The most keys of one page of etcd's.
+const PAGE_KEYS: usize = 1000;
+
+/// An entry as it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub kv: KeyValue,
+    /// `None` if another program wrote it.
+    pub about: Option<About>,
+}
+
+impl Found {
+    pub(super) fn expires_at(&self) -> Option<Millis> {
+        self.about.as_ref().and_then(|about| about.expires_at).map(Millis)
+    }
+
+    pub(super) fn is_expired(&self, now: Millis) -> bool {
+        self.expires_at().is_some_and(|at| at <= now)
+    }
+
+    pub(super) fn image(&self) -> Image {
+        Image {
+            stored: self.kv.value.clone(),
+            stored_type: self.about.as_ref().and_then(|about| about.stored_type).and_then(type_of),
+            expires_at: self.expires_at(),
+        }
+    }
+
+    /// The entry with no more than `value_limit` bytes of its value.
+    pub(super) fn entry(self, key: Key, value_limit: u64) -> Entry {
+        let limit = usize::try_from(value_limit).unwrap_or(usize::MAX);
+        let place = self.about.as_ref().map_or(1, |about| about.place.max(1));
+        let revision = record::revision_at(self.kv.mod_revision, usize::from(place) - 1);
+        let expires_at = self.expires_at();
+        let size = self.kv.value.len() as u64;
+        let mut stored = self.kv.value;
+        stored.truncate(limit);
+        let version = u64::try_from(self.kv.version).unwrap_or(0);
+        let about = self.about;
+        Entry {
+            key,
+            stored,
+            size,
+            stored_type: about.as_ref().and_then(|about| about.stored_type).and_then(type_of),
+            expires_at,
+            version,
+            revision,
+            created_at: about.as_ref().and_then(|about| about.created_at).map(Millis),
+            modified_at: about.as_ref().map(|about| Millis(about.modified_at)),
+            actor: Some(about.map_or_else(Actor::external, |about| about.actor.into())),
+            kind: None,
+        }
+    }
+
+    /// As [`Found::entry`], of one that was read without its value.
+    fn entry_without_value(self, key: Key, value_limit: u64) -> Option<Entry> {
+        let (size, head) = self.about.as_ref().map(|about| (about.size, about.head.to_vec()))?;
+        let mut entry = self.entry(key, 0);
+        let limit = usize::try_from(value_limit).unwrap_or(usize::MAX);
+        entry.size = size;
+        entry.stored = head;
+        entry.stored.truncate(limit);
+        Some(entry)
+    }
+}
+
+/// What is known of an entry, if it was written with it.
+pub(super) fn about_of(kv: &KeyValue, about: Option<&KeyValue>) -> Result<Option<About>, Unreadable> {
+    match about.filter(|about| about.mod_revision == kv.mod_revision) {
+        None => Ok(None),
+        Some(about) => match record::decode(&about.value) {
+            Ok(about) => Ok(Some(about)),
+            // Another program wrote that too, or it is damaged: the value is there all the same.
+            Err(Unreadable::Damaged) => Ok(None),
+            Err(newer) => Err(newer),
+        },
+    }
+}
+
+/// A page of what is stored, expired or not.
+struct StoredPage {
+    found: Vec<(Key, Found)>,
+    /// The last key that was looked at, if there may be more.
+    last: Option<Key>,
+}
+
+impl EtcdStore {
+    fn found(&self, kv: KeyValue, about: Option<&KeyValue>) -> Result<Found, StoreError> {
+        let about = about_of(&kv, about).map_err(|error| self.unreadable(error, &kv.key))?;
+        Ok(Found { kv, about })
+    }
+
+    /// What is stored under some keys, as of a revision of etcd's; 0: now.
+    pub(super) fn stored(&self, keys: &[Key], revision: i64) -> Result<Vec<Option<Found>>, StoreError> {
+        let get = |key: Vec<u8>| Op::Range(RangeRequest { revision, ..RangeRequest::key(key) });
+        let gets =
+            keys.iter().flat_map(|key| [get(self.keys.entry(key)), get(self.keys.about(key))]).collect();
+        let (_, answers) = self.read_all(gets)?;
+        let pair = |pair: &[RangeResponse]| match pair[0].first() {
+            None => Ok(None),
+            Some(kv) => self.found(kv.clone(), pair[1].first()).map(Some),
+        };
+        answers.chunks_exact(2).map(pair).collect()
+    }
+
+    /// One entry, expired or not.
+    pub(super) fn stored_entry(&self, key: &Key, revision: i64) -> Result<Option<Found>, StoreError> {
+        Ok(self.stored(std::slice::from_ref(key), revision)?.pop().flatten())
+    }
+
+    /// One entry that has not expired, with no more than `value_limit` bytes of its value.
+    pub(super) fn entry(&self, key: &Key, value_limit: u64) -> Result<Option<Entry>, StoreError> {
+        if key.is_blob() || key.as_bytes().is_empty() {
+            return Ok(None);
+        }
+        let now = self.now();
+        let found = self.stored_entry(key, 0)?.filter(|found| !found.is_expired(now));
+        Ok(found.map(|found| self.settings.kinds.mark(found.entry(key.clone(), value_limit))))
+    }
+
+    /// Reads some ranges at one revision, in as many transactions as they take; the revision is that of the
+    /// first one.
+    pub(super) fn read_all(&self, ops: Vec<Op>) -> Result<(i64, Vec<RangeResponse>), StoreError> {
+        let (mut revision, mut answers) = (0, Vec::with_capacity(ops.len()));
+        for part in ops.chunks(self.max_operations) {
+            let mut part = part.to_vec();
+            if revision > 0 {
+                for op in &mut part {
+                    if let Op::Range(request) = op
+                        && request.revision == 0
+                    {
+                        request.revision = revision;
+                    }
+                }
+            }
+            let answer = self.txn(&Txn { success: part, ..Txn::default() })?;
+            if revision == 0 {
+                revision = answer.revision;
+            }
+            answers.extend(answer.into_ranges());
+        }
+        match answers.len() == ops.len() {
+            true => Ok((revision, answers)),
+            false => Err(self.malformed("an answer that has not all of what was asked for")),
+        }
+    }
+
+    /// A page of what is stored, with values of which no more than `value_limit` bytes are needed.
+    fn stored_page(
+        &self,
+        scan: &Scan,
+        limit: usize,
+        has_values: bool,
+        revision: i64,
+    ) -> Result<StoredPage, StoreError> {
+        let range = narrowed(&scan.range, scan.after.as_ref(), scan.order);
+        let order = (scan.order == Order::Descending).then_some(ReadOrder::KeysDown);
+        let request = |span: KeySpan, keys_only| {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            Op::Range(RangeRequest { limit, revision, order, keys_only, ..RangeRequest::of(span) })
+        };
+        let both =
+            vec![request(self.keys.entries(&range), !has_values), request(self.keys.abouts(&range), false)];
+        let (revision, mut answers) = self.read_all(both)?;
+        let (abouts, entries) = (answers.pop().unwrap_or_default(), answers.pop().unwrap_or_default());
+        let mut known: HashMap<Key, KeyValue> = HashMap::with_capacity(abouts.kvs.len());
+        let mut last_known = None;
+        for about in abouts.kvs {
+            let Some(key) = self.keys.key_of_about(&about.key) else { continue };
+            last_known = Some(key.clone());
+            known.insert(key, about);
+        }
+        let mut page = StoredPage { found: Vec::with_capacity(entries.kvs.len()), last: None };
+        // What another program deleted is still known of, so that the page of that may end before.
+        let mut unknown: Vec<(usize, Key)> = Vec::new();
+        for kv in entries.kvs {
+            let Some(key) = self.keys.key_of_entry(&kv.key) else { continue };
+            page.last = entries.more.then(|| key.clone());
+            let about = known.get(&key);
+            let is_beyond = abouts.more
+                && last_known.as_ref().is_none_or(|last| match scan.order {
+                    Order::Ascending => key > *last,
+                    Order::Descending => key < *last,
+                });
+            let found = self.found(kv, about)?;
+            if is_beyond || (!has_values && found.about.is_none()) {
+                unknown.push((page.found.len(), key.clone()));
+            }
+            page.found.push((key, found));
+        }
+        let keys: Vec<Key> = unknown.iter().map(|(_, key)| key.clone()).collect();
+        if !keys.is_empty() {
+            for ((place, _), found) in unknown.into_iter().zip(self.stored(&keys, revision)?) {
+                if let Some(found) = found {
+                    page.found[place].1 = found;
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// A page of entries as of a revision of etcd's (0: now), with those that have expired if `now` is `None`.
+    pub(super) fn scan_stored(
+        &self,
+        scan: &Scan,
+        now: Option<Millis>,
+        revision: i64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let has_values = scan.value_limit > HEAD as u64;
+        let mut part = scan.clone();
+        let mut page = Vec::new();
+        while page.len() < scan.limit {
+            let limit = (scan.limit - page.len()).min(PAGE_KEYS);
+            let stored = self.stored_page(&part, limit, has_values, revision)?;
+            for (key, found) in stored.found {
+                if now.is_some_and(|now| found.is_expired(now)) {
+                    continue;
+                }
+                page.push(match found.kv.value.is_empty() && !has_values {
+                    true => match found.clone().entry_without_value(key.clone(), scan.value_limit) {
+                        Some(entry) => entry,
+                        None => found.entry(key, scan.value_limit),
+                    },
+                    false => found.entry(key, scan.value_limit),
+                });
+            }
+            match stored.last {
+                Some(last) => part.after = Some(last),
+                None => break,
+            }
+        }
+        Ok(page)
+    }
+
+    /// A page of keys in which `needles` are looked for.
+    pub(super) fn look_through_keys(&self, scan: &Scan, needles: &[Needle]) -> Result<KeyPage, StoreError> {
+        let now = self.now();
+        let mut page = KeyPage::default();
+        let mut part = scan.clone();
+        while page.looked_at < scan.limit {
+            let limit = (scan.limit - page.looked_at).min(PAGE_KEYS);
+            let stored = self.stored_page(&part, limit, false, 0)?;
+            page.looked_at += stored.found.len();
+            page.last = stored.found.last().map(|(key, _)| key.clone()).or(page.last);
+            let is_found = |key: &Key, found: &Found| {
+                !found.is_expired(now) && needles.iter().all(|needle| needle.is_in(key.as_bytes()))
+            };
+            let all = stored.found.into_iter();
+            page.found.extend(all.filter(|(key, found)| is_found(key, found)).map(|(key, _)| key));
+            match stored.last {
+                Some(last) => part.after = Some(last),
+                None => {
+                    page.last = None;
+                    break;
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// The first keys of a page that are not expired.
+    pub(super) fn scan_only_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
+        let page = self.scan_stored(&Scan { value_limit: 0, ..scan.clone() }, Some(self.now()), 0)?;
+        Ok(page.into_iter().map(|entry| entry.key).collect())
+    }
+
+    /// A page of the entries that expire from `from` on and before `to`, soonest first, after the one that is
+    /// named, as of a revision of etcd's; marks that nobody keeps any more are passed over.
+    pub(super) fn expiring(
+        &self,
+        (from, to): (Millis, Millis),
+        after: Option<(Millis, &Key)>,
+        limit: usize,
+        revision: i64,
+    ) -> Result<Vec<(Key, Found)>, StoreError> {
+        let mut span = self.keys.expiries(from, to);
+        if let Some((at, key)) = after {
+            span.start = span.start.max(self.keys.expiry(at, &key.successor()));
+        }
+        let mut all = Vec::new();
+        while all.len() < limit && span.start < span.end {
+            let asked = (limit - all.len()).min(PAGE_KEYS);
+            let request = RangeRequest {
+                limit: i64::try_from(asked).unwrap_or(i64::MAX),
+                keys_only: true,
+                revision,
+                ..RangeRequest::of(span.clone())
+            };
+            let marks = self.range(&request)?;
+            let Some(last) = marks.kvs.last() else { break };
+            span.start = [&last.key[..], b"\0"].concat();
+            let marked: Vec<(Millis, Key)> =
+                marks.kvs.iter().filter_map(|mark| self.keys.entry_of_expiry(&mark.key)).collect();
+            let keys: Vec<Key> = marked.iter().map(|(_, key)| key.clone()).collect();
+            for ((at, key), found) in marked.into_iter().zip(self.stored(&keys, revision)?) {
+                if let Some(found) = found.filter(|found| found.expires_at() == Some(at)) {
+                    all.push((key, found));
+                }
+            }
+            if !marks.more {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The entries of a range that have expired and were not removed.
+    pub(super) fn expired_in(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Found)>, StoreError> {
+        let until = Millis(self.now().0.saturating_add(1));
+        let mut all = self.expiring((Millis(i64::MIN), until), None, limit, 0)?;
+        all.retain(|(key, _)| range.contains(key));
+        Ok(all)
+    }
+
+    /// How many entries of a range have not expired.
+    pub(super) fn count_entries(&self, range: &KeyRange) -> Result<u64, StoreError> {
+        let request = RangeRequest { count_only: true, ..RangeRequest::of(self.keys.entries(range)) };
+        let stored = u64::try_from(self.range(&request)?.count).unwrap_or(0);
+        let expired = self.expired_in(range, usize::MAX)?.len() as u64;
+        Ok(stored.saturating_sub(expired))
+    }
+}
+
+/// What is left of a range behind the last key of the page before.
+fn narrowed(range: &KeyRange, after: Option<&Key>, order: Order) -> KeyRange {
+    let mut range = range.clone();
+    match (after, order) {
+        (None, _) => {}
+        (Some(after), Order::Ascending) => {
+            let next = after.successor();
+            if range.start.as_ref().is_none_or(|start| *start < next) {
+                range.start = Some(next);
+            }
+        }
+        (Some(after), Order::Descending) => {
+            if range.end.as_ref().is_none_or(|end| *end > *after) {
+                range.end = Some(after.clone());
+            }
+        }
+    }
+    range
+}
+
+/// Whether the key of an entry can be one here.
+pub(super) fn check_key(keys: &Keys, key: &Key) -> bool {
+    !key.is_blob() && keys.key_of_entry(&keys.entry(key)).is_some()
+}

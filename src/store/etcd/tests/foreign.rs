@@ -1,0 +1,99 @@
+//! What other programs write to a prefix, and what they leave in it.
+
+use super::super::wire::{Op, RangeRequest, Txn, Wire};
+use super::world::Place;
+use crate::store::testing::conformance::{ForeignWrite, World};
+use crate::store::{
+    Changes, ErrorKind, Expiry, History, Key, KeyRange, Revision, Scan, State, Store, Transaction, Value,
+};
+
+fn key(name: &str) -> Key {
+    Key::new(name).unwrap()
+}
+
+fn put(store: &dyn Store, name: &str, value: i64) {
+    let put = Transaction::put(key(name), Value::integer(value), Expiry::Clear);
+    assert!(store.commit(&put).unwrap().is_committed());
+}
+
+/// Operations, actors, old and new values of all changes.
+fn rows(store: &dyn Store) -> Vec<(String, String, Option<String>, Option<String>)> {
+    let Changes::Since(changes) = store.changes(Revision(0), usize::MAX, u64::MAX).unwrap() else { panic!() };
+    let text =
+        |image: Option<crate::store::Image>| image.map(|image| String::from_utf8(image.stored).unwrap());
+    let row = |change: crate::store::Change| {
+        let actor = if change.actor.name == "external" { "external" } else { "ours" };
+        (change.operation, actor.to_string(), text(change.old), text(change.new))
+    };
+    changes.into_iter().map(row).collect()
+}
+
+#[test]
+fn what_another_program_did_is_recorded_with_the_next_write() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    put(&store, "k", 1);
+    assert!(place.foreign(&ForeignWrite::Put(key("k"), "2".into())));
+    put(&store, "k", 3);
+    assert!(place.foreign(&ForeignWrite::Delete(key("k"))));
+    put(&store, "k", 4);
+    assert!(place.foreign(&ForeignWrite::Put(key("new"), "5".into())));
+    put(&store, "new", 6);
+    let row = |operation: &str, actor: &str, old: &str, new: &str| {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_string());
+        (operation.to_string(), actor.to_string(), text(old), text(new))
+    };
+    assert_eq!(
+        rows(&store),
+        [
+            row("set", "ours", "", "1"),
+            row("set", "external", "1", "2"),
+            row("set", "ours", "2", "3"),
+            row("delete", "external", "3", ""),
+            row("set", "ours", "", "4"),
+            row("set", "external", "", "5"),
+            row("set", "ours", "5", "6"),
+        ]
+    );
+}
+
+#[test]
+fn hostile_records_are_errors_or_foreign() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    put(&store, "k", 1);
+    let all = place.wire().range(&RangeRequest::of(place.keys().all()[1].clone())).unwrap();
+    assert!(all.kvs.len() >= 4, "{all:?}");
+    for kv in &all.kvs {
+        for garbage in [&b""[..], b"\x01", b"\x01\xdd\xff\xff\xff\xff", b"\x09later", b"true"] {
+            let write = |value: &[u8]| Txn {
+                success: vec![Op::put(kv.key.clone(), value.to_vec())],
+                ..Txn::default()
+            };
+            place.wire().txn(&write(garbage)).unwrap();
+            let store = place.open(place.settings());
+            let scan = Scan::new(KeyRange::all(), 10);
+            // None of these may panic, and none writes.
+            let _ =
+                (store.get(&key("k")), store.scan(&scan), store.changes(Revision(0), 9, 9), store.revision());
+            let _ = (store.history_span(), store.stats(), store.identity(), store.retention());
+            place.wire().txn(&write(&kv.value)).unwrap();
+        }
+    }
+    let newer = Txn { success: vec![Op::put(place.keys().format(), b"\x02x".to_vec())], ..Txn::default() };
+    place.wire().txn(&newer).unwrap();
+    let refused = store.commit(&Transaction::delete(key("k"))).unwrap_err();
+    assert!(matches!(refused.kind, ErrorKind::NewerSchema { found: 2, known: 1 }), "{refused}");
+}
+
+#[test]
+fn two_prefixes_do_not_see_each_other() {
+    let (Some(place), Some(other)) = (Place::new(), Place::new()) else { return };
+    let (store, other) = (place.open(place.settings()), other.open(other.settings()));
+    put(&store, "k", 1);
+    assert_eq!(other.scan(&Scan::new(KeyRange::all(), 10)).unwrap(), []);
+    assert_eq!(other.revision().unwrap(), Revision(0));
+    put(&other, "k", 2);
+    assert_eq!(store.get(&key("k")).unwrap().unwrap().value(), Value::integer(1));
+    assert_eq!(rows(&store).len(), 1);
+}

@@ -1,0 +1,5 @@
+//! The engine on a real node of etcd, with clocks that are set by hand.
+
+mod conformance;
+mod foreign;
+mod world;

@@ -1,0 +1,470 @@
+//! Writing entries: what a transaction depends on is read at one revision, judged here, and pinned by the
+//! compares of one transaction of etcd's, so that it takes effect only if nothing of that has changed.
+
+use super::EtcdStore;
+use super::commit_record::{Draft, HEAD_READS, Head, Retries, Sent};
+use super::keys::RecordName;
+use super::plan::{self, Plan, Present, Slot, Written};
+use super::read::{Found, about_of, check_key};
+use super::record::{self, About, HEAD, HistoryRecord, LastRecord, NewChange, etcd_revision, number_of};
+use super::wire::{Compare, KeyValue, Op, RangeRequest, RangeResponse};
+use crate::store::lock::lock_lost;
+use crate::store::{
+    Condition, ErrorKind, Image, Key, KeyRange, Locks, Outcome, Purpose, Revision, State, Store, StoreError,
+    Subject, Token, Transaction,
+};
+use crate::time::Millis;
+
+/// How many reads one key takes.
+const KEY_READS: usize = 3;
+/// How many reads one lock takes.
+const LOCK_READS: usize = 2;
+
+/// What a transaction depends on, and the reads of it in their order: the head, the keys, the locks, the
+/// ranges of conditions, the ranges that are deleted.
+struct Wanted {
+    keys: Vec<Key>,
+    locks: Vec<(String, Token)>,
+    ranges: Vec<(KeyRange, Revision)>,
+    deleted: Vec<KeyRange>,
+}
+
+impl EtcdStore {
+    /// Carries out a transaction; see [`State::commit`].
+    pub(super) fn commit_transaction(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
+        self.check_writable()?;
+        let named = transaction.operations.iter().filter(|operation| operation.key().is_some()).count();
+        self.capabilities.check_operations(named as u64)?;
+        let mut wanted = self.wanted(transaction)?;
+        let mut retries = Retries::new(self.settings.busy_limit);
+        let unique = fastrand::u64(..);
+        let mut answers = None;
+        let mut swept = false;
+        loop {
+            let now = self.now();
+            let (revision, read) = match answers.take() {
+                Some(read) => (0, read),
+                None => self.read_all(self.reads_of(&wanted))?,
+            };
+            let head = self.head(&read)?;
+            let present = self.present(&wanted, revision, &read)?;
+            if self.has_more_keys(&mut wanted, &present, now)? {
+                continue;
+            }
+            self.check_fence(&present, now)?;
+            if !swept && self.sweep_ranges(&wanted)? {
+                // It may have been visible at the revision that is asked for: that is refused once.
+                swept = true;
+                continue;
+            }
+            if let Some((condition, found, others)) = plan::judge(transaction, &present, now) {
+                self.keep_up(&head, false);
+                return Ok(Outcome::Refused { condition, found, others });
+            }
+            let plan = plan::plan(transaction, &present, now, &self.capabilities)?;
+            self.capabilities.check_operations(plan.written.len() as u64)?;
+            if plan.written.is_empty() {
+                let newest = self.revision()?;
+                let edited = plan.edited.into_iter().map(|planned| planned.made(newest)).collect();
+                self.keep_up(&head, false);
+                return Ok(Outcome::Committed { revision: newest, changed: plan.changed, edited });
+            }
+            // etcd writes no key twice in one transaction: what has expired goes in one of its own.
+            let is_expired = |written: &&Written| {
+                let slot = present.slots.get(&written.key);
+                slot.and_then(|slot| slot.found.as_ref()).is_some_and(|found| found.is_expired(now))
+            };
+            let expired: Vec<Key> =
+                plan.written.iter().filter(is_expired).map(|written| written.key.clone()).collect();
+            if !expired.is_empty() {
+                self.expire(&expired)?;
+                continue;
+            }
+            let first = plan.written.first().map(|written| written.key.clone());
+            let name = RecordName { bucket: head.bucket, unique };
+            let (mut draft, own) = self.draft(transaction, &plan, &present, name, now)?;
+            self.pin(&mut draft, &wanted, &present);
+            draft.reads = self.reads_of(&wanted);
+            let last = draft.changes.len().saturating_sub(1);
+            match self.commit_record(name, &head, now, draft)? {
+                Sent::Done(revision) => {
+                    debug_assert!(own <= last);
+                    let revision = record::revision_at(revision, last);
+                    let edited = plan.edited.into_iter().map(|planned| planned.made(revision)).collect();
+                    self.keep_up(&head, true);
+                    return Ok(Outcome::Committed { revision, changed: plan.changed, edited });
+                }
+                Sent::Refused(read) => {
+                    answers = Some(read).filter(|read| !read.is_empty());
+                    if let Some(key) = first {
+                        retries.again(&key)?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn wanted(&self, transaction: &Transaction) -> Result<Wanted, StoreError> {
+        let keys = plan::keys_of(transaction);
+        if let Some(key) = keys.iter().find(|key| !check_key(&self.keys, key)) {
+            return Err(match key.as_bytes().is_empty() {
+                true => ErrorKind::EmptyKey.into(),
+                false => self.unsupported("keys that are blobs", "rename the key before it is imported"),
+            });
+        }
+        let mut locks = self.fence.borrow().clone();
+        let mut ranges = Vec::new();
+        for condition in &transaction.conditions {
+            match condition {
+                Condition::HoldsLock(name, token) => locks.push((name.clone(), *token)),
+                Condition::RangeAtRevision(range, since) => ranges.push((range.clone(), *since)),
+                _ => {}
+            }
+        }
+        Ok(Wanted { keys, locks, ranges, deleted: plan::deleted_ranges(transaction) })
+    }
+
+    fn reads_of(&self, wanted: &Wanted) -> Vec<Op> {
+        let mut reads = self.head_reads().to_vec();
+        for key in &wanted.keys {
+            reads.extend([self.keys.entry(key), self.keys.about(key), self.keys.tombstone(key)].map(Op::get));
+        }
+        for (name, _) in &wanted.locks {
+            reads.extend([self.keys.lock(name), self.keys.life(name)].map(Op::get));
+        }
+        for (range, since) in &wanted.ranges {
+            let min_mod_revision = etcd_revision(*since).saturating_add(1);
+            for span in [self.keys.entries(range), self.keys.tombstones(range)] {
+                let changed = RangeRequest { min_mod_revision, keys_only: true, ..RangeRequest::of(span) };
+                reads.push(Op::Range(RangeRequest { limit: 1, ..changed }));
+            }
+        }
+        if !wanted.ranges.is_empty() {
+            let oldest =
+                RangeRequest { limit: 1, keys_only: true, ..RangeRequest::of(self.keys.closed_buckets()) };
+            reads.push(Op::Range(oldest));
+        }
+        for range in &wanted.deleted {
+            let limit = self.capabilities.operations as i64 + 1;
+            let span = self.keys.entries(range);
+            reads.push(Op::Range(RangeRequest { limit, keys_only: true, ..RangeRequest::of(span) }));
+        }
+        reads
+    }
+
+    /// What those reads found. A revision of 0 stands for that of the answers, where it does not matter.
+    fn present(
+        &self,
+        wanted: &Wanted,
+        revision: i64,
+        answers: &[RangeResponse],
+    ) -> Result<Present, StoreError> {
+        let mut present = Present { revision, ..Present::default() };
+        let mut rest = answers.get(HEAD_READS..).unwrap_or_default();
+        let mut next = |count: usize| match rest.split_at_checked(count) {
+            Some((these, others)) => {
+                rest = others;
+                Ok(these)
+            }
+            None => Err(self.malformed("an answer that has not all of what was asked for")),
+        };
+        for key in &wanted.keys {
+            let slot = self.slot(next(KEY_READS)?)?;
+            present.slots.insert(key.clone(), slot);
+        }
+        for (name, token) in &wanted.locks {
+            let read = next(LOCK_READS)?;
+            let acquired = etcd_revision(token.0);
+            let holds = acquired > 0
+                && read[0].first().is_some_and(|lock| lock.mod_revision == acquired)
+                && read[1].first().is_some_and(|life| life.create_revision == acquired);
+            present.held.push(((name.clone(), *token), holds));
+        }
+        for _ in &wanted.ranges {
+            let changed = next(2)?.iter().find_map(RangeResponse::first);
+            present.ranges.push(match changed {
+                None => Ok(()),
+                Some(kv) => Err(self.keys.key_of_entry(&kv.key)),
+            });
+        }
+        if !wanted.ranges.is_empty() {
+            let oldest = next(1)?[0].first().and_then(|kv| self.keys.bucket_of(&kv.key));
+            let current = answers[0].first().map_or(0, |kv| kv.mod_revision);
+            let oldest = oldest.map_or(current, |bucket| i64::try_from(bucket).unwrap_or(i64::MAX));
+            for ((_, since), verdict) in wanted.ranges.iter().zip(&mut present.ranges) {
+                // History no longer reaches back that far: nobody knows what was deleted since.
+                if verdict.is_ok() && oldest > 0 && etcd_revision(*since) < oldest {
+                    *verdict = Err(None);
+                }
+            }
+        }
+        for range in &wanted.deleted {
+            let read = &next(1)?[0];
+            let keys = read.kvs.iter().filter_map(|kv| self.keys.key_of_entry(&kv.key)).collect();
+            present.deleted.push((range.clone(), keys));
+            present.revision = present.revision.max(read.revision);
+        }
+        Ok(present)
+    }
+
+    fn slot(&self, read: &[RangeResponse]) -> Result<Slot, StoreError> {
+        let (entry, about, tombstone) = (read[0].first(), read[1].first(), read[2].first());
+        let unreadable = |error, kv: &KeyValue| self.unreadable(error, &kv.key);
+        let found = match entry {
+            None => None,
+            Some(kv) => {
+                let about = about_of(kv, about).map_err(|error| unreadable(error, kv))?;
+                Some(Found { kv: kv.clone(), about })
+            }
+        };
+        let stale = match (&found, about) {
+            (Some(Found { about: Some(_), .. }), _) | (_, None) => None,
+            (_, Some(kv)) => record::decode(&kv.value).ok(),
+        };
+        let tombstone = tombstone.and_then(|kv| record::decode(&kv.value).ok());
+        Ok(Slot { found, stale, tombstone })
+    }
+
+    /// Whether ranges that are deleted have keys that were not read yet: they are now wanted.
+    fn has_more_keys(&self, wanted: &mut Wanted, present: &Present, now: Millis) -> Result<bool, StoreError> {
+        let most = self.capabilities.operations;
+        let mut has_more = false;
+        for (range, keys) in &present.deleted {
+            if keys.len() > most {
+                let expired = self.expired_in(range, most)?;
+                if !expired.is_empty() {
+                    let expired: Vec<Key> = expired.into_iter().map(|(key, _)| key).collect();
+                    self.expire(&expired)?;
+                    return Ok(true);
+                }
+                let given = self.count_entries(range)?;
+                return Err(ErrorKind::TooManyOperations { given, most: most as u64 }.into());
+            }
+            for key in keys.iter().filter(|key| !present.slots.contains_key(key)) {
+                has_more = true;
+                wanted.keys.push(key.clone());
+            }
+        }
+        let _ = now;
+        Ok(has_more)
+    }
+
+    /// Refuses the write unless all locks of the fence are held.
+    fn check_fence(&self, present: &Present, now: Millis) -> Result<(), StoreError> {
+        for (name, token) in &*self.fence.borrow() {
+            if !present.holds_lock(name, *token) {
+                let found = self.lock(name)?;
+                return Err(lock_lost(name, *token, found.as_ref(), now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what has expired in the ranges of conditions; whether there was anything.
+    fn sweep_ranges(&self, wanted: &Wanted) -> Result<bool, StoreError> {
+        let mut any = false;
+        for (range, _) in &wanted.ranges {
+            let expired: Vec<Key> =
+                self.expired_in(range, usize::MAX)?.into_iter().map(|(key, _)| key).collect();
+            for part in expired.chunks(self.capabilities.operations) {
+                self.expire(part)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// What is written for a plan, and the place of its first own change: what other programs did to these
+    /// entries meanwhile is recorded before it.
+    fn draft(
+        &self,
+        transaction: &Transaction,
+        plan: &Plan,
+        present: &Present,
+        name: RecordName,
+        now: Millis,
+    ) -> Result<(Draft, usize), StoreError> {
+        let mut draft = Draft::default();
+        let none = Slot::default();
+        for written in &plan.written {
+            let slot = present.slots.get(&written.key).unwrap_or(&none);
+            if let Some((old, new)) = self.unrecorded(&written.key, slot)? {
+                let change = NewChange {
+                    subject: Subject::Entry,
+                    key: written.key.as_bytes(),
+                    operation: if new.is_some() { "set" } else { "delete" },
+                    old: old.as_ref(),
+                    new: new.as_ref(),
+                    version: slot.found.as_ref().and_then(version_of),
+                    previous: previous(slot),
+                    is_external: true,
+                };
+                draft.changes.push(change.record());
+            }
+        }
+        let own = draft.changes.len();
+        for (place, written) in plan.written.iter().enumerate() {
+            let slot = present.slots.get(&written.key).unwrap_or(&none);
+            self.draft_entry(&mut draft, written, slot, (own + place, name), now);
+        }
+        if let Purpose::Undo(undone) = transaction.purpose {
+            let by = u8::try_from(own + 1).unwrap_or(u8::MAX);
+            draft.ops.push(Op::put(self.keys.undone(undone.0), vec![by]));
+        }
+        let bytes: usize =
+            draft.ops.iter().map(|op| if let Op::Put { value, .. } = op { value.len() } else { 0 }).sum();
+        let bytes = bytes as u64 + draft.changes.iter().map(record::ChangeRecord::bytes).sum::<u64>();
+        let limit = self.capabilities.largest_value * 3 + HEAD as u64;
+        match plan.written.first() {
+            Some(written) if bytes > limit => {
+                Err(ErrorKind::TooLarge { key: written.key.clone(), bytes, limit }.into())
+            }
+            _ => Ok((draft, own)),
+        }
+    }
+
+    /// The keys and the change of one entry; its change has that place, counted from 0.
+    fn draft_entry(
+        &self,
+        draft: &mut Draft,
+        written: &Written,
+        slot: &Slot,
+        (place, name): (usize, RecordName),
+        now: Millis,
+    ) {
+        let key = &written.key;
+        let old = slot.found.as_ref().map(Found::image);
+        let seen = slot.found.as_ref().map_or(0, |found| found.kv.mod_revision);
+        let version = slot.found.as_ref().and_then(version_of).unwrap_or(0);
+        draft.compares.push(Compare::modified_at(self.keys.entry(key), seen));
+        let known = slot.found.as_ref().and_then(|found| found.about.as_ref()).or(slot.stale.as_ref());
+        let marked = known.and_then(|about| about.expires_at);
+        let expires_at = written.image.as_ref().and_then(|image| image.expires_at);
+        if let Some(at) = marked.filter(|at| expires_at != Some(Millis(*at))) {
+            draft.ops.push(Op::delete(self.keys.expiry(Millis(at), key)));
+        }
+        match &written.image {
+            Some(image) => {
+                if let Some(at) = expires_at.filter(|at| marked != Some(at.0)) {
+                    draft.ops.push(Op::put(self.keys.expiry(at, key), Vec::new()));
+                }
+                let created_at = match &slot.found {
+                    None => Some(now.0),
+                    Some(found) => found.about.as_ref().and_then(|about| about.created_at),
+                };
+                let about = About {
+                    stored_type: image.stored_type.map(number_of),
+                    expires_at: image.expires_at.map(|at| at.0),
+                    created_at,
+                    modified_at: now.0,
+                    actor: (&*self.actor.borrow()).into(),
+                    place: u8::try_from(place + 1).unwrap_or(u8::MAX),
+                    record: name,
+                    size: image.stored.len() as u64,
+                    head: image.stored[..image.stored.len().min(HEAD)].to_vec().into(),
+                };
+                draft.ops.push(Op::put(self.keys.entry(key), image.stored.clone()));
+                draft.ops.push(Op::put(self.keys.about(key), record::encode(&about)));
+            }
+            None => self.draft_deletion(draft, key, name),
+        }
+        let change = NewChange {
+            subject: Subject::Entry,
+            key: key.as_bytes(),
+            operation: &written.operation,
+            old: old.as_ref(),
+            new: written.image.as_ref(),
+            version: Some(if written.image.is_some() { version + 1 } else { version }),
+            previous: previous(slot),
+            is_external: false,
+        };
+        draft.changes.push(change.record());
+    }
+
+    /// The keys of an entry that goes, except the mark of its expiry.
+    pub(super) fn draft_deletion(&self, draft: &mut Draft, key: &Key, name: RecordName) {
+        draft.ops.push(Op::delete(self.keys.entry(key)));
+        draft.ops.push(Op::delete(self.keys.about(key)));
+        draft.ops.push(Op::put(self.keys.tombstone(key), record::encode(&LastRecord { record: name })));
+    }
+
+    /// What another program made of an entry, which no record has: what was there before, as far as history
+    /// knows, and what is there.
+    fn unrecorded(
+        &self,
+        key: &Key,
+        slot: &Slot,
+    ) -> Result<Option<(Option<Image>, Option<Image>)>, StoreError> {
+        let new = match (&slot.found, &slot.stale) {
+            (Some(Found { about: Some(_), .. }), _) | (None, None) => return Ok(None),
+            (found, _) => found.as_ref().map(Found::image),
+        };
+        let Some(stale) = &slot.stale else { return Ok(Some((None, new))) };
+        let recorded = self.record_named(stale.record)?;
+        let last = recorded.as_ref().and_then(|recorded: &HistoryRecord| {
+            recorded.changes.iter().rev().find(|change| change.is_about(Subject::Entry, key.as_bytes()))
+        });
+        let old = match last {
+            Some(change) => change.new_image(),
+            // That record is gone; a short value is known all the same.
+            None if stale.head.len() as u64 == stale.size => Some(Image {
+                stored: stale.head.to_vec(),
+                stored_type: stale.stored_type.and_then(record::type_of),
+                expires_at: stale.expires_at.map(Millis),
+            }),
+            None => None,
+        };
+        Ok(Some((old, new)))
+    }
+
+    fn record_named(&self, name: RecordName) -> Result<Option<HistoryRecord>, StoreError> {
+        let found = self.range(&RangeRequest::key(self.keys.record(name)))?;
+        let Some(kv) = found.first() else { return Ok(None) };
+        record::decode(&kv.value).map(Some).map_err(|error| self.unreadable(error, &kv.key))
+    }
+
+    /// Pins what was read and is not written: the keys of conditions, locks, ranges.
+    fn pin(&self, draft: &mut Draft, wanted: &Wanted, present: &Present) {
+        let is_pinned: std::collections::HashSet<Vec<u8>> =
+            draft.compares.iter().map(|compare| compare.span.start.clone()).collect();
+        for key in &wanted.keys {
+            let name = self.keys.entry(key);
+            if !is_pinned.contains(&name) {
+                let slot = present.slots.get(key);
+                let seen = slot.and_then(|slot| slot.found.as_ref()).map_or(0, |found| found.kv.mod_revision);
+                draft.compares.push(Compare::modified_at(name, seen));
+            }
+        }
+        for (name, token) in &wanted.locks {
+            let acquired = etcd_revision(token.0);
+            draft.compares.push(Compare::modified_at(self.keys.lock(name), acquired));
+            draft.compares.push(Compare::created_at(self.keys.life(name), acquired));
+        }
+        for (range, since) in &wanted.ranges {
+            for span in [self.keys.entries(range), self.keys.tombstones(range)] {
+                draft.compares.push(Compare::unchanged_since(span, etcd_revision(*since)));
+            }
+        }
+        for (range, _) in &present.deleted {
+            draft.compares.push(Compare::unchanged_since(self.keys.entries(range), present.revision));
+        }
+    }
+}
+
+fn version_of(found: &Found) -> Option<u64> {
+    u64::try_from(found.kv.version).ok()
+}
+
+/// The last record about an entry.
+pub(super) fn previous(slot: &Slot) -> Option<RecordName> {
+    let about = slot.found.as_ref().and_then(|found| found.about.as_ref()).or(slot.stale.as_ref());
+    about.map(|about| about.record).or(slot.tombstone.map(|tombstone| tombstone.record))
+}
+
+/// The head of the database, without anything else.
+impl EtcdStore {
+    pub(super) fn read_head(&self) -> Result<Head, StoreError> {
+        let (_, answers) = self.read_all(self.head_reads().to_vec())?;
+        self.head(&answers)
+    }
+}
