@@ -108,7 +108,7 @@ impl Place {
     }
 
     /// As another program reaches it.
-    pub fn wire(&self) -> impl Wire {
+    pub fn wire(&self) -> impl Wire + use<> {
         TimedWire { inner: self.gateway(), clock: self.clock.clone(), leases: self.leases.clone() }
     }
 
