@@ -261,11 +261,11 @@ impl EtcdStore {
             page.found.extend(all.filter(|(key, found)| is_found(key, found)).map(|(key, _)| key));
             match stored.last {
                 Some(last) => part.after = Some(last),
-                None => {
-                    page.last = None;
-                    break;
-                }
+                None => break,
             }
+        }
+        if page.looked_at < scan.limit {
+            page.last = None;
         }
         Ok(page)
     }
