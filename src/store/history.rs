@@ -64,12 +64,14 @@ pub struct HistorySpan {
     pub oldest: (Revision, Millis),
     /// The newest change, and when it was made.
     pub newest: (Revision, Millis),
+    /// Every change after this revision is there. An engine whose revisions have gaps may keep all from 0 on.
+    pub since: Revision,
 }
 
 impl HistorySpan {
     /// Whether every change after `since` is still there.
     pub fn reaches(&self, since: Revision) -> bool {
-        since.next() >= self.oldest.0 || since >= self.newest.0
+        since >= self.since || since >= self.newest.0
     }
 }
 

@@ -116,7 +116,7 @@ fn is_undone(store: &dyn Store, revision: Revision) -> Result<bool, StoreError> 
 fn transaction_of(store: &dyn Store, revision: Revision) -> Result<Vec<Change>, StoreError> {
     let Some(change) = store.change(revision, 0)? else {
         let kind = match store.history_span()? {
-            Some(span) if revision < span.oldest.0 => {
+            Some(span) if !span.reaches(revision.before()) => {
                 ErrorKind::Pruned { oldest: span.oldest.0, oldest_at: span.oldest.1 }
             }
             Some(span) if revision > span.newest.0 => ErrorKind::NotYet { newest: span.newest.0 },

@@ -35,8 +35,7 @@ impl History for EtcdStore {
     }
 
     fn history_span(&self) -> Result<Option<HistorySpan>, StoreError> {
-        let view = self.history_view()?;
-        Ok(view.oldest()?.zip(view.newest).map(|(oldest, newest)| HistorySpan { oldest, newest }))
+        self.history_view()?.span()
     }
 
     fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {

@@ -15,7 +15,7 @@ use super::record::{
     revision_at,
 };
 use super::wire::{KeyValue, Op, RangeRequest};
-use crate::store::{Change, Key, Revision, StoreError, Subject};
+use crate::store::{Change, HistorySpan, Key, Revision, StoreError, Subject};
 use crate::time::Millis;
 
 /// How many changes of one key are followed from one to the one before it. Beyond that, all changes are looked
@@ -197,6 +197,12 @@ impl HistoryView<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// How far history goes; `None` if it has not begun.
+    pub(super) fn span(&self) -> Result<Option<HistorySpan>, StoreError> {
+        let ends = self.oldest()?.zip(self.newest);
+        Ok(ends.map(|(oldest, newest)| HistorySpan { oldest, newest, since: self.reaches_back_to() }))
     }
 
     /// How many changes are kept.

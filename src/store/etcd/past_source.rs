@@ -11,11 +11,8 @@ use crate::time::Millis;
 pub(super) struct PastView<'a>(pub HistoryView<'a>);
 
 impl ChangeSource for PastView<'_> {
-    /// The oldest revision is the one from which on nothing was dropped: there are gaps before the first change.
     fn span(&self) -> Result<Option<HistorySpan>, StoreError> {
-        let Some((oldest, newest)) = self.0.oldest()?.zip(self.0.newest) else { return Ok(None) };
-        let reached = self.0.reaches_back_to();
-        Ok(Some(HistorySpan { oldest: (Revision(reached.0 + 1), oldest.1), newest }))
+        self.0.span()
     }
 
     fn changes_after(

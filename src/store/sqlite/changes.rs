@@ -105,7 +105,7 @@ pub(super) fn span(connection: &Connection) -> rusqlite::Result<Option<HistorySp
     };
     let oldest = end("SELECT revision, at_ms FROM slothstate_history ORDER BY revision LIMIT 1")?;
     let newest = end("SELECT revision, at_ms FROM slothstate_history ORDER BY revision DESC LIMIT 1")?;
-    Ok(oldest.zip(newest).map(|(oldest, newest)| HistorySpan { oldest, newest }))
+    Ok(oldest.zip(newest).map(|(oldest, newest)| HistorySpan { oldest, newest, since: oldest.0.before() }))
 }
 
 /// A page of changes, newest first.

@@ -237,7 +237,8 @@ mod tests {
         fn span(&self) -> Result<Option<HistorySpan>, StoreError> {
             let end = |revision: &i64| (Revision(*revision), Millis::default());
             let revisions = self.revisions();
-            Ok(Some(HistorySpan { oldest: end(revisions.start()), newest: end(revisions.end()) }))
+            let oldest = end(revisions.start());
+            Ok(Some(HistorySpan { oldest, newest: end(revisions.end()), since: oldest.0.before() }))
         }
 
         fn changes_after(

@@ -228,7 +228,11 @@ pub fn past(revision: i64) -> PastPosition {
     let at = before.first().map_or(ago(20_000), |change| change.at);
     PastPosition {
         moment: Moment { revision: Revision(revision), at },
-        span: HistorySpan { oldest: (Revision(12), ago(90_000)), newest: (Revision(41), ago(3)) },
+        span: HistorySpan {
+            oldest: (Revision(12), ago(90_000)),
+            newest: (Revision(41), ago(3)),
+            since: Revision(11),
+        },
         before,
         after: later.into_iter().rev().collect(),
     }

@@ -187,7 +187,11 @@ fn what_is_pruned_is_said_and_the_oldest_is_shown() {
     let mut app = travelled(41);
     let (number, _) = visit(&press(&mut app, KeyCode::Home));
     let pruned = Some(StoreError::from(ErrorKind::Pruned { oldest: Revision(12), oldest_at: ago(9000) }));
-    let span = HistorySpan { oldest: (Revision(12), ago(9000)), newest: (Revision(41), ago(3)) };
+    let span = HistorySpan {
+        oldest: (Revision(12), ago(9000)),
+        newest: (Revision(41), ago(3)),
+        since: Revision(11),
+    };
     let place = crate::tui::screens::past::state::PastPosition {
         moment: Moment { revision: Revision(11), at: ago(9000) },
         span,
