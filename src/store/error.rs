@@ -286,6 +286,11 @@ impl StoreError {
         }
     }
 
+    /// Whether the database may answer a little later: others lock it, or no node of it could be reached.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, ErrorKind::Busy { .. } | ErrorKind::Unreachable { .. })
+    }
+
     /// Whether this is about the database and not about the request.
     pub fn is_database_failure(&self) -> bool {
         !matches!(

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::store::{ErrorKind, Location, Maintained, Options, Store, StoreError, open_or_create};
+use crate::store::{Location, Maintained, Options, Store, StoreError, open_or_create};
 
 /// How often it is looked whether anything is due.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -80,7 +80,8 @@ fn tend(location: &Location, settings: &Options, stop: &MaintenanceStop) {
     while !stop.wait(pause) {
         pause = match once(&mut store, location, settings) {
             Ok(Maintained::More) => BREATH,
-            Ok(Maintained::Done) | Err(StoreError { kind: ErrorKind::Busy { .. }, .. }) => INTERVAL,
+            Ok(Maintained::Done) => INTERVAL,
+            Err(error) if error.is_transient() => INTERVAL,
             Err(_) => {
                 // The next attempt is made on the file that is there then.
                 store = None;

@@ -239,7 +239,7 @@ pub enum Reply {
 impl Reply {
     pub fn failed(error: StoreError) -> Reply {
         match error.kind {
-            ErrorKind::Busy { .. } => Reply::Locked(None),
+            _ if error.is_transient() => Reply::Locked(None),
             // The database answers: with what it is not.
             ErrorKind::Incomplete { .. } => Reply::Incomplete(error.to_string()),
             _ => Reply::Failed(error.to_string()),

@@ -244,7 +244,7 @@ impl EventLoop {
             self.typed = Some(Instant::now());
         }
         if let Message::Reply(Reply::Locked(_)) = &message {
-            log::warn!("reading failed: another program has locked the database");
+            log::warn!("reading failed: the database does not answer");
         }
         if let Message::Reply(Reply::Failed(error)) = &message {
             log::warn!("reading failed: {error}");

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 use unicode_width::UnicodeWidthStr;
 
-use crate::store::{Kind, kind_inference};
+use crate::store::{Kind, Location, kind_inference};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -63,15 +63,15 @@ pub fn message(app: &App, now: Millis) -> Option<(String, Style)> {
     }
     if let Some(unresponsive_for) = app.unresponsive_for(now) {
         let unresponsive_for = format::span(unresponsive_for);
-        let text = if app.list.window.rows().is_empty() {
-            format!(
-                "… the database does not answer: another program has locked it, or it is slow; waiting for {unresponsive_for}"
-            )
-        } else {
-            format!(
-                "… the database does not answer: another program has locked it, or it is slow; what is shown is {unresponsive_for} old"
-            )
+        let cause = match app.database.location {
+            Location::File(_) => "another program has locked it",
+            Location::Etcd(_) => "none of its nodes can be reached",
         };
+        let since = match app.list.window.rows().is_empty() {
+            true => format!("waiting for {unresponsive_for}"),
+            false => format!("what is shown is {unresponsive_for} old"),
+        };
+        let text = format!("… the database does not answer: {cause}, or it is slow; {since}");
         return Some((text, theme.warning));
     }
     let status = app.status.as_ref()?;

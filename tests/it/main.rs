@@ -9,6 +9,7 @@ mod command_line;
 mod configuration;
 mod doctor;
 mod documentation;
+mod etcd;
 mod file_accidents;
 mod guard;
 mod history;

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,12 @@ use rusqlite::Connection;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+use super::etcd_node::etcd_node;
+
 /// A folder of its own for one test.
 pub struct Place {
     folder: TempDir,
+    db: PathBuf,
 }
 
 impl Place {
@@ -23,7 +27,17 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         // Tests that give up the rights of root still come in.
         set_mode(folder.path(), 0o755);
-        Place { folder }
+        let db = folder.path().join("state.db");
+        Place { folder, db }
+    }
+
+    /// A folder beside a database of its own on etcd; `None` where that is not installed.
+    pub fn on_etcd() -> Option<Place> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let prefix = format!("/it-{}-{number}", std::process::id());
+        let db = PathBuf::from(format!("etcd://{}{prefix}", etcd_node()?));
+        Some(Place { db, ..Place::new() })
     }
 
     pub fn folder(&self) -> &Path {
@@ -32,7 +46,7 @@ impl Place {
 
     /// The database, whether it is there or not.
     pub fn db(&self) -> PathBuf {
-        self.file("state.db")
+        self.db.clone()
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -93,7 +107,7 @@ impl Place {
 }
 
 /// What in the caller's environment leads the program to databases, settings and folders.
-pub const OF_THE_CALLER: [&str; 8] = [
+pub const OF_THE_CALLER: [&str; 9] = [
     "SLOTHSTATE_DB",
     "SLOTHSTATE_CONFIG",
     "XDG_CONFIG_HOME",
@@ -102,6 +116,7 @@ pub const OF_THE_CALLER: [&str; 8] = [
     "SLOTHSTATE_LOCK",
     "SLOTHSTATE_TOKEN",
     "SLOTHSTATE_LOCK_DB",
+    "SLOTHSTATE_ETCD_PASSWORD",
 ];
 
 /// The program with nothing of the caller's environment that could lead it to a real database.

@@ -1,5 +1,7 @@
 //! What the tests of the real program share.
 
+#[path = "../../src/store/testing/etcd_node.rs"]
+pub mod etcd_node;
 pub mod files;
 pub mod older_file;
 pub mod snapshot;

@@ -64,8 +64,8 @@ impl Connector {
             let opened = loop {
                 match open(&place) {
                     // Whoever locks it lets go of it at some time.
-                    Err(TuiError::Store(StoreError { kind: ErrorKind::Busy { .. }, .. }))
-                        if !cancelled.is_cancelled(number) => {}
+                    Err(TuiError::Store(error))
+                        if error.is_transient() && !cancelled.is_cancelled(number) => {}
                     other => break other,
                 }
             };

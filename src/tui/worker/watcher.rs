@@ -67,7 +67,7 @@ pub fn run(
                 let _ = answers.send(Message::Reply(Reply::Reset(why, store.seen())));
                 return;
             }
-            Err(StoreError { kind: ErrorKind::Busy { .. }, .. }) => {
+            Err(error) if error.is_transient() => {
                 trouble = Trouble::Locked;
                 told.extend((before != trouble).then(|| Reply::Locked(Some(looked.elapsed()))));
             }

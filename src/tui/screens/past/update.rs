@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::store::time_point::TimePoint;
-use crate::store::{Change, ErrorKind, StoreError, When};
+use crate::store::{Change, StoreError, When};
 use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -197,7 +197,7 @@ pub fn visited(
             effects
         }
         // It is said that the database is locked; what is shown stays until it can be read.
-        Err(StoreError { kind: ErrorKind::Busy { .. }, .. }) if past_view.place.is_some() => {
+        Err(error) if error.is_transient() && past_view.place.is_some() => {
             past_view.list.reading.again = Some(now.plus(RETRY));
             Vec::new()
         }

@@ -1,0 +1,252 @@
+//! The program on a real node of etcd: commands, errors, transfer from and to a file, the interface.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use portable_pty::CommandBuilder;
+
+use crate::support::etcd_node::etcd_node;
+use crate::support::files::{OF_THE_CALLER, Place, answer, answer_to, objects, slothstate};
+use crate::support::terminal::Terminal;
+
+/// Another program writes a key below the database.
+fn etcdctl(place: &Place, arguments: &[&str], key: &str, value: &[&str]) {
+    let address = place.db().to_str().unwrap().to_string();
+    let (node, prefix) = address.strip_prefix("etcd://").unwrap().split_once('/').unwrap();
+    let mut command = Command::new("etcdctl");
+    command.env("ETCDCTL_API", "3").args(["--endpoints", node]).args(arguments);
+    command.arg(format!("/{prefix}/{key}")).args(value).stdout(Stdio::null());
+    assert!(command.status().unwrap().success());
+}
+
+#[test]
+fn commands_answer_as_on_a_file() {
+    let Some(on_etcd) = Place::on_etcd() else { return };
+    let commands: &[&[&str]] = &[
+        &["set", "a/count", "1", "--type", "number"],
+        &["incr", "a/count"],
+        &["incr", "a/count", "0.5"],
+        &["set", "feature:x", "true", "--type", "boolean"],
+        &["toggle", "feature:x"],
+        &["set", "table", "{\"b\":1,\"a\":[1.50]}", "--type", "table"],
+        &["get", "table"],
+        &["set", "text", "ä b", "--type", "string"],
+        &["get", "text"],
+        &["get", "nowhere"],
+        &["keys"],
+        &["keys", "--prefix", "a"],
+        &["del", "text"],
+        &["del", "text"],
+        &["undo", "--last"],
+        &["get", "text"],
+        &["ttl", "text", "1h"],
+        &["set", "a/count", "x", "--if-version", "7"],
+        &["incr", "text"],
+        &["locks"],
+        &["retention"],
+        &["set", "", "x"],
+    ];
+    let on_a_file = Place::new();
+    for command in commands {
+        let [one, other] = [&on_a_file, &on_etcd].map(|place| place.run(command));
+        assert_eq!(one.code, other.code, "{command:?}: {one:?} {other:?}");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        assert_eq!(text(&one.out), text(&other.out), "{command:?}");
+    }
+    // History has the same changes, under other numbers.
+    let rows = |place: &Place| -> Vec<String> {
+        let changes = objects(&place.done(&["history", "--json"]));
+        changes
+            .iter()
+            .map(|it| format!("{} {} {} {}", it["key"], it["operation"], it["old"], it["new"]))
+            .collect()
+    };
+    assert_eq!(rows(&on_etcd), rows(&on_a_file));
+    let newest = objects(&on_etcd.done(&["history", "--json", "--limit", "1"]));
+    let before = newest[0]["revision"].as_i64().unwrap() - 1;
+    assert_eq!(on_etcd.done(&["get", "a/count", "--at", &before.to_string()]), "2.5\n");
+    on_etcd.done(&["doctor"]);
+    on_etcd.done(&["stats"]);
+}
+
+#[test]
+fn entries_go_from_a_file_to_etcd_and_back() {
+    let Some(on_etcd) = Place::on_etcd() else { return };
+    let (from, to) = (Place::new(), Place::new());
+    for number in 0..30 {
+        from.done(&[
+            "set",
+            &format!("k/{number:02}"),
+            &number.to_string(),
+            "--type",
+            "number",
+            "--ttl",
+            "1h",
+        ]);
+    }
+    from.done(&["set", "large", &"x".repeat(100_000)]);
+    let entries = |place: &Place| -> Vec<String> {
+        let lines = objects(&place.done(&["export"]));
+        let entries = lines.iter().filter_map(|line| line.get("entry"));
+        entries
+            .map(|it| format!("{} {} {} {}", it["key"], it["value"], it["type"], it["expires_at_ms"]))
+            .collect()
+    };
+    let carry = |from: &Place, to: &Place| {
+        let file = from.file("export.jsonl");
+        std::fs::write(&file, from.done(&["export"])).unwrap();
+        to.done(&["import", file.to_str().unwrap()]);
+    };
+    carry(&from, &on_etcd);
+    assert_eq!(entries(&on_etcd), entries(&from));
+    carry(&on_etcd, &to);
+    assert_eq!(entries(&to), entries(&from));
+}
+
+#[test]
+fn what_etcd_cannot_do_is_refused_with_what_to_do_instead() {
+    let Some(place) = Place::on_etcd() else { return };
+    place.done(&["set", "k", "1"]);
+    let copy = place.file("copy.db");
+    place.run(&["backup", copy.to_str().unwrap()]).refused(1, "use slothstate export");
+    place.run(&["compact"]).refused(1, "does not support compacting");
+    place.run(&["--read-only", "set", "k", "2"]).refused(3, "it was opened read-only");
+    let large = "x".repeat(490_001);
+    answer_to(place.command(&["set", "k", "--type", "string", "-"]), large.as_bytes())
+        .refused(1, "490001 bytes, at most 490000");
+    assert_eq!(place.done(&["get", "k"]), "1\n");
+}
+
+#[test]
+fn an_address_that_leads_nowhere_says_why() {
+    let home = Place::new();
+    let run = |address: &str, arguments: &[&str]| {
+        let mut command = slothstate(home.folder());
+        command.args(["--busy-timeout", "300ms", "--db", address]).args(arguments);
+        answer(command)
+    };
+    run("etcd://127.0.0.1:1/p", &["keys"]).refused(3, "127.0.0.1:1: connection refused");
+    run("etcd://127.0.0.1:1/p", &["set", "k", "1"]).refused(3, "no node of etcd://127.0.0.1:1/p answered");
+    run("etcd://ann:secret@127.0.0.1:1/p", &["keys"]).refused(3, "etcd://ann@127.0.0.1:1/p");
+    run("etcd://127.0.0.1:1/", &["keys"]).refused(2, "the prefix is empty");
+    run("etcd://127.0.0.1:1/p?x=1", &["keys"]).refused(2, "x is not an option");
+    // Something else answers there.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("etcd://{}/p", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let mut connection: TcpStream = connection;
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection
+                .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    run(&address, &["keys"]).refused(3, "--enable-grpc-gateway");
+}
+
+/// Passes everything on to the node, but cuts the connection where the answer to a write would come.
+fn node_that_loses_answers(node: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(node).unwrap();
+            let has_written = Arc::new(AtomicBool::new(false));
+            let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let seen = has_written.clone();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 65536];
+                while let Ok(read @ 1..) = from.read(&mut buffer) {
+                    if buffer[..read].windows(11).any(|part| part == b"request_put") {
+                        seen.store(true, Ordering::SeqCst);
+                    }
+                    to.write_all(&buffer[..read]).unwrap();
+                }
+            });
+            std::thread::spawn(move || {
+                let (mut from, mut to) = (server, client);
+                let mut buffer = [0; 65536];
+                while let Ok(read @ 1..) = from.read(&mut buffer) {
+                    if has_written.load(Ordering::SeqCst) || to.write_all(&buffer[..read]).is_err() {
+                        break;
+                    }
+                }
+                let _ = to.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_write_whose_answer_is_lost_is_done_once_and_called_unconfirmed() {
+    let (Some(place), Some(node)) = (Place::on_etcd(), etcd_node()) else { return };
+    place.done(&["set", "k", "1", "--type", "number"]);
+    let prefix = place.db().to_str().unwrap().rsplit_once('/').unwrap().1.to_string();
+    let through = |nodes: &str, arguments: &[&str]| {
+        let mut command = slothstate(place.folder());
+        let address = format!("etcd://{nodes}/{prefix}");
+        command.args(["--busy-timeout", "500ms", "--db", &address]).args(arguments);
+        answer(command)
+    };
+    let losing = node_that_loses_answers(node);
+    through(&losing, &["incr", "k"]).refused(3, "it is not known whether this took effect");
+    assert_eq!(place.done(&["get", "k"]), "2\n", "it did, once");
+    // The next node answers for it.
+    assert_eq!(through(&format!("{losing},{node}"), &["incr", "k"]).done(), "3\n");
+    assert_eq!(place.done(&["get", "k"]), "3\n");
+    assert_eq!(objects(&place.done(&["history", "k", "--json"])).len(), 3);
+}
+
+#[test]
+fn a_context_is_an_address() {
+    let Some(place) = Place::on_etcd() else { return };
+    place.done(&["set", "k", "1"]);
+    let folder = place.file("config");
+    std::fs::create_dir(&folder).unwrap();
+    let text = format!("[contexts.far]\ndb = \"{}\"\nread_only = true\n", place.db().display());
+    std::fs::write(folder.join("config.toml"), text).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = slothstate(place.folder());
+        command.arg("--config").arg(&folder).args(["--context", "far"]).args(arguments);
+        answer(command)
+    };
+    assert_eq!(run(&["get", "k"]).done(), "1\n");
+    run(&["set", "k", "2"]).refused(3, "it was opened read-only");
+}
+
+#[test]
+fn the_interface_is_live_and_changes_are_undone() {
+    let Some(place) = Place::on_etcd() else { return };
+    for (key, value) in [("config", "{\"replicas\":3}"), ("feature:new_ui", "true"), ("jobs", "7")] {
+        place.done(&["set", key, value]);
+    }
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
+    OF_THE_CALLER.iter().for_each(|name| command.env_remove(name));
+    command.env("HOME", place.folder());
+    command.arg("--db");
+    command.arg(place.db());
+    let mut terminal = Terminal::start(command, 100, 24);
+    terminal.wait_for("feature:new_ui");
+    terminal.wait_for("3 keys");
+    // Another process, and another program.
+    place.done(&["set", "late", "1"]);
+    terminal.wait_for("late");
+    etcdctl(&place, &["put"], "foreign", &["hello"]);
+    terminal.wait_for("foreign");
+    terminal.keys("jj");
+    terminal.wait_for_row("foreign");
+    terminal.keys("d");
+    terminal.wait_for("Delete foreign?");
+    terminal.keys("y");
+    terminal.wait_for("deleted");
+    terminal.wait_for("4 keys");
+    terminal.keys("u");
+    terminal.wait_for("5 keys");
+    assert_eq!(place.done(&["get", "foreign"]), "hello\n");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
