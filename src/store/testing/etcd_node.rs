@@ -12,7 +12,7 @@ struct EtcdNode {
 }
 
 /// Ends the node and removes its data when standard input is closed.
-const WATCHDOG: &str = "folder=$1; shift; \"$@\" >\"$folder/log\" 2>&1 </dev/null & node=$!; read -r _; kill -9 $node; wait $node; rm -rf \"$folder\"";
+const WATCHDOG: &str = "exec 2>/dev/null; folder=$1; shift; \"$@\" >\"$folder/log\" 2>&1 </dev/null & node=$!; read -r _; kill -9 $node; wait $node; rm -rf \"$folder\"";
 
 static NODE: LazyLock<Option<EtcdNode>> = LazyLock::new(start);
 
