@@ -61,7 +61,8 @@ impl World for Place {
             Ability::RecordsForeignWrites
             | Ability::RevisionsWithoutGaps
             | Ability::ExactRetention
-            | Ability::ClockGoesBack => true,
+            | Ability::ClockGoesBack
+            | Ability::HearsAtOnce => true,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Ability, Contract, World, acquired, key, operations_after, put, request};
 use crate::store::{
     AcquireOutcome, ClearOutcome, Condition, ErrorKind, Expiry, Liveness, LockRequest, Revision, StoreError,
-    Transaction, Value, WAITER_PATIENCE, WaitOutcome, wait_for_lock,
+    Transaction, Value, WaitOutcome, wait_for_lock,
 };
 use crate::time::Millis;
 
@@ -153,7 +153,7 @@ fn who_waits_longest_is_served_first_and_the_silent_are_passed_over(world: &dyn 
     assert_eq!(store.acquire(&request("l", "dan"), None).unwrap(), AcquireOutcome::Queued);
     let names: Vec<String> = store.waiters().unwrap().into_iter().map(|waiter| waiter.holder).collect();
     assert_eq!(names, ["bob", "cid"]);
-    world.pass(WAITER_PATIENCE);
+    world.pass(world.waiter_patience());
     store.keep_waiting(&request("l", "cid"), cid).unwrap();
     acquired(store.acquire(&request("l", "cid"), Some(cid)).unwrap());
     store.leave_queue(bob).unwrap();
@@ -175,7 +175,10 @@ fn waiting_ends_with_the_lock_or_with_the_time(world: &dyn World) {
         true
     });
     assert!(matches!(waited.unwrap(), WaitOutcome::Acquired(lock) if lock.holder == "bob"));
-    assert_eq!(pauses, 3, "the release is seen at once");
+    assert!(pauses >= 3);
+    if world.can(Ability::HearsAtOnce) {
+        assert_eq!(pauses, 3, "the release is seen at once");
+    }
     assert_eq!(store.waiters().unwrap(), []);
     let waited = wait_for_lock(&*store, &request("l", "cid"), Duration::from_secs(1), &mut |sleep| {
         world.pass(sleep);
@@ -206,7 +209,7 @@ fn a_waiter_that_died_before_the_clock_went_back_is_passed_over(world: &dyn Worl
     let waits = deploy("cid", HOUR);
     let ticket = cid.join_queue(&waits).unwrap();
     assert!(ann.release("deploy", held.token).unwrap());
-    world.pass(Duration::from_secs(3));
+    world.pass(world.waiter_patience() + Duration::from_secs(1));
     cid.keep_waiting(&waits, ticket).unwrap();
     acquired(cid.acquire(&waits, Some(ticket)).unwrap());
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{Key, Options, Store};
+use crate::store::{Key, Options, Store, WAITER_PATIENCE};
 use crate::time::{ManualClock, Millis};
 
 /// One database of an engine, empty at first, and a clock that is set by hand.
@@ -21,6 +21,11 @@ pub(in crate::store) trait World {
 
     /// Lets time pass, also that by which leases run out and waiters fall silent.
     fn pass(&self, time: Duration);
+
+    /// How long a waiter for a lock may be silent before it is passed over.
+    fn waiter_patience(&self) -> Duration {
+        WAITER_PATIENCE
+    }
 
     /// Another program writes, which knows neither types nor expiries. Whether it did: what it should have
     /// changed may not be there, or the engine may know no such write.
@@ -64,6 +69,8 @@ pub(in crate::store) enum Ability {
     ExactRetention,
     /// The wall clock of the world may go back, and leases do not run by it.
     ClockGoesBack,
+    /// What another store commits is news at once, and not a little later.
+    HearsAtOnce,
 }
 
 /// A write of another program.
