@@ -89,10 +89,15 @@ impl EtcdStore {
         let key = self.keys.record(name);
         let newest = Newest { changes: u8::try_from(changes.len()).unwrap_or(u8::MAX), at: now.0 };
         let record = HistoryRecord { at: now.0, actor: (&*self.actor.borrow()).into(), changes };
+        let bytes: usize = ops.iter().map(Op::bytes).sum();
+        let record = record::encode(&record);
+        let recorded = self.draft_records(newest.changes, (bytes + record.len()) as u64)?;
+        compares.extend(recorded.compares);
+        ops.extend(recorded.ops);
         let bucket = i64::try_from(head.bucket).unwrap_or(i64::MAX);
         compares.push(Compare::modified_at(self.keys.current_bucket(), bucket));
         compares.push(Compare::absent(key.clone()));
-        ops.push(Op::put(key.clone(), record::encode(&record)));
+        ops.push(Op::put(key.clone(), record));
         ops.push(Op::put(self.keys.newest(), record::encode(&newest)));
         if head.format.is_none() {
             let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
@@ -105,21 +110,29 @@ impl EtcdStore {
             return Err(ErrorKind::TooManyOperations { given, most: most as u64 }.into());
         }
         // Without room for all that is to be read, it is read again.
-        let reads = if reads.len() < most { reads } else { Vec::new() };
-        let failure = std::iter::once(Op::get(key)).chain(reads).collect();
+        let reads = if reads.len() + 2 <= most { reads } else { Vec::new() };
+        let has_piece = recorded.read.is_some();
+        let failure = std::iter::once(Op::get(key)).chain(recorded.read).chain(reads).collect();
         let answer = self.txn(&Txn { compares, success: ops, failure })?;
         if answer.succeeded {
+            self.records_are_written();
             return Ok(Sent::Done(answer.revision));
         }
         let mut found = answer.into_ranges();
-        if found.is_empty() {
+        let first = usize::from(has_piece);
+        if found.len() < 1 + first {
             return Err(self.malformed("a transaction without its reads"));
         }
         // The record is there: an earlier attempt at this very write took effect.
-        match found.remove(0).first() {
-            Some(kv) => Ok(Sent::Done(kv.mod_revision)),
-            None => Ok(Sent::Refused(found)),
+        if let Some(kv) = found[0].first() {
+            self.records_are_written();
+            return Ok(Sent::Done(kv.mod_revision));
         }
+        if has_piece {
+            self.records_are_refused(&found[1]);
+        }
+        found.drain(..1 + first);
+        Ok(Sent::Refused(found))
     }
 }
 

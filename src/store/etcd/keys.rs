@@ -238,9 +238,9 @@ impl Keys {
         i64::try_from(hexadecimal(rest)?).ok()
     }
 
-    /// The request that a run stops.
-    pub fn stop(&self, number: i64) -> Vec<u8> {
-        self.of("s/", format!("{number:016x}").as_bytes())
+    /// The request that a process stops, by the name of its presence: not only runs are stopped.
+    pub fn stop(&self, process: &str) -> Vec<u8> {
+        self.of("s/", process.as_bytes())
     }
 
     /// A piece of a recording, by the number of its first record.
@@ -248,9 +248,42 @@ impl Keys {
         self.of("Z/", format!("{run:016x}/{first:016x}").as_bytes())
     }
 
-    /// All pieces of a recording.
-    pub fn chunks(&self, run: i64) -> KeySpan {
-        KeySpan::beginning(self.of("Z/", format!("{run:016x}/").as_bytes()))
+    /// The pieces of a recording from one of them up to another, which is not among them.
+    pub fn chunks(&self, run: i64, from: u64, to: u64) -> KeySpan {
+        KeySpan { start: self.chunk(run, from), end: self.chunk(run, to) }
+    }
+
+    /// All pieces of all recordings.
+    pub fn all_chunks(&self) -> KeySpan {
+        KeySpan::beginning(self.of("Z/", b""))
+    }
+
+    /// The run and the first record of a piece.
+    pub fn piece_of(&self, name: &[u8]) -> Option<(i64, u64)> {
+        let rest = name.strip_prefix(&self.own[..])?.strip_prefix(b"Z/")?;
+        let (run, first) = (rest.get(..16)?, rest.get(17..)?);
+        (rest[16] == b'/').then_some(())?;
+        Some((hexadecimal(run)?.cast_signed(), hexadecimal(first)?))
+    }
+
+    /// A part of a piece that is too long for one value.
+    pub fn chunk_part(&self, run: i64, first: u64, part: usize) -> Vec<u8> {
+        self.of("Y/", format!("{run:016x}/{first:016x}/{part:04x}").as_bytes())
+    }
+
+    /// The mark of a change that belongs to a piece written before.
+    pub fn chunk_mark(&self, run: i64, first: u64) -> Vec<u8> {
+        self.of("V/", format!("{run:016x}/{first:016x}").as_bytes())
+    }
+
+    /// The marks of the pieces of a recording from one of them on.
+    pub fn chunk_marks(&self, run: i64, from: u64) -> KeySpan {
+        KeySpan { start: self.chunk_mark(run, from), end: self.of("V/", format!("{run:016x}0").as_bytes()) }
+    }
+
+    /// All keys of a recording.
+    pub fn recording(&self, run: i64) -> [KeySpan; 3] {
+        ["Z/", "Y/", "V/"].map(|kind| KeySpan::beginning(self.of(kind, format!("{run:016x}/").as_bytes())))
     }
 
     /// What a watch hears: entries, and what is news beside them. What only belongs to those is not heard,
@@ -339,8 +372,10 @@ mod tests {
             (keys.presence("host:boot:1:2"), "/prod.s/P/host:boot:1:2"),
             (keys.last_run(), "/prod.s/N"),
             (keys.run(7), "/prod.s/r/0000000000000007"),
-            (keys.stop(7), "/prod.s/s/0000000000000007"),
+            (keys.stop("host:boot:1:2"), "/prod.s/s/host:boot:1:2"),
             (keys.chunk(7, 0), "/prod.s/Z/0000000000000007/0000000000000000"),
+            (keys.chunk_part(7, 0, 1), "/prod.s/Y/0000000000000007/0000000000000000/0001"),
+            (keys.chunk_mark(7, 0), "/prod.s/V/0000000000000007/0000000000000000"),
         ] {
             assert_eq!(text(found), expected);
         }
@@ -348,6 +383,7 @@ mod tests {
         assert_eq!(keys.name_of_lock(&keys.lock("a/b%2F")), Some("a/b%2F".into()));
         assert_eq!(keys.waiter_of(&keys.waiter("a/%", -1)), Some(("a/%".into(), -1)));
         assert_eq!(keys.number_of_run(&keys.run(7)), Some(7));
+        assert_eq!(keys.piece_of(&keys.chunk(7, u64::MAX)), Some((7, u64::MAX)));
         assert_eq!(keys.bucket_of(&keys.closed_bucket(9)), Some(9));
         assert_eq!(keys.revision_of_undone(&keys.undone(9)), Some(9));
         for at in [i64::MIN, -1, 0, 1, i64::MAX] {

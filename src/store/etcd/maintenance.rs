@@ -35,6 +35,7 @@ impl EtcdStore {
                     break;
                 }
             }
+            let _ = self.prune_recordings();
         }
         if has_written && self.is_time_to_rotate(head, now) {
             let _ = self.rotate(head, now);

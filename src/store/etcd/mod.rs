@@ -12,12 +12,17 @@ mod error_mapping;
 mod history;
 mod history_view;
 mod keys;
+mod lock_queue;
+mod lock_record;
 mod locks;
 mod maintenance;
 mod past_source;
 mod plan;
+mod presence;
 mod read;
 mod record;
+mod recordings;
+mod run_record;
 mod runs;
 mod state;
 mod stats;
@@ -28,20 +33,23 @@ mod wire;
 mod write;
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub use self::address::{EtcdAddress, InvalidEtcdAddress, Password};
 pub use self::doctor::examine;
 use self::keys::Keys;
+use self::presence::{Holding, Presence};
 use self::record::{Format, Unreadable};
 use self::watch::Subscription;
 use self::wire::{Gateway, RangeRequest, RangeResponse, Txn, TxnResponse, Wire, WireError};
 use crate::store::kind_inference::Kinds;
 use crate::store::time_travel::RevisionIndex;
 use crate::store::{
-    Actor, Capabilities, EpochStart, ErrorKind, Identity, Location, Maintained, Options, Revision, State,
-    Stats, Store, StoreError, Token,
+    Actor, Capabilities, EpochStart, ErrorKind, Identity, Location, Maintained, Options, Process, Revision,
+    State, Stats, Store, StoreError, Ticket, Token,
 };
 use crate::time::{Clock, Millis};
 
@@ -69,7 +77,16 @@ pub struct EtcdStore {
     /// When this store last removed what had expired.
     swept: Cell<Option<Millis>>,
     watch: OnceCell<Subscription>,
-    records: RefCell<runs::Records>,
+    /// The records of runs that are not written yet.
+    records: RefCell<recordings::Records>,
+    /// Whether this store added runs.
+    has_runs: Cell<bool>,
+    /// The locks and runs of this process that were begun with this store.
+    holdings: RefCell<HashMap<Holding, Presence>>,
+    /// The leases of the waiters of this store.
+    waiting: RefCell<BTreeMap<Ticket, i64>>,
+    /// The processes that were present at a moment.
+    present: RefCell<Option<(Instant, HashSet<Vec<u8>>)>>,
 }
 
 impl EtcdStore {
@@ -112,6 +129,10 @@ impl EtcdStore {
             swept: Cell::default(),
             watch: OnceCell::new(),
             records: RefCell::default(),
+            has_runs: Cell::default(),
+            holdings: RefCell::default(),
+            waiting: RefCell::default(),
+            present: RefCell::default(),
         }
     }
 
@@ -203,6 +224,10 @@ impl Store for EtcdStore {
 
     fn change_fd(&self) -> Option<BorrowedFd<'_>> {
         self.subscription().ok().map(Subscription::descriptor)
+    }
+
+    fn request_stop(&self, process: &Process, here: &Process) -> Result<bool, StoreError> {
+        self.request_stop_of(process, here)
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {

@@ -354,24 +354,6 @@ impl Format {
     }
 }
 
-/// A lock: it stays when its lease ends, so that it is known who had it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct LockRecord {
-    pub holder: String,
-    /// As JSON, since not all of its fields are always there.
-    pub process: Option<String>,
-    pub actor: Option<ActorRecord>,
-    pub acquired_at: Option<i64>,
-    /// etcd's lease, and how long it was requested and granted for.
-    pub lease: i64,
-    pub seconds: i64,
-    /// When the lease ends unless it is renewed, by the clock of the holder: for one whose lease is gone.
-    pub expires_at: Option<i64>,
-    /// The place of the acquisition in its transaction, from 1.
-    pub place: u8,
-    pub record: RecordName,
-}
-
 /// The number that stands for a type.
 pub(super) fn number_of(stored_type: Type) -> u8 {
     match stored_type {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::super::lock_queue::PATIENCE;
 use super::super::wire::{
     Compare, Gateway, KeySpan, KeyValue, Lease, LeaseTime, NodeStatus, Op, RangeRequest, RangeResponse, Txn,
     TxnResponse, WatchMessage, Wire, WireError,
@@ -156,8 +157,15 @@ impl World for Place {
             leases.retain(|_, (_, until)| *until > now);
             ended
         };
+        if ended.is_empty() {
+            return;
+        }
         let gateway = self.gateway();
         ended.into_iter().for_each(|lease| gateway.revoke(lease).unwrap());
+    }
+
+    fn waiter_patience(&self) -> Duration {
+        Duration::from_secs(PATIENCE.unsigned_abs())
     }
 
     fn foreign(&self, write: &ForeignWrite) -> bool {
@@ -189,7 +197,10 @@ impl World for Place {
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::RecordsForeignWrites | Ability::RevisionsWithoutGaps | Ability::ExactRetention => false,
+            Ability::RecordsForeignWrites
+            | Ability::RevisionsWithoutGaps
+            | Ability::ExactRetention
+            | Ability::HearsAtOnce => false,
             Ability::ClockGoesBack => true,
         }
     }

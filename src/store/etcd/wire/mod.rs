@@ -184,6 +184,14 @@ impl Op {
         Op::Put { key, value, lease: 0 }
     }
 
+    /// How many bytes of a value it writes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Op::Put { value, .. } => value.len(),
+            Op::Range(_) | Op::Delete(_) => 0,
+        }
+    }
+
     /// Deletes one key.
     pub fn delete(key: Vec<u8>) -> Op {
         Op::Delete(KeySpan::one(key))
