@@ -97,14 +97,14 @@ impl EtcdStore {
     }
 
     fn history_finding(&self) -> Result<Finding, StoreError> {
-        let view = self.history_view()?;
-        Ok(match (view.oldest()?, view.newest) {
-            (Some((oldest, at)), Some((newest, _))) => {
-                let changes = view.count()?;
+        let (span, changes) = self.with_history(|view| Ok((view.span()?, view.count()?)))?;
+        Ok(match span {
+            Some(span) => {
+                let ((oldest, at), newest) = (span.oldest, span.newest.0);
                 let finding = format!("{changes} changes, from revision {oldest} ({at}) to {newest}");
                 Finding::new("history", Level::Ok, finding)
             }
-            _ => Finding::new("history", Level::Ok, "no changes yet"),
+            None => Finding::new("history", Level::Ok, "no changes yet"),
         })
     }
 

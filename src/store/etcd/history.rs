@@ -7,7 +7,7 @@ use super::history_view::HistoryView;
 use super::past_source::PastView;
 use super::record::{self, Format, RecordedTransaction};
 use super::wire::{Compare, Op, RangeRequest, Txn};
-use crate::store::time_travel::{self, RevisionIndex};
+use crate::store::time_travel;
 use crate::store::{
     Change, Changes, Entry, EntryDiff, ErrorKind, History, HistoryScan, HistorySpan, Key, Moment, Retention,
     Revision, Scan, Store, StoreError, Subject, When,
@@ -15,79 +15,40 @@ use crate::store::{
 
 impl History for EtcdStore {
     fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
-        let view = self.history_view()?;
-        let Some((newest, _)) = view.newest else { return Ok(Changes::Since(Vec::new())) };
-        if since >= newest {
-            return Ok(Changes::Since(Vec::new()));
-        }
-        if since < view.reaches_back_to()
-            && let Some((oldest, _)) = view.oldest()?
-        {
-            return Ok(Changes::Pruned { oldest });
-        }
-        let mut changes = Vec::new();
-        view.walk_up(since, &mut |recorded, place| {
-            changes.extend(recorded.change(place, value_limit));
-            Ok(changes.len() < limit)
-        })?;
-        view.mark_undone(&mut changes)?;
-        Ok(Changes::Since(changes))
+        self.with_history(|view| view.changes(since, limit, value_limit))
     }
 
     fn history_span(&self) -> Result<Option<HistorySpan>, StoreError> {
-        self.history_view()?.span()
+        self.with_history(|view| view.span())
     }
 
     fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {
-        let view = self.history_view()?;
-        let Some((newest, _)) = view.newest else { return Ok(Vec::new()) };
-        let until = match scan.to {
-            Bound::Unbounded => newest,
-            Bound::Included(to) => to.min(newest),
-            Bound::Excluded(to) => to.before().min(newest),
-        };
-        let since = match scan.from {
-            Bound::Unbounded => Revision(0),
-            Bound::Included(from) => from.before(),
-            Bound::Excluded(from) => from,
-        };
-        let mut page = Vec::new();
-        match &scan.key {
-            Some(key) => read_key(&view, scan, key, (since, until), &mut page)?,
-            None => view.walk_down(until, &mut |recorded, place| {
-                if recorded.revision_of(place) <= since {
-                    return Ok(false);
-                }
-                let subject = recorded.record.changes[place].subject();
-                if scan.subject.is_none_or(|wanted| wanted == subject) {
-                    page.extend(recorded.change(place, scan.value_limit));
-                }
-                Ok(page.len() < scan.limit)
-            })?,
-        }
-        view.mark_undone(&mut page)?;
-        Ok(page)
+        self.with_history(|view| view.page(scan))
     }
 
     fn moment(&self, when: When) -> Result<Moment, StoreError> {
         let now = self.now();
-        let past = PastView(self.history_view()?);
-        time_travel::moment(&past, when, now)?.ok_or_else(|| self.not_recorded())
+        let moment = self.with_history(|view| time_travel::moment(&PastView(view), when, now))?;
+        moment.ok_or_else(|| self.not_recorded())
     }
 
     fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
-        let past = PastView(self.history_view()?);
-        let entry = time_travel::get(&past, key, moment)?;
+        let entry = self.with_history(|view| time_travel::get(&PastView(view), key, moment))?;
         Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
     fn scan_at(&self, scan: &Scan, moment: Moment) -> Result<Vec<Entry>, StoreError> {
-        let page = self.look_back(|past, index| time_travel::scan(past, index, scan, moment))?;
+        let page = self.with_history(|view| {
+            time_travel::scan(&PastView(view), &mut self.revision_index.borrow_mut(), scan, moment)
+        })?;
         Ok(page.into_iter().map(|entry| self.settings.kinds.mark(entry)).collect())
     }
 
     fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<EntryDiff>, StoreError> {
-        self.look_back(|past, index| time_travel::differences(past, index, (from, to), scan))
+        self.with_history(|view| {
+            let mut index = self.revision_index.borrow_mut();
+            time_travel::differences(&PastView(view), &mut index, (from, to), scan)
+        })
     }
 
     fn not_recorded(&self) -> StoreError {
@@ -103,45 +64,90 @@ impl History for EtcdStore {
     }
 }
 
-/// The changes of a key, or of the lock of that name, newest first.
-fn read_key(
-    view: &HistoryView<'_>,
-    scan: &HistoryScan,
-    key: &Key,
-    (since, until): (Revision, Revision),
-    page: &mut Vec<Change>,
-) -> Result<(), StoreError> {
-    for subject in [Subject::Entry, Subject::Lock] {
-        if scan.subject.is_some_and(|wanted| wanted != subject) {
-            continue;
+impl HistoryView<'_> {
+    /// See [`History::changes`].
+    fn changes(&self, since: Revision, limit: usize, value_limit: u64) -> Result<Changes, StoreError> {
+        let Some((newest, _)) = self.newest else { return Ok(Changes::Since(Vec::new())) };
+        if since >= newest {
+            return Ok(Changes::Since(Vec::new()));
         }
-        let mut found = 0;
-        view.walk_key(subject, key, &mut |recorded: &RecordedTransaction, place| {
-            let revision = recorded.revision_of(place);
-            if revision <= since {
-                return Ok(false);
-            }
-            if revision <= until {
-                page.extend(recorded.change(place, scan.value_limit));
-                found += 1;
-            }
-            Ok(found < scan.limit)
+        if since < self.reaches_back_to()
+            && let Some((oldest, _)) = self.oldest()?
+        {
+            return Ok(Changes::Pruned { oldest });
+        }
+        let mut changes = Vec::new();
+        self.walk_up(since, &mut |recorded, place| {
+            changes.extend(recorded.change(place, value_limit));
+            Ok(changes.len() < limit)
         })?;
+        self.mark_undone(&mut changes)?;
+        Ok(Changes::Since(changes))
     }
-    page.sort_by(|left, right| right.revision.cmp(&left.revision));
-    page.truncate(scan.limit);
-    Ok(())
+
+    /// See [`History::history`].
+    fn page(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {
+        let Some((newest, _)) = self.newest else { return Ok(Vec::new()) };
+        let until = match scan.to {
+            Bound::Unbounded => newest,
+            Bound::Included(to) => to.min(newest),
+            Bound::Excluded(to) => to.before().min(newest),
+        };
+        let since = match scan.from {
+            Bound::Unbounded => Revision(0),
+            Bound::Included(from) => from.before(),
+            Bound::Excluded(from) => from,
+        };
+        let mut page = Vec::new();
+        match &scan.key {
+            Some(key) => self.page_of_key(scan, key, (since, until), &mut page)?,
+            None => self.walk_down(until, &mut |recorded, place| {
+                if recorded.revision_of(place) <= since {
+                    return Ok(false);
+                }
+                let subject = recorded.record.changes[place].subject();
+                if scan.subject.is_none_or(|wanted| wanted == subject) {
+                    page.extend(recorded.change(place, scan.value_limit));
+                }
+                Ok(page.len() < scan.limit)
+            })?,
+        }
+        self.mark_undone(&mut page)?;
+        Ok(page)
+    }
+
+    /// The changes of a key, or of the lock of that name, newest first.
+    fn page_of_key(
+        &self,
+        scan: &HistoryScan,
+        key: &Key,
+        (since, until): (Revision, Revision),
+        page: &mut Vec<Change>,
+    ) -> Result<(), StoreError> {
+        for subject in [Subject::Entry, Subject::Lock] {
+            if scan.subject.is_some_and(|wanted| wanted != subject) {
+                continue;
+            }
+            let mut found = 0;
+            self.walk_key(subject, key, &mut |recorded: &RecordedTransaction, place| {
+                let revision = recorded.revision_of(place);
+                if revision <= since {
+                    return Ok(false);
+                }
+                if revision <= until {
+                    page.extend(recorded.change(place, scan.value_limit));
+                    found += 1;
+                }
+                Ok(found < scan.limit)
+            })?;
+        }
+        page.sort_by_key(|change| std::cmp::Reverse(change.revision));
+        page.truncate(scan.limit);
+        Ok(())
+    }
 }
 
 impl EtcdStore {
-    fn look_back<T>(
-        &self,
-        work: impl FnOnce(&PastView<'_>, &mut RevisionIndex) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let past = PastView(self.history_view()?);
-        work(&past, &mut self.revision_index.borrow_mut())
-    }
-
     /// Changes what is kept with the database about itself.
     pub(super) fn change_format(&self, change: &dyn Fn(Format) -> Format) -> Result<(), StoreError> {
         self.check_writable()?;

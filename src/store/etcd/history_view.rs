@@ -34,12 +34,27 @@ pub(super) struct HistoryView<'a> {
     read: RefCell<HashMap<u64, Rc<Vec<RecordedTransaction>>>>,
 }
 
-/// A transaction and the place of one of its changes.
-pub(super) type Place = (Rc<RecordedTransaction>, usize);
+/// How often history is read again if etcd forgets the moment at which it is read.
+const ATTEMPTS: usize = 3;
 
 impl EtcdStore {
+    /// Reads history as it is at one moment.
+    pub(super) fn with_history<T>(
+        &self,
+        work: impl Fn(HistoryView<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        for _ in 1..ATTEMPTS {
+            self.was_compacted.set(false);
+            match work(self.history_view()?) {
+                Err(_) if self.was_compacted.get() => {}
+                done => return done,
+            }
+        }
+        work(self.history_view()?)
+    }
+
     /// History as it is now.
-    pub(super) fn history_view(&self) -> Result<HistoryView<'_>, StoreError> {
+    fn history_view(&self) -> Result<HistoryView<'_>, StoreError> {
         let closed = Op::Range(RangeRequest::of(self.keys.closed_buckets()));
         let reads = vec![Op::get(self.keys.current_bucket()), closed, Op::get(self.keys.newest())];
         let (revision, answers) = self.read_all(reads)?;

@@ -74,6 +74,8 @@ pub struct EtcdStore {
     revision_index: RefCell<RevisionIndex>,
     /// The first change of the oldest bucket of history, by the bucket.
     oldest: Cell<Option<(u64, Revision, Millis)>>,
+    /// Whether etcd had forgotten a revision at which something was to be read.
+    was_compacted: Cell<bool>,
     /// When this store last removed what had expired.
     swept: Cell<Option<Millis>>,
     watch: OnceCell<Subscription>,
@@ -126,6 +128,7 @@ impl EtcdStore {
             fence: RefCell::default(),
             revision_index: RefCell::default(),
             oldest: Cell::default(),
+            was_compacted: Cell::default(),
             swept: Cell::default(),
             watch: OnceCell::new(),
             records: RefCell::default(),
@@ -142,7 +145,15 @@ impl EtcdStore {
 
     /// The error for what went wrong on the way to etcd or there.
     fn error(&self, error: WireError) -> StoreError {
-        error_mapping::store_error(error, &self.location)
+        self.was_compacted.set(error.is_compacted());
+        let error = error_mapping::store_error(error, &self.location);
+        match error.kind {
+            ErrorKind::Denied { .. } => {
+                let grants = self.keys.all().map(|span| span.to_string());
+                error.with_remedy(format!("the database needs to read and write {}", grants.join(" and ")))
+            }
+            _ => error,
+        }
     }
 
     fn malformed(&self, reason: &str) -> StoreError {

@@ -84,7 +84,7 @@ pub(super) fn judge(transaction: &Transaction, present: &Present, now: Millis) -
         let verdict = match is_range {
             true => match ranges.next() {
                 Some(Ok(())) => Ok(()),
-                Some(Err(Some(key))) => Err(present.entry(key, now)),
+                Some(Err(Some(key))) => Err(present.entry(key, now).map(Box::new)),
                 Some(Err(None)) | None => Err(None),
             },
             false => holds(condition, present, now),
@@ -93,16 +93,16 @@ pub(super) fn judge(transaction: &Transaction, present: &Present, now: Millis) -
         match &mut refusal {
             Some((_, _, others)) if !is_range => others.push(place),
             Some(_) => {}
-            None if is_range => return Some((place, found.map(Box::new), Vec::new())),
-            None => refusal = Some((place, found.map(Box::new), Vec::new())),
+            None if is_range => return Some((place, found, Vec::new())),
+            None => refusal = Some((place, found, Vec::new())),
         }
     }
     refusal
 }
 
 /// Whether a condition about an entry or a lock holds; if not, the entry.
-fn holds(condition: &Condition, present: &Present, now: Millis) -> Result<(), Option<Entry>> {
-    let verdict = |holds: bool, found: Option<Entry>| if holds { Ok(()) } else { Err(found) };
+fn holds(condition: &Condition, present: &Present, now: Millis) -> Result<(), Option<Box<Entry>>> {
+    let verdict = |holds: bool, found: Option<Entry>| if holds { Ok(()) } else { Err(found.map(Box::new)) };
     let test = |key: &Key, test: &dyn Fn(&Entry) -> bool| {
         let found = present.entry(key, now);
         verdict(found.as_ref().is_some_and(test), found)

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::EtcdStore;
 use super::keys::Keys;
 use super::record::{self, About, HEAD, Unreadable, type_of};
-use super::wire::{KeySpan, KeyValue, Op, RangeRequest, RangeResponse, ReadOrder, Txn};
+use super::wire::{KeySpan, KeyValue, Op, RangeRequest, RangeResponse, Txn};
 use crate::store::{Actor, Entry, Image, Key, KeyPage, KeyRange, Needle, Order, Scan, StoreError};
 use crate::time::Millis;
 
@@ -166,10 +166,10 @@ impl EtcdStore {
         revision: i64,
     ) -> Result<StoredPage, StoreError> {
         let range = narrowed(&scan.range, scan.after.as_ref(), scan.order);
-        let order = (scan.order == Order::Descending).then_some(ReadOrder::KeysDown);
+        let is_descending = scan.order == Order::Descending;
         let request = |span: KeySpan, keys_only| {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            Op::Range(RangeRequest { limit, revision, order, keys_only, ..RangeRequest::of(span) })
+            Op::Range(RangeRequest { limit, revision, is_descending, keys_only, ..RangeRequest::of(span) })
         };
         let both =
             vec![request(self.keys.entries(&range), !has_values), request(self.keys.abouts(&range), false)];

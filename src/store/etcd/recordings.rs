@@ -9,7 +9,7 @@ use super::EtcdStore;
 use super::commit_record::Retries;
 use super::record::{self, revision_at};
 use super::run_record::{PieceRecord, PieceRevision, RunRecord};
-use super::wire::{Compare, KeyValue, Op, RangeRequest, RangeResponse, ReadOrder, Txn};
+use super::wire::{Compare, KeyValue, Op, RangeRequest, RangeResponse, Txn};
 use crate::store::{Key, RecordingChunk, RecordingRetention, Revision, State, Store, StoreError};
 
 /// The most bytes of records in one value.
@@ -216,7 +216,7 @@ impl EtcdStore {
         let before = RangeRequest {
             limit: 1,
             keys_only: true,
-            order: Some(ReadOrder::KeysDown),
+            is_descending: true,
             ..RangeRequest::of(self.keys.chunks(run, 0, from.saturating_add(1)))
         };
         let found = self.range(&before)?;

@@ -6,7 +6,7 @@ use super::locks::is_unreachable;
 use super::presence::Holding;
 use super::record;
 use super::run_record::{EndRecord, RunRecord};
-use super::wire::{Compare, KeySpan, Op, RangeRequest, RangeResponse, ReadOrder, Txn};
+use super::wire::{Compare, KeySpan, Op, RangeRequest, RangeResponse, Txn};
 use crate::store::{
     Key, Liveness, NewRun, Process, RecordingChunk, RecordingRetention, Run, RunEnd, Runs, State, Store,
     StoreError,
@@ -59,7 +59,7 @@ impl Runs for EtcdStore {
     fn runs(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, StoreError> {
         let page = self.range(&RangeRequest {
             limit: i64::try_from(limit).unwrap_or(i64::MAX),
-            order: Some(ReadOrder::KeysDown),
+            is_descending: true,
             ..RangeRequest::of(self.keys.runs(before))
         })?;
         let mut runs: Vec<(i64, RunRecord)> = Vec::with_capacity(page.kvs.len());

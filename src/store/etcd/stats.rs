@@ -13,7 +13,7 @@ impl EtcdStore {
             Ok::<u64, StoreError>(u64::try_from(found.count).unwrap_or(0))
         };
         let from = Millis(self.now().0.saturating_add(1));
-        let history = self.history_view()?.count()?;
+        let history = self.with_history(|view| view.count())?;
         let node = self.wire.nodes().into_iter().find_map(|(_, status)| status.ok()).unwrap_or_default();
         let bytes = u64::try_from(node.db_bytes).unwrap_or(0);
         let in_use = u64::try_from(node.db_bytes_in_use).unwrap_or(0);

@@ -288,7 +288,7 @@ impl EtcdStore {
         let none = Slot::default();
         for written in &plan.written {
             let slot = present.slots.get(&written.key).unwrap_or(&none);
-            if let Some((old, new)) = self.unrecorded(&written.key, slot)? {
+            if let Some(Unrecorded { old, new }) = self.unrecorded(&written.key, slot)? {
                 let change = NewChange {
                     subject: Subject::Entry,
                     key: written.key.as_bytes(),
@@ -390,16 +390,12 @@ impl EtcdStore {
 
     /// What another program made of an entry, which no record has: what was there before, as far as history
     /// knows, and what is there.
-    fn unrecorded(
-        &self,
-        key: &Key,
-        slot: &Slot,
-    ) -> Result<Option<(Option<Image>, Option<Image>)>, StoreError> {
+    fn unrecorded(&self, key: &Key, slot: &Slot) -> Result<Option<Unrecorded>, StoreError> {
         let new = match (&slot.found, &slot.stale) {
             (Some(Found { about: Some(_), .. }), _) | (None, None) => return Ok(None),
             (found, _) => found.as_ref().map(Found::image),
         };
-        let Some(stale) = &slot.stale else { return Ok(Some((None, new))) };
+        let Some(stale) = &slot.stale else { return Ok(Some(Unrecorded { old: None, new })) };
         let recorded = self.record_named(stale.record)?;
         let last = recorded.as_ref().and_then(|recorded: &HistoryRecord| {
             recorded.changes.iter().rev().find(|change| change.is_about(Subject::Entry, key.as_bytes()))
@@ -414,7 +410,7 @@ impl EtcdStore {
             }),
             None => None,
         };
-        Ok(Some((old, new)))
+        Ok(Some(Unrecorded { old, new }))
     }
 
     fn record_named(&self, name: RecordName) -> Result<Option<HistoryRecord>, StoreError> {
@@ -449,6 +445,14 @@ impl EtcdStore {
             draft.compares.push(Compare::unchanged_since(self.keys.entries(range), present.revision));
         }
     }
+}
+
+/// What another program made of an entry.
+struct Unrecorded {
+    /// What was there before, as far as history knows.
+    old: Option<Image>,
+    /// What is there.
+    new: Option<Image>,
 }
 
 fn version_of(found: &Found) -> Option<u64> {

@@ -10,8 +10,8 @@ use serde::de::{self, Deserializer, Visitor};
 use serde_json::{Value, json};
 
 use super::{
-    Compare, Compared, KeySpan, KeyValue, NodeStatus, Op, OpResponse, RangeRequest, RangeResponse, ReadOrder,
-    Relation, Txn, TxnResponse, WatchEvent, WatchMessage,
+    Compare, Compared, KeySpan, KeyValue, NodeStatus, Op, OpResponse, RangeRequest, RangeResponse, Relation,
+    Txn, TxnResponse, WatchEvent, WatchMessage,
 };
 
 struct Base64;
@@ -85,14 +85,9 @@ pub(super) fn range(request: &RangeRequest) -> Value {
     number("revision", request.revision);
     number("min_mod_revision", request.min_mod_revision);
     number("max_mod_revision", request.max_mod_revision);
-    if let Some(order) = request.order {
-        let (target, order) = match order {
-            ReadOrder::KeysDown => ("KEY", "DESCEND"),
-            ReadOrder::RevisionsUp => ("MOD", "ASCEND"),
-            ReadOrder::RevisionsDown => ("MOD", "DESCEND"),
-        };
-        json["sort_target"] = target.into();
-        json["sort_order"] = order.into();
+    if request.is_descending {
+        json["sort_target"] = "KEY".into();
+        json["sort_order"] = "DESCEND".into();
     }
     if request.keys_only {
         json["keys_only"] = true.into();
@@ -367,7 +362,7 @@ mod tests {
             ],
             failure: vec![Op::Range(RangeRequest {
                 limit: 3,
-                order: Some(ReadOrder::RevisionsDown),
+                is_descending: true,
                 keys_only: true,
                 ..RangeRequest::key(b"k".to_vec())
             })],
@@ -381,7 +376,7 @@ mod tests {
                 { "request_put": { "key": "aw==", "value": "AP8=", "lease": "5" } },
                 { "request_delete_range": { "key": "eA==" } },
             ],
-            "failure": [{ "request_range": { "key": "aw==", "limit": "3", "sort_target": "MOD",
+            "failure": [{ "request_range": { "key": "aw==", "limit": "3", "sort_target": "KEY",
                 "sort_order": "DESCEND", "keys_only": true } }],
         });
         assert_eq!(txn(&all), expected);

@@ -5,9 +5,11 @@
 mod gateway;
 mod json;
 
+use std::fmt;
 use std::time::Duration;
 
 pub(super) use self::gateway::Gateway;
+use crate::text::escape::escape;
 
 /// A key with its value, as etcd keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -34,6 +36,13 @@ pub(in crate::store) struct KeySpan {
     pub end: Vec<u8>,
 }
 
+impl fmt::Display for KeySpan {
+    /// As a range, escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}, {})", escape(&self.start), escape(&self.end))
+    }
+}
+
 impl KeySpan {
     /// One key.
     pub fn one(key: Vec<u8>) -> KeySpan {
@@ -50,17 +59,6 @@ impl KeySpan {
     }
 }
 
-/// In which order a range is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum ReadOrder {
-    /// By key, downwards.
-    KeysDown,
-    /// By the revision of the last write, upwards.
-    RevisionsUp,
-    /// By the revision of the last write, downwards.
-    RevisionsDown,
-}
-
 /// What to read of a range.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::store) struct RangeRequest {
@@ -69,8 +67,8 @@ pub(in crate::store) struct RangeRequest {
     pub limit: i64,
     /// The revision to read at; 0 for the newest.
     pub revision: i64,
-    /// `None`: by key, upwards.
-    pub order: Option<ReadOrder>,
+    /// From the last key down.
+    pub is_descending: bool,
     pub keys_only: bool,
     pub count_only: bool,
     /// Only what was written at this revision or later; 0 for no limit.
