@@ -152,16 +152,19 @@ impl EtcdStore {
     pub(super) fn change_format(&self, change: &dyn Fn(Format) -> Format) -> Result<(), StoreError> {
         self.check_writable()?;
         let key = self.keys.format();
+        let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         loop {
             let found = self.range(&RangeRequest::key(key.clone()))?;
             let seen = found.first().map_or(0, |kv| kv.mod_revision);
-            let format = match self.format_of(&found)? {
-                Some(format) => format,
-                None => Format::new(format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..))),
-            };
+            let format = self.format_of(&found)?.unwrap_or_else(|| Format::new(id.clone()));
+            let value = record::encode(&change(format));
+            // As it is after an attempt whose answer was lost.
+            if found.first().is_some_and(|kv| kv.value == value) {
+                return Ok(());
+            }
             let txn = Txn {
                 compares: vec![Compare::modified_at(key.clone(), seen)],
-                success: vec![Op::put(key.clone(), record::encode(&change(format)))],
+                success: vec![Op::put(key.clone(), value)],
                 failure: Vec::new(),
             };
             if self.txn(&txn)?.succeeded {

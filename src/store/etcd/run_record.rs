@@ -9,6 +9,13 @@ use super::lock_record::{process_of, stored_process};
 use crate::store::{Actor, NewRun, Revision, Run, RunEnd};
 use crate::time::Millis;
 
+/// The number of the last run, and which attempt to begin one took it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LastRun {
+    pub number: i64,
+    pub unique: u64,
+}
+
 /// A run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RunRecord {

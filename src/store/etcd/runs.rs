@@ -5,7 +5,7 @@ use super::commit_record::Retries;
 use super::locks::is_unreachable;
 use super::presence::Holding;
 use super::record;
-use super::run_record::{EndRecord, RunRecord};
+use super::run_record::{EndRecord, LastRun, RunRecord};
 use super::wire::{Compare, KeySpan, Op, RangeRequest, RangeResponse, Txn};
 use crate::store::{
     Key, Liveness, NewRun, Process, RecordingChunk, RecordingRetention, Run, RunEnd, Runs, State, Store,
@@ -122,27 +122,37 @@ impl Runs for EtcdStore {
 impl EtcdStore {
     /// The number of the last run, from the read of it.
     pub(super) fn number_in(&self, read: &RangeResponse) -> Result<i64, StoreError> {
-        let Some(kv) = read.first() else { return Ok(0) };
-        record::decode(&kv.value).map_err(|error| self.unreadable(error, &kv.key))
+        Ok(self.last_run_in(read)?.map_or(0, |last| last.number))
     }
 
-    /// A number that no other run has, or gets. One whose answer was lost is never used.
+    fn last_run_in(&self, read: &RangeResponse) -> Result<Option<LastRun>, StoreError> {
+        let Some(kv) = read.first() else { return Ok(None) };
+        record::decode(&kv.value).map(Some).map_err(|error| self.unreadable(error, &kv.key))
+    }
+
+    /// A number that no other run has, or gets.
     fn next_run(&self) -> Result<i64, StoreError> {
         let key = self.keys.last_run();
         let mut retries = Retries::new(self.settings.busy_limit);
         let mut found = self.range(&RangeRequest::key(key.clone()))?;
+        let unique = fastrand::u64(..);
         loop {
             let seen = found.first().map_or(0, |kv| kv.mod_revision);
             let number = self.number_in(&found)?.saturating_add(1);
+            let next = LastRun { number, unique };
             let answer = self.txn(&Txn {
                 compares: vec![Compare::modified_at(key.clone(), seen)],
-                success: vec![Op::put(key.clone(), record::encode(&number))],
+                success: vec![Op::put(key.clone(), record::encode(&next))],
                 failure: vec![Op::get(key.clone())],
             })?;
             if answer.succeeded {
                 return Ok(number);
             }
             found = answer.into_ranges().pop().unwrap_or_default();
+            // An earlier attempt took effect, and its answer was lost.
+            if let Some(taken) = self.last_run_in(&found)?.filter(|last| last.unique == unique) {
+                return Ok(taken.number);
+            }
             retries.again(&Key::new("run")?)?;
         }
     }
@@ -180,7 +190,7 @@ impl EtcdStore {
         Ok(())
     }
 
-    /// Changes a run, if there is one of that number. An attempt whose answer was lost is made again.
+    /// Changes a run, if there is one of that number.
     fn change_run(&self, number: i64, change: &dyn Fn(&mut RunRecord)) -> Result<(), StoreError> {
         self.check_writable()?;
         let key = self.keys.run(number);
@@ -191,9 +201,14 @@ impl EtcdStore {
             let mut run: RunRecord =
                 record::decode(&kv.value).map_err(|error| self.unreadable(error, &kv.key))?;
             change(&mut run);
+            let value = record::encode(&run);
+            // As it is after an attempt whose answer was lost.
+            if kv.value == value {
+                return Ok(());
+            }
             let answer = self.txn(&Txn {
                 compares: vec![Compare::modified_at(key.clone(), kv.mod_revision)],
-                success: vec![Op::put(key.clone(), record::encode(&run))],
+                success: vec![Op::put(key.clone(), value)],
                 failure: vec![Op::get(key.clone())],
             })?;
             if answer.succeeded {

@@ -79,6 +79,15 @@ fn model_and_undo() {
     check("model and undo");
 }
 
+/// A node may carry out a request whose answer is lost, and it is sent again: nothing is done twice.
+#[test]
+fn what_arrives_twice_is_done_once() {
+    let Some(place) = Place::lossy() else { return };
+    for table in ["entries", "writes", "conditions", "expiry", "undo", "locks", "runs"] {
+        conformance::check(&place, table);
+    }
+}
+
 #[test]
 fn every_table_has_a_test() {
     let tables: Vec<&str> = conformance::TABLES.iter().map(|(table, _)| *table).collect();

@@ -2,4 +2,6 @@
 
 mod conformance;
 mod foreign;
+mod locks;
+mod runs;
 mod world;

@@ -27,6 +27,8 @@ type Leases = Arc<Mutex<HashMap<i64, (i64, Duration)>>>;
 /// etcd, where time passes by hand.
 struct TimedWire {
     inner: Gateway,
+    /// Each transaction arrives twice, as if the answer to the first one was lost.
+    sends_twice: bool,
     clock: Arc<ManualClock>,
     leases: Leases,
 }
@@ -37,6 +39,9 @@ impl Wire for TimedWire {
     }
 
     fn txn(&self, txn: &Txn) -> Result<TxnResponse, WireError> {
+        if self.sends_twice {
+            self.inner.txn(txn)?;
+        }
         self.inner.txn(txn)
     }
 
@@ -92,6 +97,7 @@ pub(super) struct Place {
     pub address: EtcdAddress,
     clock: Arc<ManualClock>,
     leases: Leases,
+    sends_twice: bool,
 }
 
 impl Place {
@@ -101,7 +107,13 @@ impl Place {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let text = format!("{}/test-{}-{number}", etcd_node()?, std::process::id());
         let address = EtcdAddress::parse(&text, false).unwrap();
-        Some(Place { address, clock: Arc::new(ManualClock::at(SystemClock.now())), leases: Arc::default() })
+        let clock = Arc::new(ManualClock::at(SystemClock.now()));
+        Some(Place { address, clock, leases: Arc::default(), sends_twice: false })
+    }
+
+    /// The same where the answer to the first attempt at each write is lost.
+    pub fn lossy() -> Option<Place> {
+        Some(Place { sends_twice: true, ..Place::new()? })
     }
 
     fn gateway(&self) -> Gateway {
@@ -110,7 +122,12 @@ impl Place {
 
     /// As another program reaches it.
     pub fn wire(&self) -> impl Wire + use<> {
-        TimedWire { inner: self.gateway(), clock: self.clock.clone(), leases: self.leases.clone() }
+        self.timed_wire(false)
+    }
+
+    fn timed_wire(&self, sends_twice: bool) -> TimedWire {
+        let (clock, leases) = (self.clock.clone(), self.leases.clone());
+        TimedWire { inner: self.gateway(), sends_twice, clock, leases }
     }
 
     pub fn keys(&self) -> Keys {
@@ -119,7 +136,7 @@ impl Place {
 
     pub fn open(&self, settings: Options) -> EtcdStore {
         let location = Location::Etcd(Box::new(self.address.clone()));
-        EtcdStore::over(Arc::new(self.wire()), &self.address, settings, location)
+        EtcdStore::over(Arc::new(self.timed_wire(self.sends_twice)), &self.address, settings, location)
     }
 
     fn find(&self, key: &Key) -> Option<KeyValue> {
@@ -133,7 +150,7 @@ impl Place {
 
 impl World for Place {
     fn another(&self) -> Box<dyn World> {
-        Box::new(Place::new().unwrap())
+        Box::new(Place { sends_twice: self.sends_twice, ..Place::new().unwrap() })
     }
 
     fn settings(&self) -> Options {
