@@ -8,7 +8,7 @@ const LOCATIONS: [(&str, &str); 11] = [
     (":memory:", "is not a file"),
     ("file:x.db", "is a URI"),
     ("file:x.db?mode=memory", "is a URI"),
-    ("etcd://host:2379/x", "etcd:// is not a kind of database"),
+    ("etcd://host:2379/", "the prefix is empty"),
     ("http://host/x", "http:// is not a kind of database"),
     ("etcd:/x", "write ./etcd:/x"),
     ("etcd:x", "write ./etcd:x"),
