@@ -14,8 +14,8 @@ use super::presence::Holding;
 use super::record::{self, LastRecord, NewChange, etcd_revision};
 use super::wire::{Compare, KeySpan, KeyValue, Lease, LeaseTime, Op, RangeRequest, RangeResponse, Txn};
 use crate::store::{
-    AcquireOutcome, ClearOutcome, ErrorKind, Image, Key, Liveness, Lock, LockRequest, Locks, Process,
-    Renewal, Store, StoreError, Subject, Ticket, Token, Waiter,
+    AcquireOutcome, ClearOutcome, ErrorKind, Image, Key, Liveness, Lock, LockRequest, LockVersion, Locks,
+    Process, Renewal, Store, StoreError, Subject, Ticket, Token, Waiter,
 };
 use crate::text::escape::escape;
 use crate::time::Millis;
@@ -282,7 +282,7 @@ impl EtcdStore {
             renewal: (!record.is_imported).then_some(known),
             process: record.process(),
             actor: Some(record.actor.clone().into()),
-            stored_expiry: String::new(),
+            version: LockVersion::default(),
         }
     }
 

@@ -119,6 +119,8 @@ impl EtcdStore {
             capabilities: Capabilities {
                 largest_value: largest,
                 operations,
+                // Each takes up to two compares, and each entry that is written one.
+                conditions: Some(address.max_operations.saturating_sub(operations + 8) / 2),
                 largest_transaction: largest,
                 expiry_grain: 1,
             },

@@ -102,30 +102,11 @@ pub(super) fn judge(transaction: &Transaction, present: &Present, now: Millis) -
 
 /// Whether a condition about an entry or a lock holds; if not, the entry.
 fn holds(condition: &Condition, present: &Present, now: Millis) -> Result<(), Option<Box<Entry>>> {
-    let verdict = |holds: bool, found: Option<Entry>| if holds { Ok(()) } else { Err(found.map(Box::new)) };
-    let test = |key: &Key, test: &dyn Fn(&Entry) -> bool| {
-        let found = present.entry(key, now);
-        verdict(found.as_ref().is_some_and(test), found)
-    };
-    match condition {
-        Condition::Absent(key) => {
-            let found = present.entry(key, now);
-            verdict(found.is_none(), found)
-        }
-        Condition::Exists(key) => verdict(present.live(key, now).is_some(), None),
-        Condition::AtRevision(key, revision) => test(key, &|entry| entry.revision == *revision),
-        Condition::AtVersion(key, 0) => {
-            let found = present.entry(key, now);
-            verdict(found.is_none(), found)
-        }
-        Condition::AtVersion(key, version) => test(key, &|entry| entry.version == *version),
-        Condition::Equals(key, value) => test(key, &|entry| entry.equals(value)),
-        Condition::Unchanged(seen) => test(&seen.key, &|entry| entry.is_unchanged_since(seen)),
-        Condition::Is(key, image) => test(key, &|entry| entry.image() == *image),
-        Condition::HoldsLock(name, token) => verdict(present.holds_lock(name, *token), None),
-        // Looked at by the caller.
-        Condition::RangeAtRevision(..) => Ok(()),
+    if let Condition::HoldsLock(name, token) = condition {
+        return if present.holds_lock(name, *token) { Ok(()) } else { Err(None) };
     }
+    let found = condition.key().and_then(|key| present.entry(key, now));
+    if condition.holds_for(found.as_ref()) { Ok(()) } else { Err(found.map(Box::new)) }
 }
 
 /// The entries while operations are carried out on them.
@@ -247,16 +228,7 @@ pub(super) fn plan(
 
 /// The keys that a transaction names.
 pub(super) fn keys_of(transaction: &Transaction) -> Vec<Key> {
-    let of_conditions = transaction.conditions.iter().filter_map(|condition| match condition {
-        Condition::Absent(key)
-        | Condition::Exists(key)
-        | Condition::AtRevision(key, _)
-        | Condition::AtVersion(key, _)
-        | Condition::Equals(key, _)
-        | Condition::Is(key, _) => Some(key),
-        Condition::Unchanged(seen) => Some(&seen.key),
-        Condition::HoldsLock(..) | Condition::RangeAtRevision(..) => None,
-    });
+    let of_conditions = transaction.conditions.iter().filter_map(Condition::key);
     let of_operations = transaction.operations.iter().filter_map(Operation::key);
     let mut keys: Vec<Key> = Vec::new();
     let mut seen = std::collections::HashSet::new();

@@ -35,6 +35,7 @@ impl EtcdStore {
         self.check_writable()?;
         let named = transaction.operations.iter().filter(|operation| operation.key().is_some()).count();
         self.capabilities.check_operations(named as u64)?;
+        self.capabilities.check_conditions(transaction.conditions.len())?;
         let mut wanted = self.wanted(transaction)?;
         let mut retries = Retries::new(self.settings.busy_limit);
         let unique = fastrand::u64(..);
