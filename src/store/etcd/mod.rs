@@ -13,6 +13,7 @@ mod history;
 mod history_view;
 mod keys;
 mod lock_queue;
+mod lock_read;
 mod lock_record;
 mod locks;
 mod maintenance;
