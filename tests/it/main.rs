@@ -10,6 +10,7 @@ mod configuration;
 mod doctor;
 mod documentation;
 mod etcd;
+mod etcd_runs;
 mod file_accidents;
 mod guard;
 mod history;
