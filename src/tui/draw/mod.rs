@@ -21,6 +21,7 @@ use crate::tui::app::App;
 use crate::tui::list::{RowId, RowOrder};
 use crate::tui::screens::screen::Screen;
 use crate::tui::screens::{self, debugger, past, value};
+use crate::tui::widgets::dialog_frame::place_cursor;
 use crate::tui::widgets::{format, line};
 use crate::tui::{dialogs, list, status};
 
@@ -126,8 +127,7 @@ fn filter_line(app: &App, area: Rect, frame: &mut Frame<'_>) {
     spans.push(Span::styled(aside, style));
     frame.render_widget(Line::from(spans), area);
     if app.focus.is_filter_line() {
-        let column = columns(column + before);
-        frame.set_cursor_position((area.x + column.min(area.width.saturating_sub(1)), area.y));
+        place_cursor(area, 0, column + before, frame);
     }
 }
 

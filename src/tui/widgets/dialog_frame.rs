@@ -137,7 +137,7 @@ pub fn input_line(app: &App, label: String, input: &Input, width: usize) -> (Lin
     )
 }
 
-/// Puts the cursor into a line inside of a dialog.
+/// Puts the cursor into a line that is typed, inside of a dialog or of any area.
 pub fn place_cursor(inner: Rect, line: usize, column: usize, frame: &mut Frame<'_>) {
     let (line, column) = (columns(line), columns(column));
     if line < inner.height && inner.width > 0 {

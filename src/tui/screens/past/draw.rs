@@ -14,6 +14,7 @@ use crate::tui::screens::past::columns::COLUMNS;
 use crate::tui::screens::past::scrubber::{around, start};
 use crate::tui::screens::past::state::{PastPosition, PastView};
 use crate::tui::screens::{history, value};
+use crate::tui::widgets::dialog_frame::place_cursor;
 use crate::tui::widgets::format;
 use crate::tui::widgets::line::typed;
 use crate::tui::{list, status};
@@ -34,15 +35,11 @@ pub fn draw(app: &App, past_view: &PastView, now: Millis, frame: &mut Frame<'_>)
 
 /// What is typed to filter the past, in the place of the scrubber.
 fn filter_line(app: &App, past_view: &PastView, area: Rect, frame: &mut Frame<'_>) {
-    if area.is_empty() {
-        return;
-    }
     let (text, column) = typed(past_view.list.filter_line.input(), usize::from(area.width).saturating_sub(2));
     let mut line = Line::styled("/ ", app.settings.theme.key);
     line.extend(status::line_with_mistake(app, &past_view.list.filter_line, text));
     frame.render_widget(line, area);
-    let column = u16::try_from(column + 2).unwrap_or(u16::MAX).min(area.width - 1);
-    frame.set_cursor_position((area.x + column, area.y));
+    place_cursor(area, 0, column + 2, frame);
 }
 
 /// Where in the past this is: reversed, so that it is not taken for the present.

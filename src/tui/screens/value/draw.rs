@@ -13,6 +13,7 @@ use crate::tui::keys::Action;
 use crate::tui::screens::details::{block, text, text_area, whole};
 use crate::tui::screens::value::state::Viewer;
 use crate::tui::status;
+use crate::tui::widgets::dialog_frame::place_cursor;
 use crate::tui::widgets::format;
 use crate::tui::widgets::line::typed;
 
@@ -37,10 +38,7 @@ pub fn draw_whole(app: &App, viewer: &Viewer, now: Millis, frame: &mut Frame<'_>
         let (text, column) = typed(&viewer.find, usize::from(bottom.width).saturating_sub(2));
         let line = Line::from(vec![Span::styled("/ ", theme.key), Span::styled(text, theme.text)]);
         frame.render_widget(line, bottom);
-        if bottom.height > 0 {
-            let column = u16::try_from(column + 2).unwrap_or(u16::MAX).min(bottom.width.saturating_sub(1));
-            frame.set_cursor_position((bottom.x + column, bottom.y));
-        }
+        place_cursor(bottom, 0, column + 2, frame);
         return;
     }
     let mut line = Line::from_iter(status::production_word(app));

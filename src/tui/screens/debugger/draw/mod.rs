@@ -27,6 +27,7 @@ use crate::tui::screens::debugger::steps::Steps;
 use crate::tui::screens::runs;
 use crate::tui::status;
 use crate::tui::theme::Theme;
+use crate::tui::widgets::dialog_frame::place_cursor;
 use crate::tui::widgets::format;
 use crate::tui::widgets::line::typed;
 use crate::workflow::recording::masked_records::{is_secret_call, masked};
@@ -318,8 +319,7 @@ fn bottom(app: &App, debugger: &Debugger, now: Millis, area: Rect, frame: &mut F
         ]);
         frame.render_widget(Clear, area);
         frame.render_widget(line, area);
-        let at = u16::try_from(at).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
-        frame.set_cursor_position((area.x + at, area.y));
+        place_cursor(area, 0, at, frame);
         return;
     }
     if let Some(report) = &debugger.report {
