@@ -66,12 +66,10 @@ pub struct App {
     pub needs_drawing: bool,
     /// When time was last let pass.
     pub passed: Millis,
-    /// What was said so far.
     pub messages: Messages,
     /// What the status line says.
     pub status: Option<StatusMessage>,
     pub screen: Screen,
-    /// What takes the keys.
     pub focus: Focus,
     /// What is to be asked once nothing else is open: no question comes between a user and what
     /// is being typed, because the next letter would be taken for the answer.
@@ -110,7 +108,6 @@ pub struct DatabaseState {
 #[cfg_attr(test, derive(Clone))]
 pub struct Settings {
     pub theme: Theme,
-    /// How it could look.
     pub themes: Themes,
     /// Whether it looks as it suits the terminal.
     pub suiting: Suiting,

@@ -14,7 +14,6 @@ pub struct Appearance {
     pub keymap: Keymap,
     pub themes: Themes,
     pub filters: Vec<SavedFilter>,
-    /// What could not be used.
     pub problems: Vec<ConfigProblem>,
 }
 

@@ -153,7 +153,6 @@ pub enum Figure {
     Weigh(Vec<Key>),
 }
 
-/// What comes back.
 #[derive(Debug)]
 pub enum Reply {
     /// Rows of a list; more may follow until `complete`.
@@ -177,7 +176,6 @@ pub enum Reply {
         rows: Vec<Row>,
         /// Those that do not belong into the list any more.
         gone: Vec<RowId>,
-        /// The newest run that was looked at.
         newest: Option<i64>,
         /// Whether there are so many new ones that the list is to be read again.
         has_more: bool,
@@ -188,7 +186,6 @@ pub enum Reply {
     TooLong(RequestId),
     /// Entries as they are now, under the number of the request; `None` for one that is gone.
     Entries(RequestId, Vec<(Key, Option<Entry>)>),
-    /// What the detail pane shows.
     Detail(RowId, Option<Box<Detail>>),
     /// What happened to an entry or a lock.
     Past(RecentChanges),
@@ -208,7 +205,6 @@ pub enum Reply {
     Bulk(RequestId, Box<BulkReply>),
     /// What the debugger's threads have to say.
     Debugger(Box<DebuggerReply>),
-    /// What was asked about the past.
     PastPage(RequestId, Box<Result<PastPage, StoreError>>),
     /// An entry as it was, if it was there.
     LookedBack(RequestId, Result<Option<Box<Detail>>, StoreError>),
@@ -222,7 +218,6 @@ pub enum Reply {
     Forgotten(Revision),
     /// Of these changes, which were made here, those are still in history.
     Known(Vec<Revision>, HashSet<Revision>),
-    /// What the store has to say.
     Notice(String),
     /// Something is missing in the database that is needed to read it.
     Incomplete(String),
@@ -259,7 +254,6 @@ pub struct DatabaseInfo {
     pub unwritable: Option<String>,
     /// Whether the first write adopts another program's file.
     pub adopts: bool,
-    /// What the store has to say.
     pub notices: Vec<String>,
     /// How it was left, if it is to be opened like that.
     pub last: Option<SavedSession>,

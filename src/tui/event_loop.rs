@@ -46,7 +46,6 @@ impl Drop for TerminalHandles {
     }
 }
 
-/// The interface at work.
 pub struct EventLoop {
     app: App,
     hands: TerminalHandles,
@@ -60,7 +59,6 @@ pub struct EventLoop {
     read_only: bool,
     /// When the present turn began: what there was to wait for had happened.
     woken: Instant,
-    /// When the last picture was drawn.
     drawn: Option<Instant>,
     /// When the user did something last.
     typed: Option<Instant>,

@@ -8,7 +8,6 @@ pub enum Focus {
     #[default]
     Screen,
     FilterLine,
-    /// A dialog over the screen.
     Dialog(Dialog),
 }
 

@@ -66,9 +66,7 @@ pub use crate::tui::terminal::explain_bus_errors;
 /// How long a database may take to be opened before there is a picture without it.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// What the interface is opened with.
 pub struct TuiOptions {
-    /// The database file.
     pub location: Location,
     pub settings: Options,
     /// What the configuration knows of it.
@@ -77,7 +75,6 @@ pub struct TuiOptions {
     pub read_only: bool,
     /// Whether it opens as it was left.
     pub resume: bool,
-    /// What the user has configured.
     pub config: Config,
 }
 

@@ -67,7 +67,6 @@ impl CancelToken {
     }
 }
 
-/// The requests that wait for a worker.
 pub struct RequestQueue<R> {
     receiver: Receiver<R>,
     waiting: RefCell<VecDeque<R>>,

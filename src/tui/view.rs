@@ -38,7 +38,6 @@ pub enum ViewRows {
 
 struct ViewSpec {
     view: View,
-    /// The name on the tab.
     title: &'static str,
     /// The name of the command that shows it, and what help says of it.
     command: (&'static str, &'static str),
@@ -133,7 +132,6 @@ impl View {
         &VIEWS[self as usize]
     }
 
-    /// The name on the tab.
     pub fn title(self) -> &'static str {
         self.spec().title
     }

@@ -53,7 +53,6 @@ pub enum WriteKind {
     },
     /// An edit that depends on nothing that was seen.
     Edit(Key, Edit),
-    /// Taking a lock away.
     ClearLock(Box<Lock>),
     /// Taking away the lock of a stack, which Sloth Runner keeps.
     ClearStackLock(Box<StackLock>),

@@ -10,7 +10,6 @@ use crate::tui::bulk::entries;
 use crate::tui::dialog::{BulkCounting, InputDialog, InputPurpose};
 use crate::tui::widgets::dialog_frame::{KeyHint, LINE, boxed, input_line, place_cursor, room};
 
-/// A line that is typed.
 pub fn draw_ask(app: &App, ask: &InputDialog, frame: &mut Frame<'_>) {
     const KEYS: &[KeyHint] = &[("enter", "go on"), ("esc", "leave it")];
     let count = ask.marks.count();

@@ -310,7 +310,6 @@ pub struct Selection {
     pub has_more: bool,
 }
 
-/// What comes back.
 #[derive(Debug)]
 pub enum BulkReply {
     /// What is to be marked; `None` if that was stopped.

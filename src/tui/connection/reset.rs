@@ -66,7 +66,6 @@ fn forget(app: &mut App) {
     app.pending_dialogs.retain(|dialog| !is_about_rows(dialog));
 }
 
-/// Opens the database again.
 fn try_again(app: &mut App, seen: Option<Seen>) -> Effect {
     let number = app.next_request();
     if let Some(lost) = &mut app.database.lost {

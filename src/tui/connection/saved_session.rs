@@ -22,7 +22,6 @@ const FILE_MAX: u64 = 4 * 1024 * 1024;
 /// How many damaged files are kept beside it.
 const ASIDE: usize = 5;
 
-/// How a database was left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SavedSession {
     /// The title of the view.

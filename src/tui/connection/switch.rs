@@ -60,7 +60,6 @@ pub fn await_opening(app: &mut App, now: Millis) {
     app.database.opening = Some(Connecting { number: RequestId::default(), name, since: now });
 }
 
-/// Asks for the database of that name.
 pub fn to(app: &mut App, name: &str, now: Millis) -> Vec<Effect> {
     let Some(context) = app.settings.contexts.iter().find(|context| context.name == name).cloned() else {
         return Vec::new();

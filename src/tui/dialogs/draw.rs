@@ -14,7 +14,6 @@ use crate::tui::widgets::dialog_frame::{boxed, room};
 use crate::tui::widgets::question::question;
 use crate::tui::{bulk, undo};
 
-/// Draws the dialog that is open, if one is.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     match app.focus.dialog() {
         None => {}

@@ -26,13 +26,11 @@ const FILTERS: [(&str, &str); 10] = [
 pub const WIDTH: usize = 92;
 pub const KEYS: &[KeyHint] = &[("j k", "scroll"), ("esc", "close")];
 
-/// How far it can be scrolled.
 pub fn scroll_end(app: &App) -> usize {
     let (width, height) = room(app.size, WIDTH, KEYS);
     lines(app, width).len().saturating_sub(height)
 }
 
-/// Its lines in so many columns.
 pub fn lines(app: &App, width: usize) -> Vec<Line<'static>> {
     let context = app.context();
     let theme = &app.settings.theme;

@@ -25,7 +25,6 @@ use crate::tui::widgets::dialog_frame::place_cursor;
 use crate::tui::widgets::{format, line};
 use crate::tui::{dialogs, list, status};
 
-/// Draws the whole screen as it is at `now`.
 pub fn draw(app: &App, now: Millis, frame: &mut Frame<'_>) {
     picture(app, now, frame);
     // A theme that says what text stands on, and in which colour, says it of everything: the terminal's

@@ -104,7 +104,6 @@ pub struct CommandContext {
     pub can_sort: bool,
     /// What is under the cursor.
     pub row: Option<RowKind>,
-    /// Whether entries are marked.
     pub marked: bool,
 }
 

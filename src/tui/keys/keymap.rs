@@ -12,14 +12,12 @@ use crate::tui::keys::{Action, COMMANDS, Command, CommandContext, Mode, ScreenKi
 /// The keymap that comes with the program.
 pub const SHIPPED: &str = include_str!("../../../assets/keymap.toml");
 
-/// A key with its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Chord {
     code: KeyCode,
     modifiers: KeyModifiers,
 }
 
-/// Keys and what they call.
 #[derive(Clone, Debug, Default)]
 pub struct Keymap {
     actions: HashMap<(Mode, Chord), Action>,
@@ -27,7 +25,6 @@ pub struct Keymap {
     shown: HashMap<Action, Vec<String>>,
 }
 
-/// What is wrong in a file.
 struct KeymapProblem {
     line: usize,
     text: String,
@@ -133,7 +130,6 @@ impl Keymap {
         }
     }
 
-    /// Takes all of its keys from a command.
     fn unbind(&mut self, command: &Command) {
         self.actions.retain(|_, action| *action != command.action);
         self.shown.remove(&command.action);

@@ -9,7 +9,6 @@ use crate::tui::app::App;
 use crate::tui::keys::Action;
 use crate::tui::list::{Cell, Drawn, ListReader, Row};
 
-/// How the list of a view is drawn and read.
 pub struct Listing {
     pub columns: &'static [Column],
     /// What it says when it is empty.

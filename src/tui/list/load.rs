@@ -7,7 +7,6 @@ use crate::tui::list::{Filter, Position, RowId, Sort};
 use crate::tui::request::RequestId;
 use crate::tui::view::View;
 
-/// Rows to be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
     pub generation: RequestId,
@@ -20,7 +19,6 @@ pub struct Load {
     /// By what the rows are sorted, if not in the order of the view.
     pub sort: Option<Sort>,
     pub from: LoadFrom,
-    /// How many rows.
     pub limit: usize,
 }
 
@@ -35,7 +33,6 @@ pub struct Refresh {
     pub open: Vec<i64>,
 }
 
-/// Where rows are read from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LoadFrom {
     /// The first rows of the list.

@@ -18,7 +18,6 @@ const RUNS_THROTTLE: Throttle = Throttle::new(Duration::from_millis(30), 40);
 /// The list, and what follows its rows.
 #[derive(Clone, Debug)]
 pub struct ListState {
-    /// The list that is shown.
     pub view: View,
     pub window: Window,
     pub reading: ListReading,

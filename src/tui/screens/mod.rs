@@ -18,7 +18,6 @@ pub mod value;
 use crate::tui::list::Listing;
 use crate::tui::view::View;
 
-/// How the list of a view is drawn and read.
 pub fn listing(view: View) -> &'static Listing {
     match view {
         View::Keys => &entries::keys::LISTING,

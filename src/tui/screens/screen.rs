@@ -61,7 +61,6 @@ impl Screen {
         }
     }
 
-    /// The value that fills the screen.
     pub fn value(&self) -> Option<&Viewer> {
         match self {
             Screen::Value { viewer, .. } => Some(viewer),
@@ -97,7 +96,6 @@ impl Screen {
         }
     }
 
-    /// Shows a value over what is there.
     pub fn open_value(&mut self, viewer: Box<Viewer>) {
         self.close_value();
         let below = Box::new(std::mem::take(self));

@@ -136,7 +136,6 @@ impl Keyboard {
     }
 }
 
-/// What the thread works with.
 struct InputReader {
     woken: PipeReader,
     state: Arc<(Mutex<KeyboardState>, Condvar)>,

@@ -50,7 +50,6 @@ pub fn next_step(app: &mut App, is_settled: bool, now: Millis) -> Vec<Effect> {
     app.undo.stack.asked.pop_front().map_or_else(Vec::new, |again| step(app, again, now))
 }
 
-/// Opens the list of what was changed here.
 pub fn list(app: &mut App, now: Millis) {
     if app.undo.stack.done.is_empty() {
         app.show_hint(NOTHING, now);

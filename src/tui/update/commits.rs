@@ -20,7 +20,6 @@ use crate::tui::wakeups::Timer;
 /// How many of the last changes are kept.
 const RECENT: usize = 500;
 
-/// Something was committed.
 pub(super) fn take(app: &mut App, news: CommitNotice, now: Millis) -> Vec<Effect> {
     let comes_or_goes = |change: &Change| change.old.is_some() != change.new.is_some();
     match &news {

@@ -1,5 +1,8 @@
 //! How the state changes: a message in, effects out, time as an argument. Nothing here touches
 //! the terminal or the database.
+//!
+//! `input` takes keys and the mouse, `actions` does what a command asks for, `navigation` opens lists, `replies` takes
+//! what workers answer, `commits` what was committed.
 
 pub mod actions;
 pub mod commits;
@@ -30,7 +33,6 @@ use crate::tui::wakeups::Timer;
 
 pub use crate::tui::connection::switch::{await_opening, begin};
 
-/// Takes in what happened.
 pub fn update(app: &mut App, message: Message, now: Millis) -> Vec<Effect> {
     let selected = selected(app);
     app.needs_drawing |= visibility::may_show(app, &message);
@@ -86,7 +88,6 @@ pub fn pass(app: &mut App, now: Millis) -> Vec<Effect> {
     effects
 }
 
-/// Does what is due.
 fn serve(app: &mut App, duty: Timer, now: Millis) -> Vec<Effect> {
     app.needs_drawing |= matches!(duty, Timer::Message | Timer::Flash | Timer::Expiry);
     match duty {

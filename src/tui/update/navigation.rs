@@ -25,7 +25,6 @@ pub(super) fn filter_with(
     }
 }
 
-/// Opens another view.
 pub(super) fn show(app: &mut App, view: View, now: Millis) -> Vec<Effect> {
     if view == app.list.view && app.list.scope.is_none() {
         return Vec::new();

@@ -45,7 +45,6 @@ pub struct DiffSegment {
 }
 
 impl TextDiff {
-    /// Compares two values.
     pub fn of(mine: &Value, theirs: &Value) -> TextDiff {
         let (mine, theirs) = (readable(mine), readable(theirs));
         let (mine, theirs) = (lines(&mine), lines(&theirs));

@@ -11,11 +11,9 @@ use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestQueue};
 use crate::tui::worker::counters::PendingFigures;
 
-/// What the thread works with.
 pub struct Background<'a> {
     pub store: &'a dyn Store,
     pub requests: &'a RequestQueue<Effect>,
-    /// Where replies go.
     pub answers: &'a Sender<Message>,
     /// Which requests about marked entries are cancelled.
     pub bulks: &'a CancelToken,
@@ -48,7 +46,6 @@ impl Background<'_> {
         }
     }
 
-    /// Answers all that asks for figures.
     fn count(&self, figures: &RefCell<PendingFigures>) {
         let mut figures = figures.borrow_mut();
         loop {

@@ -26,9 +26,7 @@ pub struct OpenedDatabase {
     pub place: DatabaseTarget,
     pub workers: Workers,
     pub inbox: Receiver<Message>,
-    /// The way to say it.
     pub messages: Sender<Message>,
-    /// What there is to know about the database.
     pub arrival: DatabaseInfo,
 }
 

@@ -36,7 +36,6 @@ pub fn run(
     }
 }
 
-/// Reads the rows of a view.
 fn read(mut reader: ListReader<'_>) -> Result<(), StoreError> {
     if let Some(open) = reader.load.tree.take() {
         return reader.read_tree(open);

@@ -40,7 +40,6 @@ use crate::tui::write::Write;
 /// How long is waited for threads to end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The threads, and the ways to them.
 pub struct Workers {
     handles: Vec<JoinHandle<()>>,
     lists: Worker<Effect>,

@@ -16,7 +16,6 @@ use crate::tui::widgets::format;
 use crate::tui::widgets::line::wrapped;
 use crate::tui::widgets::text_diff::{DiffHunk, DiffSegment};
 
-/// The widest that it becomes.
 const WIDTH: usize = 100;
 /// The most rows that one line of a value takes.
 const ROWS: usize = 4;

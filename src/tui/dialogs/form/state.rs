@@ -11,7 +11,6 @@ use crate::tui::write::Draft;
 /// The longest value that is edited on one line, in bytes.
 const LINE: usize = 200;
 
-/// A row of the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// The key of an entry that is added.
@@ -23,7 +22,6 @@ pub enum Field {
 }
 
 impl Field {
-    /// What the row is called.
     pub fn label(self) -> &'static str {
         match self {
             Field::Key => "key",
@@ -143,7 +141,6 @@ impl Form {
         }
     }
 
-    /// The row that has the cursor.
     pub fn focus(&self) -> Field {
         self.focus
     }

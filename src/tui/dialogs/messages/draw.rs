@@ -13,7 +13,6 @@ use crate::tui::widgets::format;
 use crate::tui::widgets::line::wrapped;
 
 const KEYS: &[KeyHint] = &[("j k", "move"), ("y", "copy"), ("Y", "copy all"), ("esc", "close")];
-/// The widest that it becomes.
 const WIDTH: usize = 100;
 
 /// Draws the messages from the one that has the cursor on.

@@ -16,7 +16,6 @@ pub enum MessageLevel {
     Error,
 }
 
-/// A message that was said.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogEntry {
     /// When; `None` until it is known.

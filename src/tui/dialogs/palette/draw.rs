@@ -13,7 +13,6 @@ use crate::tui::widgets::format;
 const KEYS: &[KeyHint] = &[("enter", "do it"), ("tab", "write it out"), ("esc", "close")];
 /// Those that have to be seen.
 const FEW: &[KeyHint] = &[KEYS[0], KEYS[2]];
-/// The widest that it becomes.
 const WIDTH: usize = 76;
 /// The most choices that are shown.
 const ROWS: usize = 12;

@@ -4,11 +4,9 @@ use tui_input::Input;
 
 use crate::tui::keys::Command;
 
-/// A command to be chosen.
 #[derive(Clone, Debug, Default)]
 pub struct Palette {
     pub input: Input,
-    /// Which of the choices has the cursor.
     pub chosen: usize,
 }
 

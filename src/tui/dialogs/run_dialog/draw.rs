@@ -17,7 +17,6 @@ const KEYS: &[KeyHint] = &[
     ("↓ ↑", "parameters"),
     ("esc", "leave it"),
 ];
-/// The widest that it becomes.
 const WIDTH: usize = 76;
 /// How many files are shown that a path may become.
 const COMPLETIONS: usize = 6;

@@ -5,7 +5,6 @@ use tui_input::Input;
 use crate::tui::screens::debugger::requests::RunSuggestion;
 use crate::tui::widgets::path_completion::complete;
 
-/// A workflow to be started.
 #[derive(Clone, Debug, Default)]
 pub struct RunDialog {
     /// The path of its file.
@@ -23,7 +22,6 @@ pub struct RunDialog {
 }
 
 impl RunDialog {
-    /// The line that has the cursor.
     pub fn field(&mut self) -> &mut Input {
         match self.focus.checked_sub(1) {
             Some(place) if place < self.params.len() => &mut self.params[place],

@@ -41,7 +41,6 @@ impl Folds {
         self.folds.len() < before
     }
 
-    /// Unfolds everything.
     pub fn clear(&mut self) {
         self.folds.clear();
     }

@@ -137,7 +137,6 @@ fn answered(app: &mut App, prompt: &DebuggerPrompt, now: Millis) -> Result<Vec<E
     }
 }
 
-/// Does what an action asks for.
 pub fn act(app: &mut App, action: Action, now: Millis) -> Vec<Effect> {
     let page = isize::try_from(layout::steps_height(app)).unwrap_or(isize::MAX).max(2);
     let Some(debugger) = app.screen.run_mut() else { return Vec::new() };

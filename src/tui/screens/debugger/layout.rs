@@ -52,7 +52,6 @@ pub fn areas(app: &App) -> DebuggerAreas {
     DebuggerAreas { title, tasks: nothing, steps, source, about, hints }
 }
 
-/// How many steps are on the screen.
 pub fn steps_height(app: &App) -> usize {
     usize::from(areas(app).steps.height)
 }

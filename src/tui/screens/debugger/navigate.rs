@@ -77,7 +77,6 @@ pub fn seek(app: &mut App, by: Action, test: StepFilter, what: &str, now: Millis
     search(app, by, what.to_string(), now, |number| DebuggerRequest::Search(number, seek))
 }
 
-/// Compares the run with another one.
 pub fn compare(app: &mut App, other: i64, now: Millis) -> Vec<Effect> {
     let Some(run) = app.screen.run().map(|debugger| debugger.sitting.run) else { return Vec::new() };
     search(app, Action::CompareRun, String::new(), now, |number| DebuggerRequest::Compare(number, run, other))

@@ -120,7 +120,6 @@ pub fn take(app: &mut App, told: DebuggerReply, now: Millis) -> Vec<Effect> {
     Vec::new()
 }
 
-/// A search has come to its end.
 fn found(app: &mut App, search: PendingSearch, found: Option<u64>, now: Millis) -> Vec<Effect> {
     let so_far = app.screen.run().filter(|debugger| debugger.may_go_on()).map_or("", |_| " so far");
     match (search.by, found) {

@@ -304,7 +304,6 @@ pub struct DebuggerReport {
 /// A file that was run before, and the parameters that it was given last.
 pub type RunSuggestion = (String, Vec<(String, String)>);
 
-/// What comes back.
 #[derive(Debug)]
 pub enum DebuggerReply {
     Opened(DebugSessionId, Result<Box<OpenedRun>, String>),

@@ -22,14 +22,12 @@ use crate::tui::timing::HOLDER_REFRESH;
 /// How long a search takes before the screen mentions it.
 pub const SEARCH_NOTICE: Duration = Duration::from_millis(200);
 
-/// A run that is open.
 #[derive(Clone, Debug)]
 pub struct Debugger {
     /// What it was opened under.
     pub sitting: DebugSessionId,
     pub run: RunRow,
     pub source: RunSource,
-    /// The steps around the cursor.
     pub steps: Steps,
     /// Of which calls and tasks only the beginning and the end are shown.
     pub folds: Folds,
@@ -98,7 +96,6 @@ impl PendingSearch {
     }
 }
 
-/// A line that is typed.
 #[derive(Clone, Debug)]
 pub struct DebuggerPrompt {
     pub purpose: PromptPurpose,
@@ -106,7 +103,6 @@ pub struct DebuggerPrompt {
     pub problem: Option<String>,
 }
 
-/// What a line is typed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PromptPurpose {
     /// The number of a step to go to.

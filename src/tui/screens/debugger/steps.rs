@@ -135,7 +135,6 @@ impl Steps {
         self.target = None;
     }
 
-    /// The steps in memory.
     pub fn records(&self) -> &[Record] {
         self.window.rows()
     }

@@ -20,7 +20,6 @@ pub struct WhatIfForm {
     pub stubs: Vec<Input>,
     /// Whether commands that nobody knows the answer of are run in truth.
     pub live: bool,
-    /// Which line has the cursor.
     pub focus: usize,
     /// What the path may go on to.
     pub completions: Vec<String>,
@@ -67,7 +66,6 @@ impl WhatIfForm {
             .chain([WhatIfField::Live])
     }
 
-    /// The line that has the cursor.
     pub fn row(&self) -> WhatIfField {
         self.rows().nth(self.focus).unwrap_or(WhatIfField::Live)
     }

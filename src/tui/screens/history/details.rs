@@ -10,7 +10,6 @@ use crate::tui::screens::history;
 use crate::tui::widgets::fields::{field, moment, prose};
 use crate::tui::widgets::format;
 
-/// Everything about a change.
 pub fn lines(app: &App, change: &Change, now: Millis, width: usize) -> Vec<Line<'static>> {
     let change = &*app.shown_change(change);
     let theme = &app.settings.theme;

@@ -15,7 +15,6 @@ use crate::tui::widgets::format;
 /// How many of its last changes are shown.
 const CHANGES: usize = 8;
 
-/// Everything about a lock.
 pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'static>> {
     let theme = &app.settings.theme;
     let lock = &row.lock;

@@ -11,7 +11,6 @@ pub const LATELY: Duration = Duration::from_secs(600);
 /// The span in which runs that failed are counted, at most.
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A part of the overview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     Locks = 0,

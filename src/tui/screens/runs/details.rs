@@ -13,7 +13,6 @@ use crate::tui::screens::runs::columns::tone;
 use crate::tui::widgets::fields::{field, indent, moment, prose};
 use crate::tui::widgets::format;
 
-/// Everything about a run.
 pub fn lines(app: &App, row: &RunRow, now: Millis, width: usize) -> Vec<Line<'static>> {
     let theme = &app.settings.theme;
     let run = &row.run;

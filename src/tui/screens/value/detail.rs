@@ -108,7 +108,6 @@ impl Detail {
         }
     }
 
-    /// What commands ask of the row.
     pub fn kind(&self) -> RowKind {
         match self.nature {
             Some(nature) => RowKind::Entry(nature.kind, nature.value_type),
@@ -144,7 +143,6 @@ pub fn is_inside(byte: u8) -> bool {
     byte & 0xc0 == 0x80
 }
 
-/// How a value is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// As a tree, if it is JSON.
@@ -155,7 +153,6 @@ pub enum Format {
     Bytes,
 }
 
-/// The last changes of something.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecentChanges {
     /// The entry or the lock.

@@ -32,7 +32,6 @@ pub enum Body<'a> {
 }
 
 impl Body<'_> {
-    /// How many lines there are.
     pub fn len(&self) -> usize {
         match self {
             Body::None => 0,
@@ -200,12 +199,10 @@ pub struct Text<'a> {
 }
 
 impl Text<'_> {
-    /// Text without a value.
     pub fn of(lines: Vec<Line<'static>>) -> Text<'static> {
         Text { head: lines, body: Body::None, tail: Vec::new() }
     }
 
-    /// How many lines there are.
     pub fn len(&self) -> usize {
         self.head.len() + self.body.len() + self.tail.len()
     }

@@ -13,7 +13,6 @@ impl App {
         self.screen.value()?.then.as_deref()
     }
 
-    /// The row whose details are shown.
     pub fn detail_row(&self) -> Option<&Row> {
         match self.then() {
             Some(then) => Some(&then.detail.row),

@@ -10,7 +10,6 @@ use crate::tui::screens::value::detail::Detail;
 /// Looking at all of a row on the whole screen.
 #[derive(Clone, Debug, Default)]
 pub struct Viewer {
-    /// What is looked for in its value.
     pub find: Input,
     /// Whether that is being typed.
     pub is_finding: bool,

@@ -36,7 +36,6 @@ use crate::workflow::recording::{Record, RecordKind};
 /// How many columns the bar of a step has.
 const BAR: usize = 6;
 
-/// Draws the run that is open.
 pub fn draw(app: &App, debugger: &Debugger, now: Millis, frame: &mut Frame<'_>) {
     frame.render_widget(Clear, frame.area());
     let parts = areas(app);

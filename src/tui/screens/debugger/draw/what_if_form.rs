@@ -13,7 +13,6 @@ use crate::tui::widgets::question::question;
 
 const KEYS: &[KeyHint] =
     &[("enter", "run it"), ("↓ ↑", "lines"), ("ctrl-p", "what was tried before"), ("esc", "leave it")];
-/// The widest that it becomes.
 const WIDTH: usize = 76;
 /// How many files are shown that a path may become.
 const COMPLETIONS: usize = 6;

@@ -25,12 +25,10 @@ use crate::workflow::recording::RecordingError;
 /// How often it is told how far a search is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a thread works with.
 #[derive(Clone)]
 pub struct WorkerContext {
     location: Location,
     settings: Options,
-    /// Where replies go.
     pub answers: Sender<Message>,
     /// The tasks of a run are read in place of those of the one before.
     pub tasks: CancelToken,

@@ -16,7 +16,6 @@ const PAGE: usize = 200;
 /// The runs that are worth a look.
 #[derive(Default)]
 pub struct FailedRuns {
-    /// The newest run that was looked at.
     newest: i64,
     /// Since when all runs are known; `None` if nothing was read.
     since: Option<Millis>,
@@ -26,7 +25,6 @@ pub struct FailedRuns {
     open: BTreeMap<Reverse<i64>, RunRow>,
 }
 
-/// How a run is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Done,
