@@ -8,7 +8,7 @@ use crate::store::{
     AcquireOutcome, ClearOutcome, Liveness, Lock, LockRequest, Process, StoreError, Ticket, Token, Waiter,
 };
 
-/// How long a waiter may stay silent before it is passed over.
+/// How long a waiter may stay silent: an engine passes it over no sooner, and a few seconds later at most.
 pub const WAITER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The locks of a store.
@@ -50,7 +50,7 @@ pub trait Locks {
     }
 
     /// Joins the queue for a lock. A waiter that does not [`Locks::keep_waiting`] for
-    /// [`WAITER_PATIENCE`] is passed over.
+    /// [`WAITER_PATIENCE`] is soon passed over.
     fn join_queue(&self, request: &LockRequest) -> Result<Ticket, StoreError>;
 
     /// Tells the others that this waiter still waits. One that was silent for so long that it was

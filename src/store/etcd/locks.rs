@@ -366,6 +366,7 @@ impl EtcdStore {
                         let _ = self.wire.revoke(life.lease);
                     }
                     self.holdings.borrow_mut().remove(&Holding::Lock(name.into(), token));
+                    self.keep_up(&slot.head, true);
                     return Ok(Removal::Removed { was_expired });
                 }
                 Sent::Refused(read) => {

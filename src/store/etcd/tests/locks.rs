@@ -7,8 +7,8 @@ use super::super::wire::{KeySpan, Op, RangeRequest, Txn, Wire};
 use super::world::Place;
 use crate::store::testing::conformance::World;
 use crate::store::{
-    AcquireOutcome, Expiry, Key, KeyRange, Liveness, Lock, LockRequest, Locks, NewRun, Options, Process,
-    Runs, Scan, State, Store, Transaction, Value, WaitOutcome, wait_for_lock,
+    AcquireOutcome, Expiry, History, HistoryScan, Key, KeyRange, Liveness, Lock, LockRequest, Locks, NewRun,
+    Options, Process, Retention, Runs, Scan, State, Store, Transaction, Value, WaitOutcome, wait_for_lock,
 };
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -190,6 +190,19 @@ fn what_another_program_removes_of_a_lock_harms_nobody() {
     place.wire().txn(&Txn { success: vec![put], ..Txn::default() }).unwrap();
     assert!(store.acquire(&request("damaged", "ann"), None).is_err());
     assert!(store.lock("damaged").is_err() && store.locks(None, 10).is_err());
+}
+
+#[test]
+fn history_is_bounded_where_only_locks_change() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    store.set_retention(&Retention { rows: 10, ..Retention::default() }).unwrap();
+    for _ in 0..60 {
+        let lock = acquired(store.acquire(&request("l", "ann"), None).unwrap());
+        assert!(store.release("l", lock.token).unwrap());
+    }
+    let kept = store.history(&HistoryScan::newest(usize::MAX)).unwrap().len();
+    assert!((10..60).contains(&kept), "{kept}");
 }
 
 /// Processes that read, wait and write under one lock, without any other protection.
