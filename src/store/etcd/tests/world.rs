@@ -14,6 +14,7 @@ use super::super::{EtcdAddress, EtcdStore, Keys};
 use crate::store::testing::conformance::{Ability, ForeignWrite, World};
 use crate::store::testing::etcd_node;
 use crate::store::{Key, Location, Maintained, Options, Store};
+use crate::testing::rounds;
 use crate::time::{Clock, ManualClock, SystemClock};
 
 /// The shortest lease that etcd grants with its usual settings.
@@ -183,6 +184,10 @@ impl World for Place {
 
     fn waiter_patience(&self) -> Duration {
         Duration::from_secs(PATIENCE.unsigned_abs())
+    }
+
+    fn rounds(&self, short: u32, full: u32) -> u32 {
+        rounds(short / 3, full / 10)
     }
 
     fn foreign(&self, write: &ForeignWrite) -> bool {

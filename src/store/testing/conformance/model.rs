@@ -13,7 +13,6 @@ use crate::store::{
     NothingToUndo, Number, Operation, Order, Revision, Scan, Store, Transaction, Type, UndoOutcome, Value,
     When, undo,
 };
-use crate::testing::rounds;
 use crate::time::Millis;
 
 pub(super) const CONTRACTS: &[Contract] =
@@ -410,7 +409,7 @@ fn row_of(entry: &Entry) -> Row {
 }
 
 fn any_sequence_of_writes_is_what_the_model_says(world: &dyn World) {
-    for_all(rounds(16, 64), &prop::collection::vec(any_step(), 1..60), |steps| {
+    for_all(world.rounds(16, 64), &prop::collection::vec(any_step(), 1..60), |steps| {
         let world = world.another();
         let mut trial = Trial::new(&*world);
         for step in &steps {
@@ -422,35 +421,40 @@ fn any_sequence_of_writes_is_what_the_model_says(world: &dyn World) {
 }
 
 fn whatever_was_done_can_be_undone_and_done_again(world: &dyn World) {
-    for_all(rounds(16, 64), &(prop::collection::vec(any_step(), 1..30), any_step()), |(steps, last)| {
-        let world = world.another();
-        let mut trial = Trial::new(&*world);
-        for step in &steps {
-            trial.go(step);
-        }
-        let images = |store: &dyn Store| -> Vec<(Key, Image)> {
-            let entries = store.scan(&Scan::new(KeyRange::all(), usize::MAX)).unwrap();
-            entries.iter().map(|entry| (entry.key.clone(), row_of(entry).image)).collect()
-        };
-        let before = images(&*trial.store);
-        let revision = trial.store.revision().unwrap();
-        trial.take(&last);
-        let store = &*trial.store;
-        let after = images(store);
-        // A rename by another program makes two changes, which nothing ties together.
-        let renames = matches!(last, Step::Foreign(ForeignWrite::Rename(..) | ForeignWrite::RenameOver(..)));
-        let changes = changes_after(store, revision);
-        let Some(Change { revision: change, .. }) = changes.first().filter(|_| !renames) else { return };
-        match undo(store, *change, false).unwrap() {
-            UndoOutcome::Done { revision: undoing, .. } => {
-                assert_eq!(images(store), before);
-                let again = undo(store, *change, false).unwrap();
-                assert!(matches!(again, UndoOutcome::AlreadyUndone(_)), "{again:?}");
-                undo(store, undoing, false).unwrap();
-                assert_eq!(images(store), after);
+    for_all(
+        world.rounds(16, 64),
+        &(prop::collection::vec(any_step(), 1..30), any_step()),
+        |(steps, last)| {
+            let world = world.another();
+            let mut trial = Trial::new(&*world);
+            for step in &steps {
+                trial.go(step);
             }
-            UndoOutcome::NothingToUndo(NothingToUndo::Expired { .. }) => {}
-            other => panic!("{other:?}"),
-        }
-    });
+            let images = |store: &dyn Store| -> Vec<(Key, Image)> {
+                let entries = store.scan(&Scan::new(KeyRange::all(), usize::MAX)).unwrap();
+                entries.iter().map(|entry| (entry.key.clone(), row_of(entry).image)).collect()
+            };
+            let before = images(&*trial.store);
+            let revision = trial.store.revision().unwrap();
+            trial.take(&last);
+            let store = &*trial.store;
+            let after = images(store);
+            // A rename by another program makes two changes, which nothing ties together.
+            let renames =
+                matches!(last, Step::Foreign(ForeignWrite::Rename(..) | ForeignWrite::RenameOver(..)));
+            let changes = changes_after(store, revision);
+            let Some(Change { revision: change, .. }) = changes.first().filter(|_| !renames) else { return };
+            match undo(store, *change, false).unwrap() {
+                UndoOutcome::Done { revision: undoing, .. } => {
+                    assert_eq!(images(store), before);
+                    let again = undo(store, *change, false).unwrap();
+                    assert!(matches!(again, UndoOutcome::AlreadyUndone(_)), "{again:?}");
+                    undo(store, undoing, false).unwrap();
+                    assert_eq!(images(store), after);
+                }
+                UndoOutcome::NothingToUndo(NothingToUndo::Expired { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        },
+    );
 }

@@ -10,7 +10,6 @@ use crate::store::{
     Edit, Entry, EntryDiff, Expiry, HistoryScan, Image, Key, KeyRange, Moment, Number, Operation, Revision,
     Scan, Store, Transaction, Value, When,
 };
-use crate::testing::rounds;
 use crate::time::{Clock, Millis, SystemClock};
 
 pub(super) const CONTRACTS: &[Contract] = &[(
@@ -209,7 +208,7 @@ fn compare(before: &Answers, after: &Answers) {
 }
 
 fn answers_about_the_past_do_not_depend_on_who_removed_what(world: &dyn World) {
-    for_all(rounds(10, 300), &prop::collection::vec(any_step(), 1..25), |steps| {
+    for_all(world.rounds(10, 300), &prop::collection::vec(any_step(), 1..25), |steps| {
         trial(&*world.another(), &steps)
     });
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::store::{Key, Options, Store, WAITER_PATIENCE};
+use crate::testing::rounds;
 use crate::time::{ManualClock, Millis};
 
 /// One database of an engine, empty at first, and a clock that is set by hand.
@@ -39,6 +40,12 @@ pub(in crate::store) trait World {
 
     /// Checks what must hold of the engine's own data at any time.
     fn check(&self) {}
+
+    /// How many random cases are tried: `short`, or `full` where there is time. An engine on a network tries
+    /// fewer.
+    fn rounds(&self, short: u32, full: u32) -> u32 {
+        rounds(short, full)
+    }
 
     /// As [`World::open`], as most contracts do.
     fn store(&self) -> Box<dyn Store> {
