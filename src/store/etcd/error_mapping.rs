@@ -18,7 +18,9 @@ pub(super) fn store_error(error: WireError, location: &Location) -> StoreError {
             let reason = escape(message.as_bytes());
             ErrorKind::Denied { reason }.at(location)
         }
-        WireError::Refused { message, .. } if message.contains("authentication failed") => {
+        WireError::Refused { message, .. }
+            if ["authentication failed", "user name is empty"].iter().any(|it| message.contains(it)) =>
+        {
             ErrorKind::Denied { reason: escape(message.as_bytes()) }.at(location)
         }
         WireError::Refused { code: 8, message } if message.contains("space exceeded") => {
