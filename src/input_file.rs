@@ -13,7 +13,6 @@ use crate::text::size::show_size;
 /// The name of standard input.
 pub const STANDARD_INPUT: &str = "-";
 
-/// Which files are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accept {
     /// Regular files, and nothing that has to be waited for.

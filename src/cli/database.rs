@@ -116,7 +116,6 @@ impl Database {
         }
     }
 
-    /// How it is opened.
     pub fn settings(&self) -> Options {
         let read_only = self.read_only || self.known().is_some_and(|context| context.read_only);
         let kinds = self.config().kinds.clone();
@@ -139,7 +138,6 @@ impl Database {
         self.read_only
     }
 
-    /// Opens an existing database.
     pub fn open(&self) -> Result<Box<dyn Store>, CliError> {
         let store = open(&self.location()?, &self.settings())?;
         self.print_notices(&*store);

@@ -53,7 +53,6 @@ fn counted(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Prints a finding and its remedy.
 fn shown(finding: &Finding) -> Vec<String> {
     let mut lines =
         vec![format!("{:<8} {:<12} {}", finding.level, finding.check, escape(finding.finding.as_bytes()))];

@@ -92,7 +92,6 @@ pub fn parse_type(name: &str) -> Result<Type, String> {
     Type::from_name(name).ok_or_else(|| "the types are string, number, boolean and table".into())
 }
 
-/// Sets a key to a value.
 pub fn set(database: &Database, arguments: &SetArguments) -> Result<(), CliError> {
     const ATTEMPTS: u32 = 100;
     let store = database.open_or_create()?;
@@ -243,7 +242,6 @@ pub struct IncrArguments {
     json: bool,
 }
 
-/// Adds to a number.
 pub fn incr(database: &Database, arguments: &IncrArguments) -> Result<(), CliError> {
     let step: Number = arguments.by.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
     let store = database.open_or_create()?;

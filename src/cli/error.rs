@@ -23,10 +23,7 @@ pub enum CliError {
     Usage(String),
     /// A signal stopped the program (exit code 128 + signal number).
     #[error("stopped by signal {signal}")]
-    Stopped {
-        /// The signal's number.
-        signal: usize,
-    },
+    Stopped { signal: usize },
     /// Another exit code, with a message unless it is empty.
     #[error("{message}")]
     Exit { code: u8, message: String },

@@ -162,7 +162,6 @@ pub fn lines_until_stopped(lines: &[u8], signal: &AtomicUsize) -> Result<(), Cli
 pub struct Object(BTreeMap<String, Box<RawValue>>);
 
 impl Object {
-    /// Adds a member.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Json>) {
         // Plain data has a text always.
         if let Ok(value) = to_raw_value(&value.into()) {

@@ -29,7 +29,6 @@ pub struct RestoreArguments {
     json: bool,
 }
 
-/// Restores the database from a backup.
 pub fn restore(database: &Database, arguments: &RestoreArguments) -> Result<(), CliError> {
     let (location, settings) = (database.location()?, database.settings());
     let plan = plan_restore(&location, &arguments.backup, &settings)?;
@@ -119,7 +118,6 @@ fn is_running(run: &Run, here: &Process) -> bool {
     matches!(run.liveness(here), Liveness::Alive | Liveness::Stopped)
 }
 
-/// Asks for confirmation.
 fn confirm_first(
     database: &Database,
     target: &str,

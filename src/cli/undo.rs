@@ -27,7 +27,6 @@ pub struct UndoArguments {
     json: bool,
 }
 
-/// Undoes a change.
 pub fn undo(database: &Database, arguments: &UndoArguments) -> Result<(), CliError> {
     let store = database.open()?;
     let revision = match arguments.revision {

@@ -10,7 +10,6 @@ use crate::text::escape::escape;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     pub name: String,
-    /// Where the database is.
     pub location: Location,
     /// Whether it is opened read-only.
     pub read_only: bool,

@@ -37,7 +37,6 @@ impl fmt::Display for ConfigProblem {
 pub struct Document {
     pub file: PathBuf,
     pub entries: Vec<ConfigItem>,
-    /// Syntax errors.
     pub problems: Vec<ConfigProblem>,
 }
 
@@ -56,7 +55,6 @@ pub enum ConfigValue {
     Text(String),
     /// True or false.
     Truth(bool),
-    /// A whole number.
     Integer(i64),
     List(Vec<ConfigValue>),
     Table(Vec<ConfigItem>),
@@ -65,7 +63,6 @@ pub enum ConfigValue {
 }
 
 impl Document {
-    /// Reads the text of `file`.
     pub fn parse(file: &Path, text: &str) -> Document {
         let lines = LineIndex { text };
         let (table, errors) = DeTable::parse_recoverable(text);

@@ -33,7 +33,6 @@ pub struct Config {
     pub secrets: Secrets,
     /// The named databases.
     pub contexts: Contexts,
-    /// The problems of `config.toml`.
     pub problems: Vec<ConfigProblem>,
 }
 

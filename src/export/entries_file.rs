@@ -33,7 +33,6 @@ impl EntriesFile {
         Ok(EntriesFile { writer, target: target.to_path_buf() })
     }
 
-    /// Adds an entry.
     pub fn put(&mut self, entry: &Entry) -> Result<(), StoreError> {
         let put = self.writer.put(&ExportRecord::Entry(EntryRecord::from(entry)));
         put.map_err(|error| StoreError::of_file(&self.target, error))

@@ -39,7 +39,6 @@ pub struct ExportHeader {
 pub enum ExportRecord {
     Entry(EntryRecord),
     Lock(LockRecord),
-    /// A row of history.
     Change(Box<ChangeRecord>),
     End(Footer),
 }
@@ -47,9 +46,7 @@ pub enum ExportRecord {
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Footer {
-    /// How many entries there are.
     pub entries: u64,
-    /// How many locks there are.
     pub locks: u64,
     /// How many rows of history there are.
     pub changes: u64,
@@ -122,7 +119,6 @@ pub struct LockRecord {
     stored_expiry: String,
 }
 
-/// A row of history.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeRecord {
@@ -169,7 +165,6 @@ impl From<&Entry> for EntryRecord {
 }
 
 impl EntryRecord {
-    /// The entry.
     pub fn into_entry(self) -> Result<Entry, String> {
         let key = from_text("key", self.key, self.key_hex)?;
         let stored = from_text("value", self.value, self.value_hex)?;
@@ -205,7 +200,6 @@ impl From<&Lock> for LockRecord {
 }
 
 impl LockRecord {
-    /// The lock.
     pub fn into_lock(self) -> Result<Lock, String> {
         Ok(Lock {
             name: self.name,

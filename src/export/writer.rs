@@ -38,7 +38,6 @@ impl<W: Write> ExportWriter<W> {
         Ok(writer)
     }
 
-    /// Adds a record.
     pub fn put(&mut self, record: &ExportRecord) -> Result<()> {
         match record {
             ExportRecord::Entry(_) => self.footer.entries += 1,

@@ -46,7 +46,6 @@ impl Callback<'_> {
     }
 }
 
-/// The result of an attempt to commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitFate {
     /// It was committed.

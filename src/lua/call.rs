@@ -106,7 +106,6 @@ impl Call<'_> {
         Ok(values.into_lua_multi(self.lua)?)
     }
 
-    /// A stored value as the result of the call.
     pub fn answer_value(&self, value: &store::Value) -> Result<MultiValue, CallError> {
         self.answer(to_lua(self.lua, value)?)
     }

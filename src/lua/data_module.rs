@@ -6,7 +6,6 @@ use crate::lua::convert::{json_to_lua, kind, to_json};
 use crate::lua::error::raise;
 use crate::store::JsonText;
 
-/// Makes the table `data`.
 pub(super) fn install(lua: &Lua) -> mlua::Result<Table> {
     let data = lua.create_table()?;
     data.raw_set("to_json", lua.create_function(|lua, value: Value| write(lua, &value))?)?;

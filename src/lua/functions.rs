@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::{exec, log, sandbox, state, time, workdir};
 
-/// Every row.
 pub fn all() -> impl Iterator<Item = &'static HostFunction> {
     let natives = state::functions().chain(&exec::FUNCTIONS).map(|native| &native.function);
     let of_log = log::FUNCTIONS.iter().map(|(_, function)| function);

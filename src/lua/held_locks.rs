@@ -57,7 +57,6 @@ pub type StoreFactory = Arc<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Sen
 pub struct StuckGuard {
     /// Whether the script is stuck where it cannot be stopped.
     pub is_stuck: Box<dyn Fn() -> bool + Send>,
-    /// Ends the program.
     pub give_up: Box<dyn Fn() + Send>,
 }
 
@@ -191,12 +190,10 @@ impl HeldLocks {
         taken.into_iter().filter(still_held).map(|held| held.name).collect()
     }
 
-    /// Releases every lock.
     pub fn release_all(&self) -> Vec<String> {
         self.release_since(LockMark(0))
     }
 
-    /// The lost locks.
     pub fn losses(&self) -> Losses {
         Losses { shared: Arc::clone(&self.shared), store: Rc::clone(&self.store) }
     }

@@ -16,7 +16,6 @@ use crate::time::{Clock, Millis, SystemClock};
 
 /// The machine as workflows see it.
 pub trait Host {
-    /// The current time.
     fn now(&self) -> Millis;
 
     /// Time since the host was made; never goes back.
@@ -34,10 +33,8 @@ pub trait Host {
     /// Waits for `time`; ends early once `stop` returns true, which is polled every few milliseconds.
     fn sleep(&self, time: Duration, stop: &dyn Fn() -> bool);
 
-    /// Whether anything exists at a path.
     fn path_exists(&self, path: &Path) -> bool;
 
-    /// Whether a path leads to a directory.
     fn is_directory(&self, path: &Path) -> bool;
 
     /// Creates a directory and its parents, for this user only.

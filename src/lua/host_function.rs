@@ -4,7 +4,6 @@
 
 use crate::lua::recorded_value::RecordedValue;
 
-/// What a call may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallEffect {
     /// It reads, or writes a line of the log: one record is enough.
@@ -25,7 +24,6 @@ pub enum CallTarget {
     Transaction,
     Statistics,
     Lock,
-    /// A command for the shell.
     Command,
     /// The variable of the environment with this name.
     Variable,
@@ -63,7 +61,6 @@ impl ObservedCall<'_> {
         self.arguments.get(index).cloned().unwrap_or(RecordedValue::Nil)
     }
 
-    /// The first returned value.
     pub fn result(&self) -> Option<&RecordedValue> {
         self.returned.map(|values| values.first().unwrap_or(&RecordedValue::Nil))
     }
@@ -103,7 +100,6 @@ impl Proof {
 pub struct HostFunction {
     /// The name in scripts and recordings, with the module: `state.get`, `sleep`.
     pub name: &'static str,
-    /// What a call may do.
     pub effect: CallEffect,
     pub target: CallTarget,
     /// How it calls the script's function.

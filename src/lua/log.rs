@@ -8,7 +8,6 @@ use crate::lua::ScriptContext;
 use crate::lua::boundary::HostCall;
 use crate::lua::host_function::{CallTarget, HostFunction};
 
-/// The level of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {

@@ -67,7 +67,6 @@ pub struct ScriptContext {
     pub holder: String,
     /// Explains comparisons that fail because of the type of an entry.
     pub mismatches: Mismatches,
-    /// Takes the lines of the log.
     #[allow(clippy::type_complexity)]
     pub log: Box<dyn Fn(LogLevel, &[u8])>,
 }

@@ -13,10 +13,8 @@ use crate::text::escape::escape;
 pub enum RecordedValue {
     #[serde(rename = "n")]
     Nil,
-    /// A truth value.
     #[serde(rename = "b")]
     Boolean(bool),
-    /// A whole number.
     #[serde(rename = "i")]
     Integer(i64),
     /// Any other number, bit for bit.
@@ -55,12 +53,10 @@ impl RecordedValue {
         }
     }
 
-    /// A snapshot of `value`.
     pub fn of(value: &Value) -> RecordedValue {
         record_value(value, &mut Vec::new())
     }
 
-    /// Snapshots of `values`.
     pub fn all(values: &MultiValue) -> Vec<RecordedValue> {
         values.iter().map(RecordedValue::of).collect()
     }

@@ -123,7 +123,6 @@ fn collect(lua: &Lua, what: Option<String>) -> mlua::Result<f64> {
     Ok(0.0)
 }
 
-/// `sleep(seconds)`.
 fn sleep(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<mlua::Function> {
     let shared = Rc::clone(context);
     outside(lua, context, &SLEEP, move |lua, seconds: Value| {

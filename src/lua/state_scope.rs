@@ -53,7 +53,6 @@ impl StateScope {
         }
     }
 
-    /// The running transaction.
     pub fn overlay(&self) -> Option<Rc<Overlay>> {
         self.overlay.borrow().clone()
     }

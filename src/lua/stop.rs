@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use crate::lua::LostLock;
 
-/// Why a workflow has to stop.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum Stop {
-    /// A signal, by its number.
     #[error("stopped by {}", signal_name(*.0))]
     Signal(usize),
     /// The current piece of work timed out.

@@ -14,7 +14,6 @@ pub struct Actor {
     pub name: String,
     /// The number of the run that made the change.
     pub run: Option<i64>,
-    /// The task that made the change.
     pub task: Option<String>,
 }
 

@@ -3,7 +3,6 @@
 use crate::store::{Actor, Key, Revision, Type, Value};
 use crate::time::Millis;
 
-/// What a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
@@ -15,7 +14,6 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// The word for it, as it is stored.
     pub fn name(self) -> &'static str {
         match self {
             Subject::Entry => "entry",
@@ -52,7 +50,6 @@ impl Image {
 /// One row of history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The revision that the change made.
     pub revision: Revision,
     /// When it happened. An entry expires at its time, whenever it is removed after that.
     pub at: Millis,

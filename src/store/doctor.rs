@@ -8,18 +8,15 @@ use crate::store::StoreError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// All is well.
     Ok,
     /// Worth knowing; nothing needs to be done.
     Note,
     /// Something will go wrong, or has already stood in somebody's way.
     Warning,
-    /// Something is wrong.
     Problem,
 }
 
 impl Level {
-    /// The word that is shown.
     pub fn name(self) -> &'static str {
         match self {
             Level::Ok => "ok",
@@ -78,7 +75,6 @@ impl Finding {
     }
 }
 
-/// The result of an examination.
 #[derive(Debug)]
 pub struct Health {
     /// What was found, in the order in which it was looked at.

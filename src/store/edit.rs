@@ -54,7 +54,6 @@ impl Planned {
 }
 
 impl Edit {
-    /// The name of the operation in history.
     pub fn operation_name(&self) -> &'static str {
         match self {
             Edit::Increment(_) => "increment",
@@ -144,7 +143,6 @@ fn number_in(value: &Value) -> Option<Numeral> {
     }
 }
 
-/// Text that looks like a number.
 fn number_like(value: &Value) -> Option<String> {
     // What is longer is not taken for a number by anybody, and is not repeated in an error.
     const LONGEST: usize = 100;

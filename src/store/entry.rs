@@ -145,10 +145,8 @@ impl Scan {
     }
 }
 
-/// What was found in a page of keys.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeyPage {
-    /// The keys that were looked for.
     pub found: Vec<Key>,
     /// The last key that was looked at: where to go on. `None` where there is nothing more.
     pub last: Option<Key>,
@@ -159,7 +157,6 @@ pub struct KeyPage {
 /// How much is in a page of entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RangeSize {
-    /// How many entries.
     pub entries: u64,
     /// How many bytes of values.
     pub bytes: u64,
@@ -176,7 +173,6 @@ pub struct Stats {
     pub expiring: u64,
     /// Locks, expired ones included.
     pub locks: u64,
-    /// Rows of history kept.
     pub history: u64,
     pub revision: Revision,
     /// Size of the database file in bytes.
@@ -185,8 +181,6 @@ pub struct Stats {
     pub free_bytes: u64,
     /// Size of the log beside it in bytes; 0 if there is none.
     pub log_bytes: u64,
-    /// The engine's name.
     pub engine: &'static str,
-    /// Where the state is kept.
     pub location: String,
 }

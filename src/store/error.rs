@@ -29,11 +29,9 @@ struct ErrorPlace {
 pub enum ErrorKind {
     EmptyKey,
     EmptyLockName,
-    /// There is no such database.
     NotFound,
     /// The file to be made exists already.
     Exists,
-    /// The path leads to a directory.
     IsDirectory,
     NotAStateDatabase {
         /// What it is instead.
@@ -57,7 +55,6 @@ pub enum ErrorKind {
         /// The newest schema known here.
         known: i64,
     },
-    /// The database is damaged.
     Corrupt {
         /// The engine's words for it.
         reason: String,
@@ -87,7 +84,6 @@ pub enum ErrorKind {
         first: Revision,
         /// The newest revision before it.
         after: Revision,
-        /// Why it began.
         reason: String,
     },
     /// The system does not allow it.
@@ -97,13 +93,11 @@ pub enum ErrorKind {
         /// The system's words for it.
         reason: String,
     },
-    /// The database can only be read.
     ReadOnly {
         reason: String,
     },
     /// Other processes held the database for too long.
     Busy {
-        /// How long it was waited for.
         waited: Duration,
         /// Whether something was to be written.
         is_write: bool,
@@ -156,7 +150,6 @@ pub enum ErrorKind {
         operation: &'static str,
         /// What it needs.
         wanted: &'static str,
-        /// The type of the present value.
         found: Type,
     },
     /// An increment found text that only looks like a number.
@@ -171,7 +164,6 @@ pub enum ErrorKind {
     },
     /// A time to live, or a lease, that leads beyond all dates.
     TooLong {
-        /// The time that was given.
         time: Duration,
         /// Whether it is a lease, and not a time to live.
         is_lease: bool,
@@ -182,7 +174,6 @@ pub enum ErrorKind {
     },
     /// There is no such entry, and the operation needs one.
     NoSuchEntry {
-        /// The key that was looked for.
         key: Key,
     },
     /// The lock is already held by the holder that asks for it.
@@ -196,12 +187,9 @@ pub enum ErrorKind {
     Pruned {
         /// The oldest revision that is kept.
         oldest: Revision,
-        /// When it was made.
         oldest_at: Millis,
     },
-    /// There is no such change in history.
     NoSuchChange {
-        /// The revision that was looked for.
         revision: Revision,
     },
     /// The database keeps no history yet.
@@ -231,7 +219,6 @@ pub enum ErrorKind {
     },
     /// A file operation failed.
     Io {
-        /// The system's error.
         source: std::io::Error,
     },
     /// Any other error of the engine.
@@ -269,7 +256,6 @@ impl StoreError {
         self.place.as_ref()?.remedy.as_deref()
     }
 
-    /// The same error, of a write.
     #[must_use]
     pub fn of_write(mut self) -> StoreError {
         if let ErrorKind::Busy { is_write, .. } = &mut self.kind {

@@ -34,14 +34,12 @@ pub struct Feed {
 /// What a look at the feed brought.
 #[derive(Debug)]
 pub enum News {
-    /// Nothing was committed.
     None,
     /// The next changes, oldest first; none of them if something was committed that is no change of
     /// the state, such as a renewed lease.
     Changes(Vec<Change>),
     /// Changes after the last one seen are gone: history is shorter than the reader is late.
     Pruned {
-        /// The last revision that was read.
         seen: Revision,
         /// The oldest revision that is left; the feed goes on with it.
         oldest: Revision,
@@ -51,7 +49,6 @@ pub enum News {
 }
 
 impl Feed {
-    /// A feed of the changes after `seen`.
     pub fn after(seen: Revision) -> Feed {
         Feed { seen, quiet: 0, behind: true }
     }
@@ -63,7 +60,6 @@ impl Feed {
         Ok(Feed { seen: store.revision()?, quiet: 0, behind: false })
     }
 
-    /// The last revision that was read.
     pub fn seen(&self) -> Revision {
         self.seen
     }

@@ -13,7 +13,6 @@ pub enum When {
     Revision(Revision),
     /// The state at that time, as far as the clocks of those who wrote it can be trusted.
     Time(Millis),
-    /// The present state.
     Now,
 }
 
@@ -26,14 +25,12 @@ pub struct Moment {
     pub at: Millis,
 }
 
-/// Which changes to read.
 #[derive(Clone, Debug)]
 pub struct HistoryScan {
     /// Only changes of this key, or of the lock of this name.
     pub key: Option<Key>,
     /// Only changes of entries, or of locks.
     pub subject: Option<Subject>,
-    /// The oldest revision to read.
     pub from: Bound<Revision>,
     /// The newest revision to read. The next page excludes the last revision of the page before.
     pub to: Bound<Revision>,
@@ -87,7 +84,6 @@ pub struct Recorded {
 /// An entry that is not the same at two moments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EntryDiff {
-    /// The entry's key.
     pub key: Key,
     /// What it was at the first moment; `None` if there was no such entry.
     pub old: Option<Image>,

@@ -20,7 +20,6 @@ pub struct Identity {
 /// Why a database is no longer the one that was opened, or not in a state that followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reset {
-    /// There is nothing at its path.
     Missing,
     /// It cannot be looked at any more, for this reason.
     Unseen(String),
@@ -30,9 +29,7 @@ pub enum Reset {
     NotAFile(&'static str),
     /// The file is shorter than it was; sizes in bytes.
     Truncated {
-        /// How long it was.
         before: u64,
-        /// How long it is.
         now: u64,
     },
     /// Another program wrote to the file, not through the engine.
@@ -50,16 +47,17 @@ pub enum Reset {
     /// A new epoch began, for this reason: a backup was restored, or the file is a copy.
     Epoch {
         epoch: i64,
-        /// Why it began.
         reason: String,
     },
     /// The newest revision is less than one that was seen before.
-    WentBack { seen: Revision, newest: Revision },
+    WentBack {
+        seen: Revision,
+        newest: Revision,
+    },
     /// A revision that was seen is another change now.
     Diverged(Revision),
 }
 
-/// What happened to a part of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartChange {
     /// It is gone.
@@ -134,11 +132,9 @@ impl fmt::Display for Reset {
 pub struct EpochStart {
     /// Its number, from 2 on.
     pub epoch: i64,
-    /// Its first revision.
     pub revision: Revision,
     /// The newest revision before it: those between the two are of no state that there is.
     pub after: Revision,
-    /// When it began.
     pub at: Millis,
     /// Why, in a sentence without its full stop.
     pub reason: String,

@@ -131,11 +131,9 @@ impl fmt::Display for JsonText {
 #[derive(Clone, Debug, PartialEq)]
 pub enum JsonNode<'a> {
     Null,
-    /// A truth value.
     Boolean(bool),
     /// A number as it is spelled.
     Number(&'a str),
-    /// A string, decoded.
     String(Cow<'a, str>),
     /// The items of an array.
     List(Vec<&'a str>),

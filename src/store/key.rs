@@ -51,7 +51,6 @@ impl Key {
         std::str::from_utf8(&self.bytes).ok()
     }
 
-    /// Whether the key is stored as a blob.
     pub fn is_blob(&self) -> bool {
         self.blob
     }
@@ -108,7 +107,6 @@ impl KeyRange {
         KeyRange { start: Some(prefix.clone()), end: Some(Key::from_stored(&end, false)) }
     }
 
-    /// Whether `key` lies in the range.
     pub fn contains(&self, key: &Key) -> bool {
         self.start.as_ref().is_none_or(|start| key >= start) && self.end.as_ref().is_none_or(|end| key < end)
     }

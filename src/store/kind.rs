@@ -7,17 +7,13 @@ use std::fmt;
 pub enum Kind {
     /// Switches behaviour: on or off.
     Flag,
-    /// Counts something.
     Counter,
     /// Names the holder of a critical section.
     Lock,
-    /// A moment.
     Timestamp,
     /// Kept for a while to save work.
     Cache,
-    /// Structured data.
     Table,
-    /// Anything else.
     Plain,
 }
 

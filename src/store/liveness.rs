@@ -22,7 +22,6 @@ pub enum Liveness {
 }
 
 impl Liveness {
-    /// The word that is shown.
     pub fn name(self) -> &'static str {
         match self {
             Liveness::Alive => "alive",

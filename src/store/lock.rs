@@ -86,12 +86,10 @@ pub(crate) fn lock_lost(name: &str, token: Token, found: Option<&Lock>, now: Mil
     ErrorKind::LockLost { name: escape(name.as_bytes()), token, now }.into()
 }
 
-/// A wish to hold a lock.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LockRequest {
     /// The name of the lock; not empty.
     pub name: String,
-    /// Who will hold it.
     pub holder: String,
     /// How long the lease lasts unless it is renewed.
     pub lease: Duration,
@@ -123,7 +121,6 @@ pub enum AcquireOutcome {
     Queued,
 }
 
-/// What became of a clearing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClearOutcome {
     /// The lock that was seen is gone.

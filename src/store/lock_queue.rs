@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::store::{AcquireOutcome, Lock, LockRequest, Store, StoreError, Ticket, WAITER_PATIENCE};
 
-/// How a wait ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WaitOutcome {
     Acquired(Lock),

@@ -21,7 +21,6 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Under whose name changes are recorded.
     pub actor: Actor,
-    /// The process that locks are held by.
     pub process: Process,
     /// Kinds that keys have whatever would be inferred.
     pub kinds: Kinds,

@@ -53,7 +53,6 @@ struct OverlayBuffer {
     /// What there is now of each key that was written, and what there was below.
     written: BTreeMap<Key, BeforeAfter>,
     operations: Vec<Operation>,
-    /// The ranges that were deleted.
     deleted: Vec<KeyRange>,
     /// What stood in `written` before each change of it, to take changes back.
     journal: Vec<(Key, Option<BeforeAfter>)>,
@@ -77,7 +76,6 @@ impl OverlayBuffer {
 pub struct BeforeAfter {
     /// The entry below.
     pub old: Option<Entry>,
-    /// The entry in the overlay.
     pub new: Option<Entry>,
 }
 

@@ -72,7 +72,6 @@ pub fn expiring_pages(
     })
 }
 
-/// Pages of changes, newest first.
 pub fn change_pages(store: &dyn History, scan: HistoryScan) -> impl Iterator<Item = Page<Change>> {
     let limit = scan.limit;
     pages(

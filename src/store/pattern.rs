@@ -5,7 +5,6 @@ use globset::{GlobBuilder, GlobMatcher};
 use crate::store::{Key, KeyRange};
 use crate::text::escape::escape;
 
-/// Which keys are meant.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     range: KeyRange,

@@ -16,7 +16,6 @@ use crate::time::boot_id;
 /// PID and start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Process {
-    /// The host's name.
     pub host: String,
     /// Which start of that host: Linux's boot id, elsewhere the time of the boot. Empty if unknown.
     pub boot_id: String,

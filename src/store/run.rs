@@ -12,11 +12,9 @@ pub const UNKNOWN_ORIGIN: &str = "unknown";
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRun {
-    /// The workflow's name.
     pub workflow: String,
     /// Its file, as it was named.
     pub file: String,
-    /// The parameters it was given.
     pub params: BTreeMap<String, String>,
     /// The first piece of its recording, in the words of whoever records; `None` if it is not
     /// recorded, and always of a run that is read.
@@ -28,7 +26,6 @@ pub struct NewRun {
 pub struct RecordingChunk {
     /// The number of its first record, counted from 1; 0 is the header.
     pub first: u64,
-    /// The number of its last record.
     pub last: u64,
     /// The newest revision when it was written, the change of its transaction included.
     pub revision: Revision,
@@ -41,7 +38,6 @@ pub struct RecordingChunk {
 /// How many recordings are kept. What is beyond any of the limits goes, the oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordingRetention {
-    /// The most recordings.
     pub count: u64,
     /// The greatest age, in whole days.
     pub age: Duration,
@@ -54,7 +50,6 @@ impl Default for RecordingRetention {
     }
 }
 
-/// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunEnd {
     /// In one word: done, failed, aborted, timed_out, stopped.
@@ -77,7 +72,6 @@ pub struct Run {
     pub began_at: Millis,
     /// The newest revision when it began; `None` if that was not noted.
     pub revision: Option<Revision>,
-    /// Whether there is a recording of it.
     pub recorded: bool,
     /// The database that it ran on, or [`UNKNOWN_ORIGIN`], if it was imported; `None` if it ran on this
     /// one. The revisions in the recording of an imported run are not those of this database, even if

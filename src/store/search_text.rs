@@ -43,7 +43,6 @@ impl Needle {
             .find(|at| hay[*at..*at + needle.len()].eq_ignore_ascii_case(needle))
     }
 
-    /// Whether the needle is in `hay`.
     pub fn is_in(&self, hay: &[u8]) -> bool {
         self.find(hay).is_some()
     }

@@ -46,7 +46,6 @@ impl Secrets {
         Ok(Secrets { names: Some(Arc::new(names)) })
     }
 
-    /// Whether no key is hidden.
     pub fn is_empty(&self) -> bool {
         self.names.is_none()
     }

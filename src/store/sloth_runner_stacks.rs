@@ -30,13 +30,11 @@ pub struct StackRun {
     pub began_at: Option<Millis>,
     /// When it ended; `None` if it has not, or that cannot be read.
     pub ended_at: Option<Millis>,
-    /// How many tasks it has.
     pub tasks: u64,
     /// How many of them succeeded.
     pub ok: u64,
     /// How many of them failed.
     pub failed: u64,
-    /// Why it failed.
     pub error: Option<String>,
 }
 
@@ -68,7 +66,6 @@ pub struct StackLock {
     pub stack: String,
     pub lock_id: String,
     pub who: String,
-    /// What it is held for.
     pub operation: String,
     /// When it was acquired, if that can be read.
     pub acquired_at: Option<Millis>,
@@ -90,7 +87,6 @@ impl StackLock {
     }
 }
 
-/// The name of the file.
 pub const STACKS_DB: &str = "stacks.db";
 
 #[cfg(test)]

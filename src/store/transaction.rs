@@ -11,9 +11,7 @@ use crate::time::Millis;
 /// What must hold for a transaction to take effect.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// There is no such entry.
     Absent(Key),
-    /// There is such an entry.
     Exists(Key),
     /// The entry was last written at this revision.
     AtRevision(Key, Revision),
@@ -70,7 +68,6 @@ impl Condition {
 /// What a write does to the expiry of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {
-    /// The entry keeps the expiry that it has.
     Keep,
     /// The entry does not expire.
     #[default]
@@ -102,41 +99,37 @@ impl Expiry {
     }
 }
 
-/// One step of a transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
     /// Writes a value.
     Put {
-        /// The entry to write.
         key: Key,
-        /// Its new value.
         value: Value,
         expiry: Expiry,
     },
     /// Writes text without a type, whatever was there, as a program that knows no types does.
     PutUntyped {
-        /// The entry to write.
         key: Key,
         text: Vec<u8>,
         expiry: Expiry,
     },
     /// Puts back what was there, byte for byte, with its type, or without one, and its expiry.
     Restore {
-        /// The entry to write.
         key: Key,
         image: Image,
     },
     /// Changes the value depending on what it is; the outcome says what it came to.
-    Edit { key: Key, edit: Edit },
+    Edit {
+        key: Key,
+        edit: Edit,
+    },
     /// Changes the expiry and nothing else; does nothing where there is no such entry.
     SetExpiry {
         key: Key,
-        /// Its new expiry.
         expiry: Expiry,
     },
     /// Deletes an entry; does nothing where there is none.
     Delete(Key),
-    /// Deletes every entry of a range.
     DeleteRange(KeyRange),
 }
 
@@ -185,7 +178,6 @@ pub enum Purpose {
     Undo(Revision),
 }
 
-/// A write.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transaction {
     /// All of these must hold.
@@ -228,7 +220,6 @@ impl Transaction {
         Transaction::of(Operation::Delete(key))
     }
 
-    /// The same transaction with one more condition.
     #[must_use]
     pub fn when(mut self, condition: Condition) -> Transaction {
         self.conditions.push(condition);
@@ -270,10 +261,8 @@ pub(super) fn last_writes(operations: Vec<Operation>, keep_edits: bool) -> Vec<O
     last
 }
 
-/// What became of a transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It took effect.
     Committed {
         /// The newest revision after it.
         revision: Revision,

@@ -53,7 +53,6 @@ impl TypedInput {
         }
     }
 
-    /// The write of this value.
     pub fn put(self, key: Key, expiry: Expiry) -> Operation {
         match self {
             TypedInput::Value(value) => Operation::Put { key, value, expiry },

@@ -38,11 +38,7 @@ pub enum NothingToUndo {
     /// The change is the beginning of an epoch.
     Epoch,
     /// The entry expired: with its former expiry it would be gone at once.
-    Expired {
-        key: Key,
-        /// When it expired.
-        at: Millis,
-    },
+    Expired { key: Key, at: Millis },
     /// Everything already is what it was before the change: an entry that it had made is gone.
     AsBefore,
 }

@@ -136,7 +136,6 @@ impl fmt::Display for Number {
     }
 }
 
-/// Why a text is not a number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a number")]
 pub struct NotANumber(String);
@@ -239,7 +238,6 @@ pub enum Value {
     /// Text, or any bytes that another program wrote.
     String(Vec<u8>),
     Number(Numeral),
-    /// A truth value.
     Boolean(bool),
     /// A JSON array or object, as it is written.
     Table(JsonText),
@@ -345,7 +343,6 @@ impl Value {
 #[error("{}", self.text())]
 pub struct InvalidValue {
     pub value_type: Type,
-    /// What is wrong with the text.
     pub reason: String,
 }
 

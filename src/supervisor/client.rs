@@ -87,7 +87,6 @@ impl Supervised {
         Ok(Supervised { supervisor, control, socket, inbox, has_group, command: None, has_ended: false })
     }
 
-    /// The sender of requests.
     pub fn control(&self) -> Control {
         self.control.clone()
     }
@@ -181,7 +180,6 @@ impl Drop for Supervised {
 }
 
 impl Control {
-    /// Sends the deadlines of the command.
     pub fn bound(&self, bounds: CommandDeadlines) {
         // They come again, so it does not matter if they are lost.
         self.send(&SupervisorRequest::Deadlines(bounds), false);

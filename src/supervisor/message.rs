@@ -20,7 +20,6 @@ pub struct CommandSpec {
     /// The process group to join, such as that of the terminal's foreground; without one, the command
     /// leads a group of its own.
     pub group: Option<i32>,
-    /// The first deadlines.
     pub bounds: Option<CommandDeadlines>,
 }
 
@@ -51,7 +50,6 @@ pub enum SupervisorReport {
     Ended(CommandEnd),
 }
 
-/// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandEnd {
     /// Its exit code or signal; `None` if it could not be killed.
@@ -64,7 +62,6 @@ pub struct CommandEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExitStatus {
     Exited(i32),
-    /// This signal ended it.
     Signalled(i32),
 }
 
@@ -94,7 +91,6 @@ pub fn encode(message: &impl Serialize) -> Vec<u8> {
 #[derive(Debug, Default)]
 pub struct Inbox {
     bytes: Vec<u8>,
-    /// The other end is closed.
     pub is_closed: bool,
 }
 

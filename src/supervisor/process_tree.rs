@@ -16,7 +16,6 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 pub enum ProcessScope {
     /// Its process group, or its session where it shares a group with others.
     Near,
-    /// Everything that it started.
     All,
 }
 

@@ -203,7 +203,6 @@ struct Supervisor {
     ending: Option<Ending>,
 }
 
-/// The termination of a command.
 struct Ending {
     cause: EndCause,
     scope: ProcessScope,

@@ -10,7 +10,6 @@ pub const MAX_DURATION: Duration = Duration::from_secs(7000 * 31_557_600);
 /// Why a text is not a valid duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
-    /// It is not a duration.
     #[error("{0} is not a duration: write 90s, 5m or 1h30m")]
     Malformed(String),
     /// It is longer than [`MAX_DURATION`].

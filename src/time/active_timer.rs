@@ -17,7 +17,6 @@ impl ActiveTimer {
         ActiveTimer { most, last: Cell::new(Instant::now()), passed: Cell::default() }
     }
 
-    /// Restarts the timer.
     pub fn begin(&self) {
         self.last.set(Instant::now());
         self.passed.take();

@@ -21,7 +21,6 @@ impl BootInstant {
         BootInstant(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds))
     }
 
-    /// This moment plus `time`.
     #[must_use]
     pub fn plus(self, time: Duration) -> BootInstant {
         BootInstant(self.0.saturating_add(nanoseconds(time)))

@@ -18,7 +18,6 @@ use crate::lua::error::{ScriptLine, caller, raise};
 use crate::workflow::plan::known;
 use crate::workflow::{Task, Workflow};
 
-/// The declarations of a file.
 #[derive(Clone, Default)]
 pub(super) struct Declared {
     /// All tasks in the order of their declaration.
@@ -36,7 +35,6 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    /// Warnings about the declarations.
     pub(super) fn warnings(&self) -> Vec<String> {
         let ignored =
             self.ignored.iter().map(|(name, place)| format!("{name} has no effect here (first at {place})"));

@@ -10,7 +10,6 @@ use crate::lua::error::ScriptLine;
 /// How the time between two attempts grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backoff {
-    /// It stays the same.
     Fixed,
     /// It grows by the same amount: 1, 2, 3 …
     Linear,
@@ -86,7 +85,6 @@ impl LuaRef {
 #[derive(Clone, Debug)]
 pub enum TaskAction {
     Function(LuaRef),
-    /// A command for the shell.
     Shell(String),
 }
 

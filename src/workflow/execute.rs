@@ -41,7 +41,6 @@ pub struct RunEnv {
     pub stop_signal: StopSignal,
     /// The default name of the holder of locks.
     pub holder: String,
-    /// Where events are reported.
     pub reporter: Reporter,
 }
 

@@ -20,27 +20,13 @@ pub enum InvalidWorkflow {
     },
     /// A task depends on an unknown one.
     #[error("{place}: task {task} depends on {dependency}, which is not declared; {known}")]
-    UnknownDependency {
-        /// Where the task was declared.
-        place: ScriptLine,
-        task: String,
-        dependency: String,
-        known: String,
-    },
+    UnknownDependency { place: ScriptLine, task: String, dependency: String, known: String },
     /// A task has nothing to do.
     #[error("{place}: task {task} has no command; give it one with :command(function(params, deps) … end)")]
-    NoCommand {
-        /// Where the task was declared.
-        place: ScriptLine,
-        task: String,
-    },
+    NoCommand { place: ScriptLine, task: String },
     /// A selected task does not exist.
     #[error("there is no task {name}; {known}")]
-    UnknownTask {
-        /// The name that was given.
-        name: String,
-        known: String,
-    },
+    UnknownTask { name: String, known: String },
     /// The file has the older form, which is not supported.
     #[error(
         "{} sets TaskDefinitions{tasks}: the form of older Sloth Runner versions, which slothstate does not run; \

@@ -6,13 +6,11 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::lua::LostLock;
 
-/// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskOutcome {
     Ok,
     Failed,
-    /// It ran out of time.
     TimedOut,
     /// Its `run_if` returned false.
     Skipped,
@@ -58,7 +56,6 @@ impl TaskOutcome {
     }
 }
 
-/// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
@@ -102,9 +99,7 @@ impl RunOutcome {
 /// How many tasks ended how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// How the run ended.
     pub outcome: RunOutcome,
-    /// Tasks that succeeded.
     pub ok: usize,
     /// Tasks that failed, timed out or aborted the run.
     pub failed: usize,

@@ -45,7 +45,6 @@ struct Walk<'a> {
 enum VisitState {
     /// Its dependencies are being placed.
     Waiting,
-    /// It is placed.
     Done,
 }
 

@@ -8,7 +8,6 @@ use crate::lua::LogLevel;
 use crate::workflow::outcome::milliseconds;
 use crate::workflow::{RunEvent, Summary, TaskOutcome};
 
-/// A step of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -35,7 +34,6 @@ pub enum Event {
         attempt: u32,
         /// How many there may be.
         attempts: u32,
-        /// Why it failed.
         reason: String,
         /// The pause before the next.
         #[serde(rename = "retry_in_milliseconds", serialize_with = "milliseconds")]
@@ -44,7 +42,6 @@ pub enum Event {
     /// A task has ended, or will not be run.
     TaskFinished {
         task: String,
-        /// How it ended.
         outcome: TaskOutcome,
         /// What it returned, or why it failed or was not run.
         message: Option<String>,

@@ -48,7 +48,6 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Events go to `sink`.
     pub fn new(sink: impl Fn(&Event) + 'static) -> Reporter {
         Reporter { sink: Rc::new(sink), boundary: Rc::new(PassThrough), task: CurrentTask::default() }
     }

@@ -37,7 +37,6 @@ pub enum RunEvent {
         attempt: u32,
         /// How many there may be.
         attempts: u32,
-        /// Why it failed.
         reason: String,
         /// The time before the next attempt.
         retry_in: Duration,
@@ -60,18 +59,15 @@ pub enum RunEvent {
     RunFinished {
         /// How it ended; `None` as for a task.
         outcome: Option<RunOutcome>,
-        /// Tasks that succeeded.
         ok: u64,
         failed: u64,
         /// Tasks that were not run.
         skipped: u64,
-        /// The locks that were lost, and why.
         lost_locks: Vec<String>,
         /// How long it took.
         #[serde(with = "microseconds")]
         duration: Duration,
     },
-    /// The workflow cannot be run.
     #[serde(rename = "i")]
     RunRefused { reason: String },
 }

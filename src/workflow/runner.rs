@@ -161,7 +161,6 @@ struct TaskRunner<'a> {
     lost_locks: RefCell<Vec<LostLock>>,
     /// Whether one was lost outside of the attempts of tasks; an attempt would have failed because of it.
     is_unguarded: Cell<bool>,
-    /// The directories that were created for tasks.
     created_directories: CreatedDirectories,
     /// What the functions of the current task have as `this`.
     object: RefCell<Option<Table>>,

@@ -80,7 +80,6 @@ pub(super) fn reason(lua: &Lua, text: &str) -> mlua::Result<Value> {
     Ok(Value::Table(reason))
 }
 
-/// Whether a table has its own `tostring`.
 fn has_text(table: &Table) -> mlua::Result<bool> {
     table.metatable().map_or(Ok(false), |meta| meta.contains_key("__tostring"))
 }

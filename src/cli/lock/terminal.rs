@@ -13,7 +13,6 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Saves the terminal modes.
     pub fn remember() -> Terminal {
         let before = File::options().read(true).write(true).open("/dev/tty").ok().and_then(|terminal| {
             let is_ours = tcgetpgrp(&terminal) == Ok(getpgrp());

@@ -88,12 +88,10 @@ impl ProgressReporter {
         }
     }
 
-    /// Prints a notice of the store.
     pub fn notice(&self, text: &str) {
         print_notice(&format!("slothstate: {}", visible(text)));
     }
 
-    /// Flushes the output.
     pub fn end(&self) {
         // Whoever has gone away does not want to hear that either.
         let _ = std::io::stdout().flush();

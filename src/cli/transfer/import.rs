@@ -70,7 +70,6 @@ pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Cl
     done
 }
 
-/// Whether both paths name one file.
 fn is_same_file(left: &Path, right: &Path) -> bool {
     let place = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     place(left).is_some_and(|left| place(right) == Some(left))

@@ -26,7 +26,6 @@ use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::{LogLevel, ScriptContext};
 use crate::text::escape::escape;
 
-/// The functions of the module.
 pub static FUNCTIONS: [Native; 2] = [RUN, RESULT];
 pub const RUN: Native = Native::new(HostFunction::writes("exec.run").about(CallTarget::Command), run_command);
 const RESULT: Native = Native::new(
@@ -74,7 +73,6 @@ pub fn add_variants(
     variants.raw_set(exec.raw_get::<Value>(RUN.function.short_name())?, of_run)
 }
 
-/// Makes the table `exec`.
 pub fn install(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<Table> {
     let exec = lua.create_table()?;
     call::install(lua, &exec, context, &FUNCTIONS)?;

@@ -18,9 +18,7 @@ const MAX_PIPE_CONTENT: usize = 1 << 20;
 /// One of the two streams that a command writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// Standard output.
     Stdout,
-    /// Standard error.
     Stderr,
 }
 
@@ -36,12 +34,10 @@ impl Stream {
 /// Takes each line that a command writes, without its line break.
 pub type Sink<'a> = &'a mut dyn FnMut(Stream, &[u8]);
 
-/// The captured output of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CapturedOutput {
     /// The first [`MAX_OUTPUT`] bytes.
     pub bytes: Vec<u8>,
-    /// Whether it was truncated.
     pub is_cut: bool,
 }
 

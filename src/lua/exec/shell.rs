@@ -32,7 +32,6 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(300);
 /// A command for `/bin/sh` with its environment.
 #[derive(Clone, Debug, Default)]
 pub struct ShellCommand {
-    /// The text for the shell.
     pub text: String,
     pub timeout: Option<Duration>,
     /// Variables to set over those of this process.
@@ -65,13 +64,10 @@ pub enum ExitReason {
     WantedTerminal,
 }
 
-/// The result of a command.
 #[derive(Clone, Debug)]
 pub struct Finished {
     pub ended: ExitReason,
-    /// Its standard output.
     pub stdout: CapturedOutput,
-    /// Its standard error.
     pub stderr: CapturedOutput,
     /// Whether it left processes running, which were terminated.
     pub left_processes: bool,

@@ -6,7 +6,6 @@ use super::{CapturedOutput, ExitReason, Finished, Sink, Stream};
 
 #[derive(Clone, Debug)]
 pub struct ExecStub {
-    /// The commands that it matches.
     pub command: globset::GlobMatcher,
     /// Their standard output.
     pub output: Vec<u8>,

@@ -144,7 +144,6 @@ fn wait_for_work(shared: &Shared, has_guard: bool) -> bool {
     true
 }
 
-/// Notes that a lease was renewed.
 fn extend(shared: &Shared, number: u64, lease: LeaseTerm) {
     let mut table = shared.table();
     // The script may have released it meanwhile.

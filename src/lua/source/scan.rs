@@ -13,7 +13,6 @@ pub enum Literal {
 /// How the value of a call is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// Nothing is known.
     Unknown,
     /// It is a condition, or also a condition.
     Condition,
@@ -44,7 +43,6 @@ pub struct SourceCall {
     pub name: (usize, usize),
     /// The line of the argument list, which Lua gives the call.
     pub line: usize,
-    /// How its value is used.
     pub used: Use,
     /// Whether one of the fields that are looked for is read from its value, or from a variable that it alone
     /// is assigned to.
@@ -58,7 +56,6 @@ pub enum Operand {
     Name(usize, usize),
     /// Any of these calls, by their places in [`SourceScan::calls`], may be its value.
     Calls(Vec<usize>),
-    /// Anything else.
     Other,
 }
 

@@ -4,7 +4,6 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     Name,
-    /// A reserved word.
     Keyword,
     Number,
     /// A string, quoted or in long brackets.

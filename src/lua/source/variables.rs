@@ -24,7 +24,6 @@ impl<'s> Variables<'s> {
         self.blocks.push(BTreeMap::new());
     }
 
-    /// The innermost block ends.
     pub(super) fn leave_block(&mut self) {
         self.blocks.pop();
     }

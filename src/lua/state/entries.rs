@@ -195,7 +195,6 @@ fn delete(call: &Call) -> Result<MultiValue, CallError> {
     call.answer(matches!(outcome, Outcome::Committed { changed, .. } if changed > 0))
 }
 
-/// `state.exists(key)`.
 fn exists(call: &Call) -> Result<MultiValue, CallError> {
     let found = call.context.store().get_prefix(&call.key()?, 0)?;
     call.answer(found.is_some())

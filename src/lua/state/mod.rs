@@ -23,7 +23,6 @@ use crate::lua::ScriptContext;
 use crate::lua::call::{Native, function, install as install_functions};
 use crate::lua::typed_read::Reading;
 
-/// The functions of the module.
 static GROUPS: [&[Native]; 9] = [
     &entries::FUNCTIONS,
     &listing::FUNCTIONS,

@@ -89,7 +89,6 @@ pub(super) fn stored_type(value: ValueRef<'_>) -> Option<Type> {
     }
 }
 
-/// The names of a table's columns.
 pub(super) fn names(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     query::rows(connection, "SELECT name FROM pragma_table_info(?1)", [table], |row| row.get(0))
 }

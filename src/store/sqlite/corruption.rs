@@ -19,7 +19,6 @@ use super::{busy_handler, path, result_code};
 /// What a look for damage found.
 #[derive(Debug)]
 pub(super) enum Evidence {
-    /// The content is malformed.
     Found,
     /// The system cannot read the file.
     Unreadable(io::Error),

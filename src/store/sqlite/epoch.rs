@@ -35,14 +35,12 @@ fn first_revision(after: i64, now: Millis) -> i64 {
     rounded.saturating_add(fastrand::i64(0..1000) * (GAP / 1000))
 }
 
-/// What an epoch begins with.
 pub(super) struct Beginning<'a> {
     pub epoch: i64,
     /// A revision that its first one is greater than, whatever the database itself says.
     pub above: Revision,
     /// The moment that its revisions are counted from.
     pub now: Millis,
-    /// When it begins.
     pub at: Millis,
     /// A sentence without its full stop.
     pub reason: &'a str,

@@ -196,7 +196,6 @@ impl Guard {
         }
     }
 
-    /// Looks at the files.
     pub(super) fn check(&self, connection: &Connection) -> Result<(), Reset> {
         self.check_against(Baseline::Take, connection)
     }

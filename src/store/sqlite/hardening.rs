@@ -21,10 +21,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::{columns, path, schema_sql, statement_trace};
 use crate::text::escape::escape;
 
-/// What a connection is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Reading only.
     Read,
     Write,
 }

@@ -249,7 +249,6 @@ impl Locks for SqliteStore {
 }
 
 impl SqliteStore {
-    /// The answer to a request for a lock that is held.
     fn refuse(&self, request: &LockRequest, held: Lock) -> Result<AcquireOutcome, StoreError> {
         if held.process.as_ref() == Some(&self.settings.process) && held.holder == request.holder {
             return Err(ErrorKind::Reentrant {

@@ -63,7 +63,6 @@ pub(super) fn adopt(
     }))
 }
 
-/// The version of the triggers of an adopted file.
 pub(super) fn triggers_version(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(meta::integer(connection, "triggers")?.unwrap_or(1))
 }

@@ -142,7 +142,6 @@ struct Connected {
 }
 
 impl Connected {
-    /// Without a file.
     fn none() -> Connected {
         Connected { connection: None, flavor: SchemaFlavor::Empty, writable: false, guard: None }
     }

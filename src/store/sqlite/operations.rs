@@ -27,7 +27,6 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     expiry_grain: 1,
 };
 
-/// What a write makes of a row.
 struct NewRow<'a> {
     stored: &'a [u8],
     stored_type: Option<Type>,

@@ -6,7 +6,6 @@ use crate::atomic_file::beside;
 use crate::store::{ErrorKind, StoreError};
 use crate::text::escape;
 
-/// An error about the database at `path`.
 pub(super) fn error_at(path: &Path, kind: ErrorKind) -> StoreError {
     let remedy = remedy(path, &kind);
     let error = kind.at(path);

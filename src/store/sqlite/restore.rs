@@ -59,12 +59,10 @@ pub enum Present {
 /// A backup that can be restored, and what it takes the place of.
 #[derive(Debug)]
 pub struct RestorePlan {
-    /// What is in the backup.
     pub contents: Contents,
     pub present: Present,
 }
 
-/// What a restore did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     /// Where the state before is kept, if there was one.

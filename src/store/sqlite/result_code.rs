@@ -2,12 +2,10 @@
 
 use rusqlite::ffi::*;
 
-/// What an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// Others held the database for too long.
     Busy,
-    /// There is no room left.
     Full,
     /// There may be no room left: the system does not tell why it did not make a file longer.
     MaybeFull,
@@ -15,11 +13,9 @@ pub(super) enum Meaning {
     Malformed,
     /// It is not an SQLite file.
     NotADatabase,
-    /// It cannot be written.
     ReadOnly(&'static str),
     /// A file could not be opened, for a reason that SQLite does not tell.
     CannotOpen,
-    /// The path leads to a folder.
     IsFolder,
     /// The system refuses.
     Permission,

@@ -43,7 +43,6 @@ pub(super) enum Defect {
     EmptyMeta,
     /// There is no schema among them.
     NoSchema,
-    /// The schema is not a number.
     SchemaType,
 }
 
@@ -85,7 +84,6 @@ impl SchemaFlavor {
         }
     }
 
-    /// The table of entries.
     pub(super) fn table(self) -> &'static str {
         match self {
             SchemaFlavor::Legacy => "state_data",
@@ -141,7 +139,6 @@ pub(super) fn detect_older(
     }
 }
 
-/// Whether there is a table of that name.
 pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     exists(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1", [name])
 }
@@ -274,7 +271,6 @@ fn check_tables(
     }
 }
 
-/// Whether a file is a `stacks.db`.
 fn is_stacks(connection: &Connection) -> rusqlite::Result<bool> {
     let count: i64 = connection.query_row(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND lower(name) IN ('stacks', 'stack_executions')",

@@ -17,7 +17,6 @@ pub(super) struct Anchor {
     last: Option<Last>,
 }
 
-/// A row of history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Last {
     pub revision: i64,
@@ -44,7 +43,6 @@ impl Anchor {
         self.last = Some(last);
     }
 
-    /// The newest revision that was seen.
     pub(super) fn revision(&self) -> Revision {
         Revision(self.last.as_ref().map_or(0, |last| last.revision))
     }
@@ -160,7 +158,6 @@ fn change_of(connection: &Connection, revision: i64) -> rusqlite::Result<Option<
     query::row(connection, sql, [revision], last).optional()
 }
 
-/// Why an epoch began.
 fn reason_of(connection: &Connection, epoch: i64) -> rusqlite::Result<String> {
     let sql = "SELECT reason FROM slothstate_epochs WHERE epoch = ?1";
     let reason = query::row(connection, sql, [epoch], |row| Ok(columns::text(row.get_ref(0)?))).optional()?;

@@ -6,7 +6,6 @@ use crate::time::Millis;
 /// What a change replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Replaced {
-    /// When it expired.
     pub expires_at: Option<Millis>,
     pub is_there: bool,
 }

@@ -32,7 +32,6 @@ pub enum InvalidFile {
     /// It is not a file that can be read to its end.
     #[error("{0}")]
     Input(#[from] InputError),
-    /// It is something else.
     #[error("this is no exported run; slothstate runs export RUN FILE makes one")]
     Other,
     /// A later slothstate made it.

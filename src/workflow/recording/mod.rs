@@ -41,11 +41,9 @@ use crate::workflow::{RunEvent, RunRequest};
 /// decides the types of reads. Since 4 the events of a run are a type of their own.
 pub const FORMAT: u32 = 4;
 
-/// What was run, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     pub format: u32,
-    /// The version of slothstate that made it.
     pub version: String,
     /// The workflow's file, as it was given.
     pub file: String,
@@ -111,7 +109,6 @@ impl Header {
         }
     }
 
-    /// When the run began.
     pub fn began_at(&self) -> Millis {
         Millis(self.began_at)
     }
@@ -175,7 +172,6 @@ pub struct Record {
     /// When it happened, in microseconds since the run began.
     pub at: u64,
     pub task: Option<String>,
-    /// The line of the script that called.
     pub place: Option<ScriptLine>,
     pub what: RecordKind,
     /// The newest revision, for the last record before a commit.
@@ -187,18 +183,13 @@ pub enum RecordKind {
     /// A call that reads or logs something.
     Call {
         function: String,
-        /// What it was given.
         arguments: Vec<RecordedValue>,
         answer: Answer,
         /// How long it took in microseconds.
         took: u64,
     },
     /// A call that may change something begins.
-    Begin {
-        function: String,
-        /// What it was given.
-        arguments: Vec<RecordedValue>,
-    },
+    Begin { function: String, arguments: Vec<RecordedValue> },
     /// The running call calls a function of the script.
     Callback { arguments: Vec<RecordedValue> },
     /// The innermost running call ends.
@@ -218,7 +209,6 @@ pub enum RecordKind {
     Note(String),
 }
 
-/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// These values.

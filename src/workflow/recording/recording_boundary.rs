@@ -113,13 +113,11 @@ impl RecordingBoundary {
         self.number.get()
     }
 
-    /// Whether there are buffered records.
     #[cfg(test)]
     pub(crate) fn keeps(&self) -> bool {
         self.store.pending_record_bytes() > 0
     }
 
-    /// Sets the name of the workflow.
     pub fn name(&self, workflow: &str) -> Result<(), StoreError> {
         let is_other = self.new.borrow().workflow != workflow;
         self.new.borrow_mut().workflow = workflow.to_string();

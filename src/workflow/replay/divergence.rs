@@ -142,7 +142,6 @@ pub struct Divergence {
 pub struct Difference {
     pub field: String,
     pub recorded: String,
-    /// The value in the replay.
     pub actual: String,
 }
 
@@ -164,7 +163,6 @@ impl Divergence {
         [recorded.unwrap_or("nothing more".into()), actual.unwrap_or("nothing of that".into())]
     }
 
-    /// The fields that differ.
     pub fn differences(&self) -> Vec<Difference> {
         let recorded = self.recorded.as_ref().and_then(ReplayedEvent::of_record);
         let (Some(recorded), Some(actual)) = (recorded, &self.actual) else { return Vec::new() };

@@ -50,7 +50,6 @@ pub struct ReplayOptions {
 pub enum Verdict {
     /// Everything was replayed; how the run ended, if it did.
     Same(Option<Summary>),
-    /// Something differs.
     Diverged(Box<Divergence>),
     /// Everything was replayed up to the end of an incomplete recording: its run was killed or is still
     /// running.
@@ -64,11 +63,9 @@ pub enum Verdict {
 
 #[derive(Debug)]
 pub struct Replay {
-    /// How it ended.
     pub verdict: Verdict,
     /// The number of the last replayed record.
     pub last: u64,
-    /// Whether the source differs from the recorded one.
     pub source_differs: bool,
 }
 
@@ -84,7 +81,6 @@ pub enum ReplayError {
     /// A value of the options is invalid.
     #[error("{0}")]
     Change(String),
-    /// The store of the replay failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -8,10 +8,8 @@ use crate::workflow::run_event::MASKED_OUTCOME;
 /// A call in a what-if run whose answer is not the recorded one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OtherAnswer {
-    /// The recorded call.
     pub record: Record,
     pub recorded: String,
-    /// The answer now.
     pub actual: String,
 }
 
@@ -29,11 +27,9 @@ pub(super) struct Observations {
     pub is_cut_off: bool,
 }
 
-/// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskEnd {
     pub task: String,
-    /// The outcome in one word.
     pub outcome: String,
     /// What it returned, or why it failed.
     pub message: Option<String>,

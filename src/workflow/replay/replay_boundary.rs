@@ -25,16 +25,13 @@ const SILENCE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Why a replay ended before the workflow did.
 #[derive(Debug)]
 pub(super) enum ReplayEnd {
-    /// Something differs.
     Diverged(Box<Divergence>),
     /// The recording is incomplete: its run was killed or is still running.
     RecordingEnded,
-    /// It reached the requested record.
     Reached,
     /// The script runs on without a recorded call.
     Silent,
     Stopped(Stop),
-    /// The recording cannot be read.
     Unreadable(RecordingError),
 }
 

@@ -21,7 +21,6 @@ pub struct VirtualHost {
     machine: Option<SystemHost>,
     /// Whether directories are created on the machine.
     is_live: bool,
-    /// The virtual directories.
     directories: RefCell<BTreeSet<PathBuf>>,
 }
 

@@ -24,7 +24,6 @@ use crate::workflow::{Reporter, RunEnv, RunRequest, Script, Summary, execute};
 pub struct WhatIfOptions {
     /// Entries that are changed before the run begins.
     pub values: Vec<KeyOverride>,
-    /// Another source.
     pub source: Option<Script>,
     /// Whether commands are really run, and variables really read, once the run has left the recording.
     pub live: bool,
@@ -39,7 +38,6 @@ pub enum BaseState {
     History(Revision),
     /// Only the values that the run itself read, since the state that it began with is not known.
     Reads(Missing),
-    /// The current state.
     Now,
 }
 

@@ -15,7 +15,6 @@ use crate::workflow::{Event, LuaRef, Task, TaskAction, Workflow};
 /// The last argument of a task's function, after the task and the parameters.
 pub(super) enum LastArgument<'a> {
     Outputs(Table),
-    /// Why it failed.
     Reason(&'a str),
 }
 
@@ -85,7 +84,6 @@ impl TaskRunner<'_> {
         })
     }
 
-    /// Runs the shell command of a task.
     pub(super) fn shell_command(&self, task: &Task, text: &str) -> Result<Success, Failure> {
         let Shell { ok, stdout, stderr, code } = self.shell(task, text)?;
         if !ok {
@@ -217,7 +215,6 @@ impl TaskRunner<'_> {
     }
 }
 
-/// The result of a shell command.
 struct Shell {
     ok: bool,
     stdout: Value,

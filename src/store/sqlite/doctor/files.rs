@@ -41,7 +41,6 @@ impl Facts {
         })
     }
 
-    /// The name of the file alone.
     fn name(&self) -> String {
         escape(self.path.file_name().unwrap_or_default().as_encoded_bytes())
     }

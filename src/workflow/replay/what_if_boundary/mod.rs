@@ -40,7 +40,6 @@ pub(super) struct WhatIfRules {
     pub format: u32,
     /// The recorded run, if there is one.
     pub events: Option<RecordedEvents>,
-    /// When the run began.
     pub began_at: Millis,
     /// The keys whose values were changed.
     pub changed: Vec<Key>,
@@ -49,7 +48,6 @@ pub(super) struct WhatIfRules {
     pub stubs: Vec<ExecStub>,
     /// The error for a command without a known result.
     pub refusal: &'static str,
-    /// The signal that stops the run.
     pub signal: Signal,
 }
 
@@ -70,7 +68,6 @@ pub(super) struct WhatIfBoundary {
     inside: Cell<bool>,
     /// The stop that happened in the last call.
     stop: Cell<Option<Stop>>,
-    /// The running calls of the state.
     calls: ActiveCalls,
     observations: RefCell<Observations>,
 }
@@ -105,7 +102,6 @@ impl WhatIfBoundary {
         }
     }
 
-    /// The observations, at the end of the run.
     pub(super) fn finish(&self) -> Observations {
         if self.is_on_path.get()
             && !self.is_over()
