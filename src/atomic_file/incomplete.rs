@@ -14,8 +14,8 @@ pub(super) const SUFFIX: usize = 6;
 /// What SQLite adds to the name of a database for the files that it keeps beside it.
 pub(super) const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// The incomplete files of this process; `None` once it is about to end.
-static INCOMPLETE: Mutex<Option<Vec<PathBuf>>> = Mutex::new(Some(Vec::new()));
+/// The incomplete files of this process.
+static INCOMPLETE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// The path of the file beside another one whose name has this suffix.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -31,41 +31,34 @@ pub(super) fn remove_sides(path: &Path) {
     }
 }
 
-fn incomplete() -> MutexGuard<'static, Option<Vec<PathBuf>>> {
+fn incomplete() -> MutexGuard<'static, Vec<PathBuf>> {
     INCOMPLETE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a file and notes that it is incomplete, unless the process is about to end. What removes all of them
-/// meanwhile waits, and removes this one too.
+/// Makes a file and notes that it is incomplete. What removes all of them meanwhile waits, and removes this one
+/// too.
 pub(super) fn note(make: impl FnOnce() -> io::Result<NamedTempFile>) -> io::Result<NamedTempFile> {
-    note_in(&mut incomplete(), make)
-}
-
-fn note_in(
-    names: &mut Option<Vec<PathBuf>>,
-    make: impl FnOnce() -> io::Result<NamedTempFile>,
-) -> io::Result<NamedTempFile> {
-    let names = names.as_mut().ok_or_else(|| io::Error::other("the program is ending"))?;
+    let mut names = incomplete();
     let file = make()?;
     names.push(file.path().to_path_buf());
     Ok(file)
 }
 
 pub(super) fn forget(name: &Path) {
-    incomplete().iter_mut().for_each(|names| names.retain(|path| path != name));
+    incomplete().retain(|path| path != name);
 }
 
-/// Removes every incomplete file of this process, which is about to end. No thread makes another one.
+/// Removes every incomplete file of this process, which is about to end. A thread that would make another one,
+/// or misses its own, waits for that end.
 pub fn remove_all() {
-    remove_all_in(&mut incomplete());
-}
-
-fn remove_all_in(names: &mut Option<Vec<PathBuf>>) {
-    for path in names.take().into_iter().flatten() {
+    let mut names = incomplete();
+    for path in names.drain(..) {
         remove_sides(&path);
         // A missing file was completed or removed.
         let _ = std::fs::remove_file(path);
     }
+    // Locked for good.
+    std::mem::forget(names);
 }
 
 /// Whether anybody has the file locked for writing it; `None` where that cannot be told. Who only
@@ -75,23 +68,5 @@ pub(super) fn is_locked(file: &File) -> Option<bool> {
         Ok(()) => Some(false),
         Err(TryLockError::WouldBlock) => Some(true),
         Err(TryLockError::Error(_)) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_that_is_about_to_end_makes_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut names = Some(Vec::new());
-        let make = || NamedTempFile::new_in(folder.path());
-        let path = note_in(&mut names, make).unwrap().into_temp_path();
-        assert!(path.exists());
-        remove_all_in(&mut names);
-        assert!(!path.exists());
-        assert!(note_in(&mut names, make).is_err());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
