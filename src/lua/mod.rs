@@ -106,9 +106,18 @@ pub enum ScriptError {
 impl std::fmt::Display for ScriptError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            ScriptError::Raised(text) if text == error::OUT_OF_MEMORY => {
+                f.write_str("it needs more memory than it may have (--memory MB)")
+            }
             ScriptError::Raised(text) => f.write_str(text),
             ScriptError::Stopped(stop) => stop.fmt(f),
         }
+    }
+}
+
+impl From<mlua::Error> for ScriptError {
+    fn from(error: mlua::Error) -> ScriptError {
+        ScriptError::Raised(error::message(&error))
     }
 }
 
@@ -210,15 +219,14 @@ impl Runtime {
     /// As [`Runtime::run`].
     pub fn run_module(&self, file: &Path, source: &[u8]) -> Result<(), ScriptError> {
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let lua_failed = |error: mlua::Error| ScriptError::Raised(error::message(&error));
         // Files with these names may be older than the built-in modules.
         let may_replace = matches!(stem.as_str(), "data" | "values");
-        if !may_replace && self.modules.contains_key(stem.as_str()).map_err(lua_failed)? {
+        if !may_replace && self.modules.contains_key(stem.as_str())? {
             return Err(ScriptError::Raised(format!("{}: there is a module {stem} already", file.display())));
         }
         let value = self.run(file, source)?;
         let value = if value.is_nil() { Value::Boolean(true) } else { value };
-        self.modules.raw_set(stem, value).map_err(lua_failed)
+        Ok(self.modules.raw_set(stem, value)?)
     }
 
     /// Calls a function of a script.

@@ -529,7 +529,7 @@ fn memory_is_limited_and_the_rest_goes_on() {
         "local t = {}; while true do t[#t + 1] = {} end",
         "local s = 'x'; while true do s = s .. s end",
     ] {
-        assert_eq!(bench.error(code), "not enough memory", "{code}");
+        assert_eq!(bench.error(code), "it needs more memory than it may have (--memory MB)", "{code}");
         bench.holds("collectgarbage(); state.set('k', {1, 2, 3})");
     }
     assert!(bench.error("local function f() return f() + 1 end f()").contains("stack overflow"));

@@ -106,11 +106,9 @@ pub fn load(
     let declarations = install().map_err(|error| InvalidWorkflow::Script(message(&error)))?;
     let failed = |file: &PathBuf| {
         let file = file.display().to_string();
-        move |failed: ScriptError| match failed {
-            ScriptError::Raised(text) if text == OUT_OF_MEMORY => InvalidWorkflow::Script(format!(
-                "{file}: it needs more memory than it may have (--memory MB)"
-            )),
-            ScriptError::Raised(text) => InvalidWorkflow::Script(text),
+        move |failed: ScriptError| match &failed {
+            ScriptError::Raised(text) if text != OUT_OF_MEMORY => InvalidWorkflow::Script(text.clone()),
+            ScriptError::Raised(_) => InvalidWorkflow::Script(format!("{file}: {failed}")),
             ScriptError::Stopped(stop) => {
                 InvalidWorkflow::Script(format!("{file}: {stop}, before any task was run"))
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mlua::Table;
 
 use self::calls::{LastArgument, Success, read_result};
-use crate::lua::error::{OUT_OF_MEMORY, message};
+use crate::lua::error::message;
 use crate::lua::workdir::CreatedDirectories;
 use crate::lua::{LostLock, Runtime, ScriptError, Stop};
 use crate::store::Actor;
@@ -116,39 +116,6 @@ impl FinishedTask {
             outputs: None,
             attempts: 0,
             duration: Duration::ZERO,
-        }
-    }
-}
-
-/// Why an attempt failed.
-enum Failure {
-    Refused(String),
-    Stopped(Stop),
-}
-
-impl From<ScriptError> for Failure {
-    fn from(failed: ScriptError) -> Failure {
-        match failed {
-            ScriptError::Stopped(stop) => Failure::Stopped(stop),
-            ScriptError::Raised(text) => Failure::Refused(text),
-        }
-    }
-}
-
-impl From<mlua::Error> for Failure {
-    fn from(error: mlua::Error) -> Failure {
-        Failure::Refused(message(&error))
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Failure::Refused(text) if text == OUT_OF_MEMORY => {
-                f.write_str("it needs more memory than it may have (--memory MB)")
-            }
-            Failure::Refused(text) => f.write_str(text),
-            Failure::Stopped(stop) => stop.fmt(f),
         }
     }
 }
@@ -275,7 +242,7 @@ impl TaskRunner<'_> {
     }
 
     /// One attempt: the hooks and the command, within the timeout.
-    fn attempt(&self, task: &Task, ended: &BTreeMap<&str, FinishedTask>) -> Result<Success, Failure> {
+    fn attempt(&self, task: &Task, ended: &BTreeMap<&str, FinishedTask>) -> Result<Success, ScriptError> {
         let context = &self.runtime.context;
         // A lock that a condition or a hook lost does not fail this attempt.
         if self.note_lost().is_some() {
@@ -295,7 +262,7 @@ impl TaskRunner<'_> {
         lost = lost.or(self.note_lost());
         match lost {
             // Even if the script caught the error: others may have done the same work.
-            Some(lost) if result.is_ok() => Err(Failure::Stopped(Stop::LockLost(lost))),
+            Some(lost) if result.is_ok() => Err(ScriptError::Stopped(Stop::LockLost(lost))),
             _ => result,
         }
     }
@@ -311,14 +278,14 @@ impl TaskRunner<'_> {
         first
     }
 
-    fn steps(&self, task: &Task, ended: &BTreeMap<&str, FinishedTask>) -> Result<Success, Failure> {
+    fn steps(&self, task: &Task, ended: &BTreeMap<&str, FinishedTask>) -> Result<Success, ScriptError> {
         if let Some(hook) = &task.pre_hook {
             self.report_hook(task, "pre_hook");
             let returned = self.call(task, hook, LastArgument::Outputs(self.outputs(task, ended)?))?;
             read_result(&self.runtime.lua, returned, "pre_hook")?;
         }
         let Some(command) = &task.command else {
-            return Err(Failure::Refused("there is no command".into()));
+            return Err(ScriptError::Raised("there is no command".into()));
         };
         let success = match command {
             TaskAction::Function(function) => {
@@ -365,10 +332,10 @@ impl TaskRunner<'_> {
     }
 }
 
-fn ended_by(failure: &Failure) -> TaskOutcome {
+fn ended_by(failure: &ScriptError) -> TaskOutcome {
     match failure {
-        Failure::Refused(_) | Failure::Stopped(Stop::LockLost(_)) => TaskOutcome::Failed,
-        Failure::Stopped(Stop::Timeout(_)) => TaskOutcome::TimedOut,
-        Failure::Stopped(Stop::Signal(_) | Stop::RunTimeout(_) | Stop::Replayed) => TaskOutcome::Stopped,
+        ScriptError::Raised(_) | ScriptError::Stopped(Stop::LockLost(_)) => TaskOutcome::Failed,
+        ScriptError::Stopped(Stop::Timeout(_)) => TaskOutcome::TimedOut,
+        ScriptError::Stopped(Stop::Signal(_) | Stop::RunTimeout(_) | Stop::Replayed) => TaskOutcome::Stopped,
     }
 }

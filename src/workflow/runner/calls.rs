@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use mlua::{Function, MultiValue, Table, Value};
 
-use super::{Failure, FinishedTask, TaskRunner};
+use super::{FinishedTask, TaskRunner};
+use crate::lua::ScriptError;
 use crate::lua::error::message;
 use crate::lua::exec::FIELDS;
 use crate::workflow::declare::parameters;
@@ -31,7 +32,7 @@ impl TaskRunner<'_> {
         task: &Task,
         function: &LuaRef,
         last: LastArgument<'_>,
-    ) -> Result<MultiValue, Failure> {
+    ) -> Result<MultiValue, ScriptError> {
         let lua = &self.runtime.lua;
         let function: Function = function.get(lua)?;
         let signature = self.signature(&function);
@@ -45,7 +46,7 @@ impl TaskRunner<'_> {
             LastArgument::Reason(text) if signature.objects > 0 => this_object::reason(lua, text)?,
             LastArgument::Reason(text) => Value::String(lua.create_string(text)?),
         });
-        Ok(self.runtime.call(&function, arguments)?)
+        self.runtime.call(&function, arguments)
     }
 
     fn signature(&self, function: &Function) -> Signature {
@@ -64,7 +65,7 @@ impl TaskRunner<'_> {
     }
 
     /// Runs a shell command: whether its exit code was 0, its output and the code.
-    fn shell(&self, task: &Task, text: &str) -> Result<Shell, Failure> {
+    fn shell(&self, task: &Task, text: &str) -> Result<Shell, ScriptError> {
         let lua = &self.runtime.lua;
         let options = match &task.workdir {
             Some(directory) => {
@@ -84,13 +85,16 @@ impl TaskRunner<'_> {
         })
     }
 
-    pub(super) fn shell_command(&self, task: &Task, text: &str) -> Result<Success, Failure> {
+    pub(super) fn shell_command(&self, task: &Task, text: &str) -> Result<Success, ScriptError> {
         let Shell { ok, stdout, stderr, code } = self.shell(task, text)?;
         if !ok {
             let stderr_text = stderr.to_string()?;
             let last = stderr_text.lines().rfind(|line| !line.trim().is_empty());
             let last = last.map_or_else(String::new, |line| format!(": {}", line.trim()));
-            return Err(Failure::Refused(format!("the command ended with code {}{last}", code.to_string()?)));
+            return Err(ScriptError::Raised(format!(
+                "the command ended with code {}{last}",
+                code.to_string()?
+            )));
         }
         let outputs = self.runtime.lua.create_table()?;
         for (name, value) in FIELDS.into_iter().zip([Value::Boolean(ok), stdout, stderr, code]) {
@@ -105,7 +109,7 @@ impl TaskRunner<'_> {
         task: &Task,
         (name, condition): (&'static str, Option<&TaskAction>),
         ended: &BTreeMap<&str, FinishedTask>,
-    ) -> Result<Option<bool>, Failure> {
+    ) -> Result<Option<bool>, ScriptError> {
         let Some(condition) = condition else { return Ok(None) };
         self.report_hook(task, name);
         let limits = &self.runtime.context.limits;
@@ -146,7 +150,7 @@ impl TaskRunner<'_> {
         last: &[Value],
     ) {
         self.reporter.report(&Event::HookStarted { task: String::new(), hook: name });
-        let call = || -> Result<MultiValue, Failure> {
+        let call = || -> Result<MultiValue, ScriptError> {
             let callback: Function = callback.get(&self.runtime.lua)?;
             let signature = self.signature(&callback);
             let mut arguments = MultiValue::new();
@@ -158,7 +162,7 @@ impl TaskRunner<'_> {
                 arguments.push_back(Value::Table(parameters(&self.runtime.lua, self.params)?));
             }
             arguments.extend(last.iter().cloned());
-            Ok(self.runtime.call(&callback, arguments)?)
+            self.runtime.call(&callback, arguments)
         };
         if let Err(failure) = call() {
             self.warn(&format!("{name}: {failure}"));
@@ -174,9 +178,9 @@ impl TaskRunner<'_> {
         }
         self.reporter.report(&Event::HookStarted { task: String::new(), hook: "on_complete" });
         let success = ended.values().all(|end| end.outcome.is_fine());
-        let outcome = self.results(ended).map_err(Failure::from).and_then(|results| {
+        let outcome = self.results(ended).map_err(ScriptError::from).and_then(|results| {
             let callback: Function = callback.get(&self.runtime.lua)?;
-            Ok(self.runtime.call(&callback, (success, results))?)
+            self.runtime.call(&callback, (success, results))
         });
         if let Err(failure) = outcome {
             self.warn(&format!("on_complete: {failure}"));
@@ -223,7 +227,7 @@ struct Shell {
 }
 
 /// Reads `ok, message[, outputs]`. No value is a success; nil with a message is a failure.
-pub(super) fn read_result(lua: &mlua::Lua, returned: MultiValue, what: &str) -> Result<Success, Failure> {
+pub(super) fn read_result(lua: &mlua::Lua, returned: MultiValue, what: &str) -> Result<Success, ScriptError> {
     let value = |index: usize| returned.get(index).cloned().unwrap_or(Value::Nil);
     let message = match value(1) {
         Value::Nil => None,
@@ -235,18 +239,18 @@ pub(super) fn read_result(lua: &mlua::Lua, returned: MultiValue, what: &str) -> 
         other => {
             let found = crate::lua::convert::kind(&other);
             let text = format!("the {what} returned a {found} first; it returns ok, message[, outputs]");
-            return Err(Failure::Refused(text));
+            return Err(ScriptError::Raised(text));
         }
     };
     if !ok {
-        return Err(Failure::Refused(message.unwrap_or_else(|| format!("the {what} returned false"))));
+        return Err(ScriptError::Raised(message.unwrap_or_else(|| format!("the {what} returned false"))));
     }
     let outputs = match value(2) {
         Value::Nil => lua.create_table()?,
         Value::Table(outputs) => outputs,
         other => {
             let found = crate::lua::convert::kind(&other);
-            return Err(Failure::Refused(format!("the outputs must be a table, and this is a {found}")));
+            return Err(ScriptError::Raised(format!("the outputs must be a table, and this is a {found}")));
         }
     };
     Ok(Success { message, outputs })
