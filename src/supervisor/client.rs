@@ -61,27 +61,23 @@ impl Supervised {
     /// [`StartError::Supervisor`] or [`StartError::Interrupted`].
     pub fn start(spec: CommandSpec, files: [OwnedFd; 3]) -> Result<Supervised, StartError> {
         let has_group = spec.group.is_none();
-        let begin = || -> Result<(Child, UnixStream), StartError> {
-            let (ours, theirs) = UnixStream::pair().map_err(StartError::Supervisor)?;
-            let mut command = program().map_err(StartError::Supervisor)?;
-            command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
-            // It leaves our group itself: suspended before that it goes on with us.
-            let mut supervisor = command.spawn().map_err(StartError::Supervisor)?;
-            let sent = hand_over(&ours, &files).and_then(|()| {
-                (&ours).write_all(&encode(&SupervisorRequest::Start(spec)))?;
-                ours.set_nonblocking(true)
-            });
-            match sent {
-                Ok(()) => Ok((supervisor, ours)),
-                Err(error) => {
-                    drop(ours);
-                    let signal = supervisor.wait().ok().and_then(|status| status.signal());
-                    Err(signal.map_or(StartError::Supervisor(error), StartError::Interrupted))
-                }
-            }
-        };
-        let (supervisor, socket) = begin()?;
-        let socket = Arc::new(socket);
+        let (ours, theirs) = UnixStream::pair().map_err(StartError::Supervisor)?;
+        let mut command = program().map_err(StartError::Supervisor)?;
+        command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
+        // It leaves our group itself: suspended before that it goes on with us.
+        let mut supervisor = command.spawn().map_err(StartError::Supervisor)?;
+        let sent = hand_over(&ours, &files).and_then(|()| {
+            (&ours).write_all(&encode(&SupervisorRequest::Start(spec)))?;
+            ours.set_nonblocking(true)
+        });
+        if let Err(error) = sent {
+            drop(ours);
+            let signal = supervisor.wait().ok().and_then(|status| status.signal());
+            return Err(signal.map_or(StartError::Supervisor(error), StartError::Interrupted));
+        }
+        // With it goes our copy of the other end, which closes with the supervisor.
+        drop(command);
+        let socket = Arc::new(ours);
         let control = Control { socket: Arc::clone(&socket), unsent: Arc::default() };
         let inbox = Inbox::default();
         Ok(Supervised { supervisor, control, socket, inbox, has_group, command: None, has_ended: false })

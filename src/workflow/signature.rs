@@ -38,16 +38,7 @@ impl Signature {
 /// The names of a function's parameters, from its bytecode; `None` if that is not Lua 5.1's.
 fn parameters(dump: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut reader = BytecodeReader::new(dump)?;
-    let count = reader.head()?;
-    // The code, the constants, the nested functions and the line numbers.
-    let code = reader.integer()?;
-    reader.skip(code.checked_mul(reader.instruction)?)?;
-    reader.constants()?;
-    for _ in 0..reader.integer()? {
-        reader.function()?;
-    }
-    let lines = reader.integer()?;
-    reader.skip(lines.checked_mul(reader.integer)?)?;
+    let count = reader.up_to_locals()?;
     // The first local variables are the parameters.
     let locals = reader.integer()?;
     if locals < count {
@@ -117,14 +108,22 @@ impl<'a> BytecodeReader<'a> {
         Some(bytes.split_last().map_or(bytes, |(_, text)| text))
     }
 
-    /// Reads the part before a function's code; returns the number of parameters.
-    fn head(&mut self) -> Option<usize> {
+    /// Reads the part of a function before its local variables; returns the number of parameters.
+    fn up_to_locals(&mut self) -> Option<usize> {
         self.text()?;
         self.skip(2 * self.integer)?;
         let _upvalues = self.byte()?;
         let parameters = self.byte()?;
         // The vararg flag and the number of registers.
         self.skip(2)?;
+        let code = self.integer()?;
+        self.skip(code.checked_mul(self.instruction)?)?;
+        self.constants()?;
+        for _ in 0..self.integer()? {
+            self.function()?;
+        }
+        let lines = self.integer()?;
+        self.skip(lines.checked_mul(self.integer)?)?;
         Some(parameters.into())
     }
 
@@ -143,15 +142,7 @@ impl<'a> BytecodeReader<'a> {
 
     /// Skips a nested function. Lua limits how deeply they are nested.
     fn function(&mut self) -> Option<()> {
-        self.head()?;
-        let code = self.integer()?;
-        self.skip(code.checked_mul(self.instruction)?)?;
-        self.constants()?;
-        for _ in 0..self.integer()? {
-            self.function()?;
-        }
-        let lines = self.integer()?;
-        self.skip(lines.checked_mul(self.integer)?)?;
+        self.up_to_locals()?;
         for _ in 0..self.integer()? {
             self.text()?;
             self.skip(2 * self.integer)?;

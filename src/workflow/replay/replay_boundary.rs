@@ -134,6 +134,11 @@ impl ReplayBoundary {
         self.end(ReplayEnd::Diverged(Box::new(Divergence { number, kind, task, recorded, actual })))
     }
 
+    /// Diverges at the next record.
+    fn diverge_at_next(&self, kind: DivergenceKind, actual: Option<ReplayedEvent>) -> mlua::Error {
+        self.peek().map_or_else(|ended| ended, |recorded| self.diverge(kind, recorded, actual)).into()
+    }
+
     /// Calls `look` with the next record to be replayed; `None` at the end.
     fn look<T>(&self, look: impl FnOnce(Option<&Record>) -> T) -> Result<T, ReplayHasEnded> {
         if self.end.borrow().is_some() {
@@ -182,18 +187,6 @@ impl ReplayBoundary {
         Ok(stop)
     }
 
-    /// Takes the next record if `is_it` matches it; otherwise diverges with `actual`.
-    fn expect(
-        &self,
-        is_it: impl FnOnce(&Record) -> bool,
-        actual: impl FnOnce() -> ReplayedEvent,
-    ) -> Result<Record, ReplayHasEnded> {
-        if self.look(|record| record.is_some_and(is_it))? {
-            return self.take();
-        }
-        Err(self.diverge_from_next(actual()))
-    }
-
     /// The divergence of `actual` from the next record.
     fn diverge_from_next(&self, actual: ReplayedEvent) -> ReplayHasEnded {
         let record = match self.peek() {
@@ -233,7 +226,7 @@ impl ReplayBoundary {
                 |record: &Record| matches!(record.what, RecordKind::Callback { .. } | RecordKind::End { .. });
             match self.look(|record| record.map(is_of_call))? {
                 Some(true) => {}
-                Some(false) => return Err(self.diverge(DivergenceKind::Missing, self.peek()?, None).into()),
+                Some(false) => return Err(self.diverge_at_next(DivergenceKind::Missing, None)),
                 None => return Err(self.end(ReplayEnd::RecordingEnded).into()),
             }
             match self.take()?.what {
@@ -251,15 +244,10 @@ impl ReplayBoundary {
                             _ => None,
                         };
                         match self.look(|record| record.and_then(did_raise))? {
-                            None => {
-                                return Err(self.diverge(DivergenceKind::Missing, self.peek()?, None).into());
-                            }
+                            None => return Err(self.diverge_at_next(DivergenceKind::Missing, None)),
                             Some(false) => {
                                 let raised = ReplayedEvent::of_end(call, Some(message(&error)));
-                                let recorded = self.peek()?;
-                                return Err(self
-                                    .diverge(DivergenceKind::DifferentEnd, recorded, Some(raised))
-                                    .into());
+                                return Err(self.diverge_at_next(DivergenceKind::DifferentEnd, Some(raised)));
                             }
                             Some(true) => {}
                         }
@@ -276,9 +264,7 @@ impl ReplayBoundary {
                         };
                         if self.look(|record| record.is_some_and(is_other_end))? {
                             let actual = ReplayedEvent::of_end(call, raised);
-                            return Err(self
-                                .diverge(DivergenceKind::DifferentEnd, self.peek()?, Some(actual))
-                                .into());
+                            return Err(self.diverge_at_next(DivergenceKind::DifferentEnd, Some(actual)));
                         }
                     }
                 }
@@ -378,7 +364,12 @@ impl RunBoundary for ReplayBoundary {
         let is_it = |record: &Record| {
             ReplayedEvent::of_record(record).is_some_and(|recorded| recorded.differs(&happening).is_none())
         };
-        let Ok(record) = self.expect(is_it, || happening.clone()) else { return Duration::ZERO };
+        let record = match self.look(|record| record.is_some_and(is_it)) {
+            Ok(true) => self.take(),
+            Ok(false) => Err(self.diverge_from_next(happening)),
+            Err(ended) => Err(ended),
+        };
+        let Ok(record) = record else { return Duration::ZERO };
         if event.ends_run() {
             self.is_finished.set(true);
         }

@@ -23,27 +23,34 @@ pub(super) fn differences(recorded: &Overlay, trial: &Overlay) -> Result<Vec<Ent
     let mut differences = Vec::new();
     for key in keys {
         // An entry that only one of the two wrote has its old value in the other.
-        let (recorded, trial) = (recorded.get(&key)?, trial.get(&key)?);
-        let together = expires_together(&recorded, &trial, true);
-        let [recorded, trial] = [recorded, trial].map(|entry| entry.map(|entry| entry.image()));
-        if !is_same_value(recorded.as_ref(), trial.as_ref()) || !together {
-            differences.push(EntryDifference { key, is_as_given: false, recorded, trial });
-        }
+        let both = [recorded.get(&key)?, trial.get(&key)?];
+        differences.extend(EntryDifference::between(key, both, true));
     }
     Ok(differences)
 }
 
-/// Whether two images are of the same value and type.
-pub(super) fn is_same_value(left: Option<&Image>, right: Option<&Image>) -> bool {
-    match (left, right) {
-        (Some(left), Some(right)) => left.stored == right.stored && left.stored_type == right.stored_type,
-        (left, right) => left.is_none() && right.is_none(),
+impl EntryDifference {
+    /// `None` if the entries have the same value, type and expiry; `from_write` as in [`expires_together`].
+    pub(super) fn between(
+        key: Key,
+        [recorded, trial]: [Option<Entry>; 2],
+        from_write: bool,
+    ) -> Option<EntryDifference> {
+        let has_same_value = match (&recorded, &trial) {
+            (Some(left), Some(right)) => left.stored == right.stored && left.stored_type == right.stored_type,
+            (left, right) => left.is_none() && right.is_none(),
+        };
+        if has_same_value && expires_together(&recorded, &trial, from_write) {
+            return None;
+        }
+        let [recorded, trial] = [recorded, trial].map(|entry| entry.map(|entry| entry.image()));
+        Some(EntryDifference { key, is_as_given: false, recorded, trial })
     }
 }
 
 /// Whether two entries expire at the same time, or, if `from_write`, equally long after they were written:
 /// the time of a write in a what-if run is random.
-pub(super) fn expires_together(left: &Option<Entry>, right: &Option<Entry>, from_write: bool) -> bool {
+fn expires_together(left: &Option<Entry>, right: &Option<Entry>, from_write: bool) -> bool {
     const TOLERANCE_MS: u64 = 1000;
     let (Some(left), Some(right)) = (left, right) else { return true };
     let (Some(one), Some(other)) = (left.expires_at, right.expires_at) else {

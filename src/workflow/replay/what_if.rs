@@ -7,16 +7,16 @@ use std::sync::Arc;
 use super::observations::{Observations, OtherAnswer, TaskEnd};
 use super::overrides::{ExecStub, KeyOverride, StateOverride};
 use super::recorded_reads::put_reads;
-use super::state_difference::{EntryDifference, differences, expires_together, is_same_value};
+use super::state_difference::{EntryDifference, differences};
 use super::virtual_host::VirtualHost;
 use super::what_if_boundary::{WhatIfBoundary, WhatIfRules};
 use super::{Divergence, ReplayError, recorded_request};
-use crate::lua::{HeldLocks, StopSignal, SystemHost};
+use crate::lua::{HeldLocks, Host, StopSignal, SystemHost};
 use crate::store::{
     Entry, ErrorKind, Expiry, Key, Moment, Operation, Options, Overlay, Revision, ScratchError, ScratchStore,
     Store, StoreError, Transaction, Type, TypedInput, When, all_locks, scratch,
 };
-use crate::time::{Clock, ManualClock, Millis, SystemClock};
+use crate::time::{Clock, ManualClock, SystemClock};
 use crate::workflow::recording::{RecordKind, Recording, RecordingError};
 use crate::workflow::{Reporter, RunEnv, RunRequest, Script, Summary, execute};
 
@@ -198,22 +198,14 @@ pub fn dry_run(
         refusal: "a dry run changes nothing, and nobody knows what a command does (--live runs it, --stub answers it)",
         signal: Arc::clone(&options.stop_signal.signal),
     };
-    let host = Rc::new(
-        VirtualHost::new(Arc::clone(&clock), offset_now(now), now.0.unsigned_abs())
-            .with(machine, options.live),
-    );
-    let env = WhatIfEnv { clock, host, scratch, holder: settings.actor.name.clone() };
+    let offset = machine.utc_offset(now);
+    let host = VirtualHost::new(Arc::clone(&clock), offset, now.0.unsigned_abs()).with(machine, options.live);
+    let env = WhatIfEnv { clock, host: Rc::new(host), scratch, holder: settings.actor.name.clone() };
     let WhatIfResult { observations, state, summary, .. } =
         run(request, overlay, &options.values, rules, env, reporter)?;
-    let mut changed = Vec::new();
-    for (key, both) in state.rewritten() {
-        let [recorded, trial] = [&both.old, &both.new].map(|entry| entry.as_ref().map(Entry::image));
-        if !is_same_value(recorded.as_ref(), trial.as_ref()) || !expires_together(&both.old, &both.new, false)
-        {
-            let [recorded, trial] = [both.old, both.new].map(|entry| entry.map(|entry| entry.image()));
-            changed.push(EntryDifference { key, is_as_given: false, recorded, trial });
-        }
-    }
+    let changed = state.rewritten().into_iter();
+    let changed =
+        changed.filter_map(|(key, both)| EntryDifference::between(key, [both.old, both.new], false));
     Ok(WhatIfOutcome {
         base_state: BaseState::Now,
         divergence: None,
@@ -223,14 +215,10 @@ pub fn dry_run(
         unrepeatable: None,
         recorded_tasks: Vec::new(),
         tasks: observations.tasks,
-        state: changed,
+        state: changed.collect(),
         commands: observations.commands,
         summary,
     })
-}
-
-fn offset_now(now: Millis) -> i32 {
-    crate::lua::Host::utc_offset(&SystemHost::new(BTreeMap::new()), now)
 }
 
 /// The environment of a what-if run.
