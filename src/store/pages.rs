@@ -73,13 +73,8 @@ pub fn expiring_pages(
 }
 
 pub fn change_pages(store: &dyn History, scan: HistoryScan) -> impl Iterator<Item = Page<Change>> {
-    let limit = scan.limit;
-    pages(
-        scan,
-        limit,
-        |scan| store.history(scan),
-        |scan, change: &Change| scan.to = Bound::Excluded(change.revision),
-    )
+    let (limit, read) = (scan.limit, |scan: &HistoryScan| store.history(scan));
+    pages(scan, limit, read, |scan, change: &Change| scan.to = Bound::Excluded(change.revision))
 }
 
 /// Pages of the changes after `since`, oldest first, with no more than `value_limit` bytes of each value.
@@ -106,23 +101,14 @@ pub fn change_pages_since(
 /// Every lock in the order of their names.
 pub fn all_locks(store: &dyn Locks) -> Result<Vec<Lock>, StoreError> {
     let read = |after: &Option<String>| store.locks(after.as_deref(), PAGE);
-    let mut locks: Vec<Lock> = Vec::new();
-    for page in pages(None, PAGE, read, |after, lock: &Lock| *after = Some(lock.name.clone())) {
-        locks.extend(page?);
-    }
-    Ok(locks)
+    let pages = pages(None, PAGE, read, |after, lock: &Lock| *after = Some(lock.name.clone()));
+    Ok(pages.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
 /// Pages of runs, newest first, before the one of that number.
 pub fn run_pages(store: &dyn Runs, before: Option<i64>, limit: usize) -> impl Iterator<Item = Page<Run>> {
-    pages(
-        before,
-        limit,
-        move |before| store.runs(*before, limit),
-        |before, run: &Run| {
-            *before = Some(run.number);
-        },
-    )
+    let read = move |before: &Option<i64>| store.runs(*before, limit);
+    pages(before, limit, read, |before, run: &Run| *before = Some(run.number))
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ impl Import<'_> {
         self.start = self.target.revision()?;
         // All of the source is read before anything is written: one that is damaged changes nothing.
         self.compare()?;
-        self.compare_locks()?;
+        self.locks(false)?;
         let conflicts = &self.summary.conflicts;
         if conflicts.count > 0 {
             let wrong = format!(
@@ -115,7 +115,7 @@ impl Import<'_> {
             ..ImportSummary::default()
         };
         self.write()?;
-        self.write_locks()?;
+        self.locks(true)?;
         if self.summary.changed_meanwhile.count > 0 {
             let changed = &self.summary.changed_meanwhile;
             let wrong = format!(
@@ -166,37 +166,27 @@ impl Import<'_> {
         plan.write(&batches.take(), summary)
     }
 
-    fn write_locks(&mut self) -> Result<(), CliError> {
+    /// Counts the locks by what comes of them, and imports them if `write`.
+    fn locks(&mut self, write: bool) -> Result<(), CliError> {
         let now = self.target.clock().now();
+        let held = all_locks(&*self.target)?.into_iter().filter(|lock| !lock.is_expired(now));
+        let held: HashMap<String, Lock> = held.map(|lock| (lock.name.clone(), lock)).collect();
         for lock in self.source.locks()? {
             if lock.expires_at.is_none_or(|end| end <= now) {
                 self.summary.locks_expired += 1;
                 continue;
             }
-            match self.target.import_lock(&lock)? {
+            let outcome = match (write, held.get(&lock.name)) {
+                (true, _) => self.target.import_lock(&lock)?,
+                (false, Some(held)) => AcquireOutcome::Held(held.clone()),
+                (false, None) => AcquireOutcome::Acquired(lock.clone()),
+            };
+            match outcome {
                 AcquireOutcome::Acquired(_) => self.summary.locks_imported += 1,
                 AcquireOutcome::Held(held) if is_same_lock(&held, &lock) => self.summary.locks_equal += 1,
                 AcquireOutcome::Held(_) | AcquireOutcome::Queued => {
                     self.summary.locks_held.add(escape(lock.name.as_bytes()));
                 }
-            }
-        }
-        Ok(())
-    }
-
-    fn compare_locks(&mut self) -> Result<(), CliError> {
-        let now = self.target.clock().now();
-        let held: HashMap<String, Lock> = all_locks(&*self.target)?
-            .into_iter()
-            .filter(|lock| !lock.is_expired(now))
-            .map(|lock| (lock.name.clone(), lock))
-            .collect();
-        for lock in self.source.locks()? {
-            match held.get(&lock.name) {
-                _ if lock.expires_at.is_none_or(|end| end <= now) => self.summary.locks_expired += 1,
-                None => self.summary.locks_imported += 1,
-                Some(held) if is_same_lock(held, &lock) => self.summary.locks_equal += 1,
-                Some(_) => self.summary.locks_held.add(escape(lock.name.as_bytes())),
             }
         }
         Ok(())

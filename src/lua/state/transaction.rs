@@ -10,9 +10,7 @@ use crate::lua::call::{Call, Native};
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
 use crate::lua::state::entries::explain_refused_lock;
-use crate::store::{
-    Condition, Entry, ErrorKind, Key, Outcome, Overlay, Revision, Store, StoreError, Transaction,
-};
+use crate::store::{Condition, ErrorKind, Key, Outcome, Overlay, Revision, Store, StoreError, Transaction};
 
 pub(super) static FUNCTIONS: [Native; 1] = [Native::new(
     HostFunction::writes("state.transaction").about(CallTarget::Transaction).returns(CallbackKind::Protected),
@@ -105,15 +103,10 @@ fn settle(base: &dyn Store, transaction: Transaction, began: Revision) -> Result
         Outcome::Committed { .. } => Ok(Attempt::Done),
         Outcome::Refused { condition, found, .. } => match &transaction.conditions[condition] {
             Condition::HoldsLock(name, token) => Err(explain_refused_lock(base, name, *token)?),
-            condition => Ok(Attempt::Conflict(changed_key(condition, found.as_deref()))),
+            condition => {
+                let key = condition.key().cloned();
+                Ok(Attempt::Conflict(key.or_else(|| found.map(|entry| entry.key.clone()))))
+            }
         },
-    }
-}
-
-fn changed_key(condition: &Condition, found: Option<&Entry>) -> Option<Key> {
-    match condition {
-        Condition::Absent(key) => Some(key.clone()),
-        Condition::Unchanged(entry) => Some(entry.key.clone()),
-        _ => found.map(|entry| entry.key.clone()),
     }
 }
