@@ -1,8 +1,8 @@
 //! The SQLite engine: one file in WAL mode, shared with Sloth Runner and any other program.
 //!
 //! It imports the files of `store` above it; of those, `open` opens its databases. Each trait of the
-//! contract is implemented beside its SQL: `state`, `locks`, `history`, `runs`; `write` has the transaction
-//! that every write goes through.
+//! contract is implemented beside its SQL: `store`, `state`, `locks`, `history`, `runs`; `write` has the
+//! transaction that every write goes through.
 
 mod backup;
 mod busy_handler;
@@ -47,6 +47,7 @@ mod sloth_runner_stacks;
 mod state;
 mod statement_trace;
 mod stats;
+mod store;
 mod stored_time;
 #[cfg(test)]
 mod tests;
@@ -57,9 +58,7 @@ mod wal_pairing;
 mod write;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
@@ -71,17 +70,14 @@ use self::remedies::{error_at, opened_read_only};
 pub use self::restore::{Contents, Present, RestorePlan, Restored, plan_restore, restore};
 use self::schema_version::{Detect, SchemaFlavor};
 use self::timeline::Anchor;
-use crate::store::identity::{EpochStart, Identity, Reset};
-use crate::store::kind_inference::Kinds;
-use crate::store::sloth_runner_stacks::{StackLock, Stacks};
+#[cfg(test)]
+use crate::store::Capabilities;
+use crate::store::identity::Reset;
 use crate::store::time_travel::RevisionIndex;
-use crate::store::{
-    Actor, Capabilities, Compacted, CompactionPlan, Entry, ErrorKind, KeyRange, Location, Maintained,
-    Options, Recorded, Revision, Seen, State, Stats, Store, StoreError, Token,
-};
-use crate::time::{Clock, Millis};
+use crate::store::{Actor, Entry, ErrorKind, Location, Options, Recorded, Revision, StoreError, Token};
+use crate::time::Millis;
 
-/// What a store saw of its database last: see [`Seen`].
+/// What a store saw of its database last: see [`Seen`](crate::store::Seen).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct LastState {
     anchor: Option<Anchor>,
@@ -505,153 +501,5 @@ impl SqliteStore {
 
     fn process_json(&self) -> String {
         serde_json::to_string(&self.settings.process).unwrap_or_default()
-    }
-}
-
-impl Store for SqliteStore {
-    fn capabilities(&self) -> Capabilities {
-        #[cfg(test)]
-        if let Some(limits) = self.limits.get() {
-            return limits;
-        }
-        operations::CAPABILITIES
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &*self.settings.clock
-    }
-
-    fn kinds(&self) -> &Kinds {
-        &self.settings.kinds
-    }
-
-    fn check_writable(&self) -> Result<(), StoreError> {
-        self.check_writable_now()
-    }
-
-    fn set_actor(&self, actor: Actor) {
-        self.actor.replace(actor);
-    }
-
-    fn set_fence(&self, held: Vec<(String, Token)>) {
-        self.fence.replace(held);
-    }
-
-    fn stacks(&self) -> Result<Stacks, StoreError> {
-        match sloth_runner_stacks::beside(self.path()) {
-            Some(path) => sloth_runner_stacks::read(&path, self.settings.busy_limit),
-            None => Ok(Stacks::default()),
-        }
-    }
-
-    fn clear_stack_lock(&self, lock: &StackLock) -> Result<bool, StoreError> {
-        if self.settings.read_only {
-            return Err(opened_read_only(self.path()));
-        }
-        match sloth_runner_stacks::beside(self.path()) {
-            Some(path) => sloth_runner_stacks::clear(&path, self.settings.busy_limit, lock),
-            None => Ok(false),
-        }
-    }
-
-    fn identity(&self) -> Result<Identity, StoreError> {
-        self.read(Identity::default(), timeline::identity)
-    }
-
-    fn epochs(&self) -> Result<Vec<EpochStart>, StoreError> {
-        self.read(Vec::new(), timeline::epochs)
-    }
-
-    fn poll_changes(&self) -> Result<bool, StoreError> {
-        if self.link.borrow().connection.is_none() {
-            self.look_again()?;
-        }
-        let link = self.link.borrow();
-        if let Some((guard, connection)) = link.guarded() {
-            guard.follow(connection).map_err(|why| self.reset(why))?;
-        }
-        if let Some(Some(file_watcher)) = self.file_watcher.get() {
-            file_watcher.rest();
-        }
-        let Some(connection) = &link.connection else { return Ok(false) };
-        busy_handler::begin_wait(self.settings.busy_limit);
-        let version = query::row(connection, "PRAGMA data_version", [], |row| row.get(0));
-        let version: i64 = version.map_err(|error| self.explain(&error))?;
-        Ok(self.data_version.replace(Some(version)) != Some(version))
-    }
-
-    fn change_fd(&self) -> Option<BorrowedFd<'_>> {
-        // What is read as it stands does not change; what is not there cannot be listened to.
-        self.link.borrow().connection.as_ref()?;
-        let file_watcher = self.file_watcher.get_or_init(|| file_watcher::WalWatcher::new(self.path()));
-        file_watcher.as_ref().map(file_watcher::WalWatcher::descriptor)
-    }
-
-    fn will_adopt(&self) -> Result<bool, StoreError> {
-        self.look_again()?;
-        Ok(self.link.borrow().flavor == SchemaFlavor::Foreign)
-    }
-
-    fn stats(&self) -> Result<Stats, StoreError> {
-        let now = self.now();
-        let mut stats = Stats {
-            entries: self.count(&KeyRange::all())?,
-            expiring: 0,
-            locks: 0,
-            history: 0,
-            revision: self.revision()?,
-            bytes: 0,
-            free_bytes: 0,
-            log_bytes: side_files::log_bytes(self.path()),
-            engine: "sqlite",
-            location: self.path().display().to_string(),
-        };
-        let figures = self.read([0; 3], |connection, flavor| stats::figures(connection, flavor, now))?;
-        [stats.expiring, stats.locks, stats.history] = figures;
-        let space = self.read(stats::Space::default(), |connection, _| stats::space(connection))?;
-        (stats.bytes, stats.free_bytes) = (space.bytes, space.free);
-        Ok(stats)
-    }
-
-    fn take_notices(&self) -> Vec<String> {
-        self.notices.take()
-    }
-
-    fn location(&self) -> &Location {
-        &self.location
-    }
-
-    fn seen(&self) -> Option<Seen> {
-        let before = LastState::of(&self.settings).cloned().unwrap_or_default();
-        let link = self.link.borrow();
-        let leftover = link.guard.as_ref().and_then(Guard::leftover).map(Box::new).or(before.leftover);
-        let anchor = self.anchor.borrow().clone().or(before.anchor);
-        (anchor.is_some() || leftover.is_some()).then(|| Seen(Arc::new(LastState { anchor, leftover })))
-    }
-
-    fn keep_leftover(&self) -> Option<PathBuf> {
-        let seen = self.seen()?;
-        let leftover = seen.0.downcast_ref::<LastState>()?.leftover.as_ref()?;
-        wal_pairing::separate(self.path(), leftover, &self.settings)
-    }
-
-    fn adopt(&self) -> Result<(), StoreError> {
-        self.make_writable()
-    }
-
-    fn maintain(&self) -> Result<Maintained, StoreError> {
-        self.maintain_now()
-    }
-
-    fn back_up(&self, target: &Path) -> Result<u64, StoreError> {
-        backup::copy(self.path(), target, self.settings.busy_limit, !self.settings.read_only)
-    }
-
-    fn plan_compaction(&self) -> Result<CompactionPlan, StoreError> {
-        compact::plan(self)
-    }
-
-    fn compact(&self) -> Result<Compacted, StoreError> {
-        compact::compact(self)
     }
 }

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::*;
-use crate::time::{ManualClock, SystemClock};
+use crate::time::{Clock, ManualClock, SystemClock};
 
 /// The present moment: the external triggers go by the machine's clock.
 fn start() -> Millis {
