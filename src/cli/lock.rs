@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use self::signal_forwarding::SignalForwarder;
 use self::terminal::Terminal;
-use super::lock_guard::{LOCK, LOCK_DATABASE, SurroundingLock, TOKEN, full_name};
+use super::lock_guard::{LOCK, LOCK_DATABASE, SurroundingLock, TOKEN, absolute_name};
 use super::{CliError, Database, output};
 use crate::lua::{HeldLocks, LostLock, StoreFactory};
 use crate::store::{
@@ -77,7 +77,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
     let store: Rc<dyn Store> = Rc::from(database.open_or_create()?);
     store.check_writable()?;
     let location = database.location()?;
-    let path = location.as_file().map(full_name).unwrap_or_default();
+    let name = absolute_name(&location);
     refuse_twice(&*store, database, arguments)?;
     let settings = database.settings();
     let opening = settings.clone();
@@ -93,7 +93,7 @@ pub fn lock(database: &Database, arguments: &LockArguments) -> Result<(), CliErr
         output::print_notice(output::visible(notice.as_bytes()));
     }
 
-    let spec = spec(&arguments.command, &lock, path.as_os_str(), &locks);
+    let spec = spec(&arguments.command, &lock, &name, &locks);
     let ended = supervise(spec, &locks, &signals);
     if matches!(ended, Err(StartError::Killed)) {
         // Something of the command may still run: the lease has to run out.
@@ -126,9 +126,7 @@ fn refuse_twice(store: &dyn Store, database: &Database, arguments: &LockArgument
     let Some(surrounding_lock) = SurroundingLock::of_environment(|name| std::env::var_os(name))? else {
         return Ok(());
     };
-    if surrounding_lock.lock != arguments.name
-        || !database.location()?.as_file().is_some_and(|file| surrounding_lock.is_held_in(file))
-    {
+    if surrounding_lock.lock != arguments.name || !surrounding_lock.is_held_in(&database.location()?) {
         return Ok(());
     }
     match store.lock(&arguments.name)? {

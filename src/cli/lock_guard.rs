@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{CliError, Database, output};
-use crate::store::{Revision, Store, Token};
+use crate::store::{Location, Revision, Store, Token};
 use crate::text::escape::escape;
 
 /// The lock that `slothstate lock` holds around a command.
@@ -41,12 +41,12 @@ impl Fence {
             return Ok(());
         };
         let location = database.location()?;
-        match location.as_file().is_some_and(|file| surrounding_lock.is_held_in(file)) {
+        match surrounding_lock.is_held_in(&location) {
             true => store.set_fence(vec![(surrounding_lock.lock, surrounding_lock.token)]),
             false => output::print_notice(format_args!(
                 "lock {} is held in {}, so it does not guard what is written to {}",
                 escape(surrounding_lock.lock.as_bytes()),
-                surrounding_lock.database.unwrap_or_default().display(),
+                surrounding_lock.database.map_or_else(String::new, |database| database.to_string()),
                 location
             )),
         }
@@ -60,7 +60,7 @@ pub struct SurroundingLock {
     pub lock: String,
     pub token: Token,
     /// The database of the lock; `None` (not in the environment) matches any.
-    pub database: Option<PathBuf>,
+    pub database: Option<Location>,
 }
 
 impl SurroundingLock {
@@ -80,22 +80,40 @@ impl SurroundingLock {
                 let wrong =
                     || CliError::Usage(format!("${TOKEN} is not a number: {}", escape(token.as_bytes())));
                 let token = Token(Revision(token.parse().map_err(|_| wrong())?));
-                let database = variable(LOCK_DATABASE).filter(|path| !path.is_empty()).map(PathBuf::from);
+                let database = variable(LOCK_DATABASE).filter(|database| !database.is_empty());
+                let unknown = |error| CliError::Usage(format!("${LOCK_DATABASE}: {error}"));
+                let database = database.map(|text| Location::parse(&text)).transpose().map_err(unknown)?;
                 Ok(Some(SurroundingLock { lock, token, database }))
             }
         }
     }
 
-    /// Whether it is a lock of the database at `path`, under any name of that file.
-    pub fn is_held_in(&self, path: &Path) -> bool {
-        let Some(database) = &self.database else { return true };
-        let file = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
-        full_name(database) == full_name(path) || file(path).is_some_and(|this| file(database) == Some(this))
+    /// Whether it is a lock of the database at `location`, under any name of it.
+    pub fn is_held_in(&self, location: &Location) -> bool {
+        match &self.database {
+            None => true,
+            Some(database) => match (database, location) {
+                (Location::File(database), Location::File(path)) => is_same_file(database, path),
+                _ => database.identity() == location.identity(),
+            },
+        }
     }
 }
 
-/// The absolute path of a file.
-pub fn full_name(path: &Path) -> PathBuf {
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    full_name(one) == full_name(other) || file(one).is_some_and(|this| file(other) == Some(this))
+}
+
+/// The name of a database that is the same in every folder, without a password.
+pub fn absolute_name(location: &Location) -> OsString {
+    match location {
+        Location::File(path) => full_name(path).into(),
+        Location::Etcd(_) => location.as_arg().into(),
+    }
+}
+
+fn full_name(path: &Path) -> PathBuf {
     let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     path.canonicalize().unwrap_or_else(|_| absolute())
 }
@@ -116,7 +134,7 @@ mod tests {
         assert_eq!(surrounding_lock(&[(LOCK_DATABASE, "/x")]), Ok(None));
         let found = surrounding_lock(&[(LOCK, "a b"), (TOKEN, "7"), (LOCK_DATABASE, "/x")]).unwrap().unwrap();
         assert_eq!((found.lock.as_str(), found.token), ("a b", Token(Revision(7))));
-        assert_eq!(found.database, Some("/x".into()));
+        assert_eq!(found.database, Some(Location::File("/x".into())));
         for (variables, expected) in [
             (&[(LOCK, "a")][..], "$SLOTHSTATE_TOKEN is not"),
             (&[(TOKEN, "7")], "$SLOTHSTATE_LOCK is not"),
@@ -137,20 +155,21 @@ mod tests {
         std::fs::write(&other, "").unwrap();
         std::os::unix::fs::symlink(&database, &link).unwrap();
         std::fs::hard_link(&database, &hard).unwrap();
+        let at = |path: &Path| Location::File(path.into());
         let held_in = |path: &Path| SurroundingLock {
             lock: "l".into(),
             token: Token(Revision(1)),
-            database: Some(full_name(path)),
+            database: Some(Location::File(full_name(path))),
         };
         let dotted = folder.path().join(".").join("state.db");
         for name in [&database, &link, &hard, &dotted] {
-            assert!(held_in(&database).is_held_in(name), "{}", name.display());
-            assert!(held_in(name).is_held_in(&database), "{}", name.display());
+            assert!(held_in(&database).is_held_in(&at(name)), "{}", name.display());
+            assert!(held_in(name).is_held_in(&at(&database)), "{}", name.display());
         }
         for name in [&other, &none] {
-            assert!(!held_in(&database).is_held_in(name), "{}", name.display());
+            assert!(!held_in(&database).is_held_in(&at(name)), "{}", name.display());
         }
-        assert!(held_in(&none).is_held_in(&none));
-        assert!(SurroundingLock { database: None, ..held_in(&database) }.is_held_in(&other));
+        assert!(held_in(&none).is_held_in(&at(&none)));
+        assert!(SurroundingLock { database: None, ..held_in(&database) }.is_held_in(&at(&other)));
     }
 }
