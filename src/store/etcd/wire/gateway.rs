@@ -32,6 +32,7 @@ const LARGEST_ANSWER: u64 = 1 << 30;
 mod code {
     pub const UNKNOWN: i64 = 2;
     pub const DEADLINE_EXCEEDED: i64 = 4;
+    pub const NOT_FOUND: i64 = 5;
     pub const RESOURCE_EXHAUSTED: i64 = 8;
     pub const UNAVAILABLE: i64 = 14;
     pub const UNAUTHENTICATED: i64 = 16;
@@ -162,6 +163,12 @@ impl Gateway {
                         // The node is well, and has too much to do.
                         code::RESOURCE_EXHAUSTED if message.contains("too many requests") => {
                             reasons[place % self.nodes.len()] = Some(message);
+                        }
+                        // An earlier attempt may have been carried out, whatever this one is refused for.
+                        code if may_have_arrived && code != code::NOT_FOUND => {
+                            reasons[place % self.nodes.len()] = Some(message);
+                            let (waited, reasons) = (start.elapsed(), self.in_words(&reasons));
+                            return Err(WireError::Unreachable { waited, reasons, may_have_arrived });
                         }
                         code => return Err(WireError::Refused { code, message }),
                     }
