@@ -23,6 +23,7 @@ mod replay;
 mod restore;
 mod runs;
 mod secrets;
+mod several_machines;
 mod several_processes;
 mod sloth_runner_file;
 mod stacks;

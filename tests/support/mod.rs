@@ -1,5 +1,6 @@
 //! What the tests of the real program share.
 
+pub mod etcd_cluster;
 #[path = "../../src/store/testing/etcd_node.rs"]
 pub mod etcd_node;
 pub mod files;

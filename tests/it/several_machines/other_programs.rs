@@ -1,0 +1,134 @@
+//! Keys that other programs write, prefixes of others beside ours, and the compaction of etcd's own past.
+
+use serde_json::Value as Json;
+
+use super::Watching;
+use crate::support::etcd_cluster::{Cluster, Network};
+use crate::support::files::{answer, objects};
+
+const PREFIX: &str = "/prod";
+
+fn done(cluster: &Cluster, prefix: &str, arguments: &[&str]) -> String {
+    answer(cluster.command(0, prefix, arguments)).done()
+}
+
+fn etcdctl(cluster: &Cluster, arguments: &[&str]) -> String {
+    let output = cluster.etcdctl(0, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_another_program_writes_is_read_and_enters_history_with_the_next_write() {
+    let Some(cluster) = Cluster::start("another program", 1, Network::Loopback, &[]) else { return };
+    etcdctl(&cluster, &["put", "/prod/feature:x", "true"]);
+    assert_eq!(done(&cluster, PREFIX, &["get", "feature:x"]), "true\n");
+    // To look at it is to write nothing.
+    assert_eq!(etcdctl(&cluster, &["get", "--prefix", "", "--keys-only"]).trim(), "/prod/feature:x");
+    done(&cluster, PREFIX, &["set", "feature:x", "false"]);
+    assert_eq!(etcdctl(&cluster, &["get", "/prod/feature:x", "--print-value-only"]), "false\n");
+    etcdctl(&cluster, &["put", "/prod/feature:x", "maybe"]);
+    done(&cluster, PREFIX, &["set", "feature:x", "true"]);
+    let history = objects(&done(&cluster, PREFIX, &["history", "feature:x", "--json"]));
+    let values: Vec<(&Json, &Json, &Json)> =
+        history.iter().rev().map(|change| (&change["actor"], &change["old"], &change["new"])).collect();
+    let words: Vec<(bool, Option<&str>, Option<&str>)> = values
+        .iter()
+        .map(|(actor, old, new)| (actor.as_str() == Some("external"), old.as_str(), new.as_str()))
+        .collect();
+    assert_eq!(
+        words,
+        [
+            (true, None, Some("true")),
+            (false, Some("true"), Some("false")),
+            (true, Some("false"), Some("maybe")),
+            (false, Some("maybe"), Some("true")),
+        ]
+    );
+}
+
+#[test]
+fn a_watcher_tells_what_another_program_wrote_before_what_came_next() {
+    let Some(cluster) = Cluster::start("a watcher", 1, Network::Loopback, &[]) else { return };
+    done(&cluster, PREFIX, &["incr", "counter"]);
+    let mut watching = Watching::start(&cluster, 0, PREFIX);
+    watching.revisions(1);
+    etcdctl(&cluster, &["put", "/prod/counter", "40"]);
+    done(&cluster, PREFIX, &["incr", "counter"]);
+    etcdctl(&cluster, &["del", "/prod/counter"]);
+    done(&cluster, PREFIX, &["incr", "counter"]);
+    let history = objects(&done(&cluster, PREFIX, &["history", "counter", "--json"]));
+    let revisions: Vec<i64> =
+        history.iter().rev().map(|change| change["revision"].as_i64().unwrap()).collect();
+    assert_eq!(watching.revisions(revisions.len()), revisions);
+    // The chain of old and new values has no hole.
+    for pair in history.windows(2) {
+        assert_eq!(pair[0]["old"], pair[1]["new"], "{history:?}");
+    }
+}
+
+#[test]
+fn prefixes_do_not_see_each_other() {
+    let Some(cluster) = Cluster::start("prefixes", 1, Network::Loopback, &[]) else { return };
+    let prefixes = ["/prod", "/prod.test", "/prod2", "/pro", "/prod.s.x"];
+    for prefix in prefixes {
+        done(&cluster, prefix, &["set", "k", prefix]);
+        done(&cluster, prefix, &["incr", "n"]);
+    }
+    for prefix in prefixes {
+        assert_eq!(done(&cluster, prefix, &["keys"]), "k\nn\n", "{prefix}");
+        assert_eq!(done(&cluster, prefix, &["get", "k"]), format!("{prefix}\n"));
+        assert_eq!(done(&cluster, prefix, &["history", "--json"]).lines().count(), 2, "{prefix}");
+        assert_eq!(done(&cluster, prefix, &["locks", "--json"]), "", "{prefix}");
+    }
+    done(&cluster, "/prod", &["del", "k", "n"]);
+    assert_eq!(done(&cluster, "/prod", &["keys"]), "");
+    for prefix in &prefixes[1..] {
+        assert_eq!(done(&cluster, prefix, &["keys"]), "k\nn\n", "{prefix}");
+    }
+}
+
+#[test]
+fn a_watcher_that_slept_through_a_compaction_misses_nothing() {
+    let Some(cluster) = Cluster::start("compaction", 1, Network::Loopback, &[]) else { return };
+    let increments = if crate::support::files::thorough() { 2000 } else { 200 };
+    done(&cluster, PREFIX, &["incr", "counter"]);
+    let mut watching = Watching::start(&cluster, 0, PREFIX);
+    watching.revisions(1);
+    watching.signal(nix::sys::signal::Signal::SIGSTOP);
+    for _ in 1..increments {
+        done(&cluster, PREFIX, &["incr", "counter"]);
+    }
+    let status: Json =
+        serde_json::from_str(&etcdctl(&cluster, &["endpoint", "status", "-w", "json"])).unwrap();
+    let revision = status[0]["Status"]["header"]["revision"].as_u64().unwrap().to_string();
+    etcdctl(&cluster, &["compact", &revision]);
+    watching.signal(nix::sys::signal::Signal::SIGCONT);
+    let expected: Vec<i64> =
+        super::history(&cluster, PREFIX).into_iter().map(|(revision, _)| revision).collect();
+    assert_eq!(expected.len(), increments);
+    assert_eq!(watching.revisions(increments), expected);
+    // The past does not go with etcd's own.
+    assert_eq!(done(&cluster, PREFIX, &["get", "counter", "--at", &expected[0].to_string()]), "1\n");
+    let middle = increments / 2;
+    let at = expected[middle - 1].to_string();
+    assert_eq!(done(&cluster, PREFIX, &["get", "counter", "--at", &at]), format!("{middle}\n"));
+}
+
+#[test]
+fn what_etcd_cannot_do_is_refused_and_nothing_is_changed() {
+    let Some(cluster) = Cluster::start("limits", 1, Network::Loopback, &[]) else { return };
+    done(&cluster, PREFIX, &["set", "k", "v"]);
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.db");
+    let run = |arguments: &[&str]| answer(cluster.command(0, PREFIX, arguments));
+    run(&["backup", copy.to_str().unwrap()]).refused(1, "export");
+    assert!(!copy.exists());
+    run(&["compact"]).refused(1, "does not support");
+    let file = folder.path().join("large");
+    std::fs::write(&file, "x".repeat(600_000)).unwrap();
+    let mut command = cluster.command(0, PREFIX, &["set", "k", "-"]);
+    command.stdin(std::fs::File::open(&file).unwrap());
+    answer(command).refused(1, "k");
+    assert_eq!(done(&cluster, PREFIX, &["get", "k"]), "v\n");
+}

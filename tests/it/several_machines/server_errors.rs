@@ -1,0 +1,106 @@
+//! What the server refuses, and nodes that are not what they should be: the words and the exit code.
+
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
+use crate::support::etcd_cluster::{Cluster, Network};
+use crate::support::files::{Answer, answer, slothstate, until};
+
+fn run(address: &str, arguments: &[&str]) -> Answer {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = slothstate(home.path());
+    command.args(["--busy-timeout", "2s", "--db", address]).args(arguments);
+    answer(command)
+}
+
+#[test]
+fn no_node_that_answers_is_said_within_the_limit() {
+    // Nobody listens on a port that was free a moment ago.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    run(&format!("etcd://{closed}/p"), &["get", "k"]).refused(3, "no node of etcd://");
+    // This one takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("etcd://{}/p", silent.local_addr().unwrap());
+    run(&address, &["get", "k"]).refused(3, "no node of etcd://");
+    // The answer to this write could have been lost.
+    run(&address, &["set", "k", "v"]).refused(3, "");
+}
+
+#[test]
+fn a_node_without_its_gateway_is_named() {
+    let options = ["--enable-grpc-gateway=false"];
+    let Some(cluster) = Cluster::start("no gateway", 1, Network::Loopback, &options) else { return };
+    run(&cluster.address(0, "/p"), &["get", "k"]).refused(3, "--enable-grpc-gateway");
+}
+
+#[test]
+fn a_node_out_of_space_refuses_a_write_and_says_what_to_do() {
+    let quota = ["--quota-backend-bytes", "1000000"];
+    let Some(cluster) = Cluster::start("no space", 1, Network::Loopback, &quota) else { return };
+    let address = cluster.address(0, "/p");
+    assert_eq!(run(&address, &["set", "k", "v"]).code, Some(0));
+    let value = "x".repeat(100_000);
+    let mut refused = None;
+    until("the node is full", || {
+        let answer = run(&address, &["set", "k", &value]);
+        let is_refused = answer.code != Some(0);
+        refused = Some(answer);
+        is_refused
+    });
+    refused.unwrap().refused(3, "out of space");
+    assert!(run(&address, &["get", "k"]).code == Some(0), "reads go on");
+}
+
+#[test]
+fn a_wrong_user_password_or_range_is_said_without_the_password() {
+    let Some(cluster) = Cluster::start("users", 1, Network::Loopback, &[]) else { return };
+    let must = |arguments: &[&str]| {
+        let output = cluster.etcdctl(0, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    must(&["user", "add", "root:root-secret"]);
+    must(&["user", "grant-role", "root", "root"]);
+    must(&["role", "add", "sloth"]);
+    must(&["role", "grant-permission", "sloth", "readwrite", "/mine/", "/mine0"]);
+    must(&["role", "grant-permission", "sloth", "readwrite", "/mine.s/", "/mine.s0"]);
+    must(&["user", "add", "ann:ann-secret"]);
+    must(&["user", "grant-role", "ann", "sloth"]);
+    must(&["auth", "enable"]);
+    let node = cluster.client(0);
+    let with = |user: &str, prefix: &str| format!("etcd://{user}@{node}{prefix}");
+
+    assert_eq!(run(&with("ann:ann-secret", "/mine"), &["set", "k", "v"]).code, Some(0));
+    assert_eq!(run(&with("ann:ann-secret", "/mine"), &["get", "k"]).done(), "v\n");
+    for (address, words) in [
+        (with("ann:wrong-secret", "/mine"), "password"),
+        (with("ann:ann-secret", "/other"), "/other/"),
+        (format!("etcd://{node}/mine"), "user"),
+    ] {
+        for arguments in [&["get", "k"][..], &["set", "k", "v"], &["doctor"]] {
+            let answer = run(&address, arguments);
+            assert_eq!(answer.code, Some(3), "{address} {arguments:?} {answer:?}");
+            let all = format!("{}{}", answer.err, String::from_utf8_lossy(&answer.out));
+            assert!(all.contains(words), "{words:?} in {answer:?}");
+            assert!(!all.contains("-secret"), "{answer:?}");
+        }
+    }
+    // The password can come from the environment, where nobody sees it.
+    let home = tempfile::tempdir().unwrap();
+    let mut command = slothstate(home.path());
+    command.env("SLOTHSTATE_ETCD_PASSWORD", "ann-secret");
+    command.args(["--db", &with("ann", "/mine"), "get", "k"]);
+    assert_eq!(answer(command).done(), "v\n");
+}
+
+#[test]
+fn the_proxy_of_the_environment_is_not_asked() {
+    let Some(cluster) = Cluster::start("proxy", 1, Network::Loopback, &[]) else { return };
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let mut command: Command = slothstate(home.path());
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env(name, format!("http://{closed}"));
+    }
+    command.args(["--db", &cluster.address(0, "/p"), "set", "k", "v"]).stdin(Stdio::null());
+    assert_eq!(answer(command).code, Some(0));
+}
