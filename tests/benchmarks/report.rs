@@ -66,6 +66,12 @@ pub fn rates(what: &str, limit: &str, rates: Rates, budget: f64) {
     );
 }
 
+/// As [`rates`], by the clock: what is waited for is another process.
+#[allow(dead_code)]
+pub fn rates_by_the_clock(what: &str, limit: &str, rates: Rates, budget: f64) {
+    ratio(what, rates.wall[0], limit, rates.wall[1], budget);
+}
+
 /// Prints a rate against its limit.
 #[allow(dead_code)]
 pub fn ratio(what: &str, ours: f64, limit: &str, limit_rate: f64, budget: f64) {
