@@ -202,11 +202,9 @@ impl EtcdStore {
         let (Liveness::Elsewhere | Liveness::Unknown, Some(process)) = (seen, &lock.process) else {
             return seen;
         };
-        // An imported lock was never renewed here, and its process says nothing of itself.
-        let is_known = lock.renewal.is_some();
         match self.is_present(process) {
             Ok(true) => Liveness::Alive,
-            Ok(false) if is_known && lock.is_expired(self.now()) => Liveness::Dead,
+            // One that is cut off or suspended for longer than the lease of its presence is absent as well.
             Ok(false) | Err(_) => seen,
         }
     }
@@ -221,8 +219,7 @@ impl EtcdStore {
         };
         match self.is_present(process) {
             Ok(true) => Liveness::Alive,
-            // It was present before the run began, and its lease is over.
-            Ok(false) => Liveness::Dead,
+            Ok(false) => Liveness::Unknown,
             Err(_) => seen,
         }
     }

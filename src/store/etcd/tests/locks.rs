@@ -81,14 +81,14 @@ fn a_process_elsewhere_is_alive_as_long_as_it_is_present() {
     comes_true("alive", &|| store.holder_liveness(&lock_seen, &here) == Liveness::Alive);
     assert_eq!(store.run_liveness(&run_seen, &here), Liveness::Alive);
     drop(other);
-    comes_true("gone", &|| store.run_liveness(&run_seen, &here) == Liveness::Dead);
-    // As long as its lease lasts, its end is not proven.
+    comes_true("gone", &|| store.run_liveness(&run_seen, &here) == Liveness::Unknown);
+    // It may be cut off: its end is not proven, also when its lease is over.
     assert_eq!(store.holder_liveness(&lock_seen, &here), Liveness::Elsewhere);
     place.pass(LEASE);
     let lock_seen = store.lock("l").unwrap().unwrap();
     assert!(lock_seen.is_expired(place.now()));
-    assert_eq!(store.holder_liveness(&lock_seen, &here), Liveness::Dead);
-    assert!(lock_seen.is_stale(Liveness::Dead, place.now()));
+    assert_eq!(store.holder_liveness(&lock_seen, &here), Liveness::Elsewhere);
+    assert!(lock_seen.is_stale(Liveness::Elsewhere, place.now()), "it may be cleared");
     assert!(!store.request_stop(&there.process, &here).unwrap(), "nobody is there to be asked");
 }
 
