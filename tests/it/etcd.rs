@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +11,16 @@ use portable_pty::CommandBuilder;
 use crate::support::etcd_node::etcd_node;
 use crate::support::files::{OF_THE_CALLER, Place, answer, answer_to, objects, slothstate};
 use crate::support::terminal::Terminal;
+
+/// Another program writes a key below the database.
+fn etcdctl(place: &Place, arguments: &[&str], key: &str, value: &[&str]) {
+    let address = place.db().to_str().unwrap().to_string();
+    let (node, prefix) = address.strip_prefix("etcd://").unwrap().split_once('/').unwrap();
+    let mut command = Command::new("etcdctl");
+    command.env("ETCDCTL_API", "3").args(["--endpoints", node]).args(arguments);
+    command.arg(format!("/{prefix}/{key}")).args(value).stdout(Stdio::null());
+    assert!(command.status().unwrap().success());
+}
 
 #[test]
 fn commands_answer_as_on_a_file() {
@@ -221,10 +232,10 @@ fn the_interface_is_live_and_changes_are_undone() {
     let mut terminal = Terminal::start(command, 100, 24);
     terminal.wait_for("feature:new_ui");
     terminal.wait_for("3 keys");
-    // Another process.
+    // Another process, and another program.
     place.done(&["set", "late", "1"]);
     terminal.wait_for("late");
-    place.done(&["set", "foreign", "hello"]);
+    etcdctl(&place, &["put"], "foreign", &["hello"]);
     terminal.wait_for("foreign");
     terminal.keys("jj");
     terminal.wait_for_row("foreign");

@@ -63,8 +63,9 @@ pub trait History {
     /// The error of what needs a history where there is none.
     fn not_recorded(&self) -> StoreError;
 
-    /// Whether the changes that any program makes are recorded. An engine to which all writes go through
-    /// slothstate, or that has every change of itself, records all.
+    /// Whether the changes that any program makes are recorded. The version changes with each change that is
+    /// not, as far as the engine hears of them. An engine to which all writes go through slothstate, or that
+    /// has every change of itself, records all.
     ///
     /// # Errors
     /// It cannot be read.

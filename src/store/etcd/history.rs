@@ -9,8 +9,8 @@ use super::record::{self, Format, RecordedTransaction};
 use super::wire::{Compare, Op, RangeRequest, Txn};
 use crate::store::time_travel;
 use crate::store::{
-    Change, Changes, Entry, EntryDiff, ErrorKind, History, HistoryScan, HistorySpan, Key, Moment, Retention,
-    Revision, Scan, Store, StoreError, Subject, When,
+    Change, Changes, Entry, EntryDiff, ErrorKind, History, HistoryScan, HistorySpan, Key, Moment, Recorded,
+    Retention, Revision, Scan, Store, StoreError, Subject, When,
 };
 
 impl History for EtcdStore {
@@ -53,6 +53,10 @@ impl History for EtcdStore {
 
     fn not_recorded(&self) -> StoreError {
         ErrorKind::NotRecorded.at(&self.location)
+    }
+
+    fn recorded(&self) -> Result<Recorded, StoreError> {
+        Ok(Recorded { version: self.unrecorded_changes(), gap: None })
     }
 
     fn retention(&self) -> Result<Retention, StoreError> {

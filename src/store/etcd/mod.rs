@@ -29,6 +29,7 @@ mod state;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod unrecorded;
 mod watch;
 mod wire;
 mod write;
@@ -262,6 +263,12 @@ impl Store for EtcdStore {
 }
 
 impl EtcdStore {
+    /// Another number after every time that entries were found which another program changed, since anybody
+    /// listens.
+    fn unrecorded_changes(&self) -> i64 {
+        self.watch.get().map_or(0, Subscription::unrecorded)
+    }
+
     /// What is heard of others: from the first time that anybody asks.
     fn subscription(&self) -> Result<&Subscription, StoreError> {
         if let Some(watch) = self.watch.get() {

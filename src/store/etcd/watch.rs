@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::wire::{KeySpan, WatchMessage, Wire, WireError};
+use super::unrecorded::{LATE, Unrecorded};
+use super::wire::{KeySpan, WatchEvent, WatchMessage, Wire, WireError};
 
 /// The pause after a node that did not answer.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -36,11 +37,65 @@ impl Mailbox {
 }
 
 /// A thread that listens to etcd.
+#[derive(Default)]
 struct Watch {
     mailboxes: Mutex<Vec<Weak<Mailbox>>>,
+    unrecorded: Mutex<Unrecorded>,
+    /// Whether a thread waits for records that may come late.
+    is_checking: AtomicBool,
+    /// How often entries were found that were changed without a record, or may have been.
+    found: AtomicI64,
 }
 
 impl Watch {
+    fn unrecorded(&self) -> MutexGuard<'_, Unrecorded> {
+        self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sorts events into those of entries and those of what slothstate keeps beside them.
+    fn note(self: &Arc<Watch>, entries: &KeySpan, events: &[WatchEvent]) {
+        let now = Instant::now();
+        let mut unrecorded = self.unrecorded();
+        for event in events {
+            match event.kv.key >= entries.start && event.kv.key < entries.end {
+                true => unrecorded.entry(event.kv.mod_revision, now),
+                false => unrecorded.record(event.kv.mod_revision),
+            }
+        }
+        if unrecorded.is_waiting() && !self.is_checking.swap(true, Ordering::SeqCst) {
+            let watch = self.clone();
+            let checker = thread::Builder::new().name("etcd records".into()).spawn(move || watch.check());
+            if checker.is_err() {
+                self.is_checking.store(false, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// Waits for records that come late, and tells of entries that have none.
+    fn check(&self) {
+        loop {
+            thread::sleep(LATE);
+            let mut unrecorded = self.unrecorded();
+            let is_found = unrecorded.take(Instant::now());
+            let is_done = !unrecorded.is_waiting();
+            if is_done {
+                self.is_checking.store(false, Ordering::SeqCst);
+            }
+            drop(unrecorded);
+            if is_found {
+                self.tell_unrecorded();
+            }
+            if is_done {
+                return;
+            }
+        }
+    }
+
+    fn tell_unrecorded(&self) {
+        self.found.fetch_add(1, Ordering::SeqCst);
+        self.tell();
+    }
+
     fn tell(&self) {
         let mut mailboxes = self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
         mailboxes.retain(|mailbox| mailbox.upgrade().map(|mailbox| mailbox.ring()).is_some());
@@ -49,20 +104,21 @@ impl Watch {
 
 /// What a store hears.
 pub(super) struct Subscription {
-    _watch: Arc<Watch>,
+    watch: Arc<Watch>,
     mailbox: Arc<Mailbox>,
     heard: UnixStream,
 }
 
 impl Subscription {
-    /// Hears of everything in `spans` that is written after the revision `newest`.
+    /// Hears of everything in `spans` that is written after the revision `newest`: the entries, and what
+    /// slothstate keeps beside them.
     ///
     /// # Errors
     /// The system has no more descriptors or threads.
     pub(super) fn new(
         identity: &std::ffi::OsStr,
         wire: &Arc<dyn Wire>,
-        spans: &[KeySpan],
+        spans: &[KeySpan; 2],
         newest: i64,
     ) -> io::Result<Subscription> {
         let (bell, heard) = UnixStream::pair()?;
@@ -76,15 +132,16 @@ impl Subscription {
             watch.mailboxes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&mailbox));
             // What was written since the newest revision that this store knows may have been heard already.
             mailbox.ring();
-            return Ok(Subscription { _watch: watch, mailbox, heard });
+            return Ok(Subscription { watch, mailbox, heard });
         }
-        let watch = Arc::new(Watch { mailboxes: Mutex::new(vec![Arc::downgrade(&mailbox)]) });
-        let (listening, wire, spans) = (Arc::downgrade(&watch), wire.clone(), spans.to_vec());
+        let watch = Arc::new(Watch::default());
+        watch.mailboxes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&mailbox));
+        let (listening, wire, spans) = (Arc::downgrade(&watch), wire.clone(), spans.clone());
         thread::Builder::new()
             .name("etcd watch".into())
             .spawn(move || listen(&listening, &*wire, &spans, newest))?;
         watches.insert(name, Arc::downgrade(&watch));
-        Ok(Subscription { _watch: watch, mailbox, heard })
+        Ok(Subscription { watch, mailbox, heard })
     }
 
     /// Whether there was news since the last time.
@@ -97,6 +154,11 @@ impl Subscription {
         Ok(self.mailbox.has_news.swap(false, Ordering::SeqCst))
     }
 
+    /// How often entries were found to be changed without a record.
+    pub(super) fn unrecorded(&self) -> i64 {
+        self.watch.found.load(Ordering::SeqCst)
+    }
+
     /// Becomes readable when there is news.
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.heard.as_fd()
@@ -104,14 +166,17 @@ impl Subscription {
 }
 
 /// Listens until no store is left.
-fn listen(listening: &Weak<Watch>, wire: &dyn Wire, spans: &[KeySpan], newest: i64) {
+fn listen(listening: &Weak<Watch>, wire: &dyn Wire, spans: &[KeySpan; 2], newest: i64) {
     let mut next = newest.saturating_add(1);
     while listening.strong_count() > 0 {
         let mut has_heard = false;
         let ended = wire.watch(spans, next, &mut |message| {
             let Some(watch) = listening.upgrade() else { return false };
             next = match message {
-                WatchMessage::Events { revision, .. } => next.max(revision.saturating_add(1)),
+                WatchMessage::Events { revision, events } => {
+                    watch.note(&spans[0], &events);
+                    next.max(revision.saturating_add(1))
+                }
                 WatchMessage::Compacted { oldest } => oldest.max(next),
             };
             has_heard = true;
@@ -122,7 +187,7 @@ fn listen(listening: &Weak<Watch>, wire: &dyn Wire, spans: &[KeySpan], newest: i
         if (has_heard || ended.is_err())
             && let Some(watch) = listening.upgrade()
         {
-            watch.tell();
+            watch.tell_unrecorded();
         }
         if ended.is_err() {
             thread::sleep(PAUSE);

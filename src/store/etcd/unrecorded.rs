@@ -1,0 +1,100 @@
+//! Which entries were changed without a record of history: by another program.
+//!
+//! Each write of slothstate puts its record at the revision of the entries that it changes. Entries and records
+//! are heard of one after the other, in any order.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How long the record of a change may be heard of later than the change.
+pub(super) const LATE: Duration = Duration::from_millis(20);
+/// How many revisions are remembered without their counterpart, since locks and runs have records and no entries.
+const REMEMBERED: usize = 1000;
+
+/// The revisions of entries and of records that were heard of.
+#[derive(Default)]
+pub(super) struct Unrecorded {
+    entries: BTreeSet<i64>,
+    records: BTreeSet<i64>,
+    /// When the newest of the entries without a record was heard of.
+    heard: Option<Instant>,
+}
+
+impl Unrecorded {
+    /// An entry was changed at this revision.
+    pub(super) fn entry(&mut self, revision: i64, now: Instant) {
+        if !self.records.contains(&revision) {
+            self.entries.insert(revision);
+            self.heard = Some(now);
+        }
+    }
+
+    /// Something of slothstate's own was written at this revision.
+    pub(super) fn record(&mut self, revision: i64) {
+        self.entries.remove(&revision);
+        self.records.insert(revision);
+        while self.records.len() > REMEMBERED {
+            self.records.pop_first();
+        }
+    }
+
+    /// Whether there are entries whose record was not heard of yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    /// Whether there are entries that nobody recorded; they are forgotten by that.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let is_late = self.heard.is_some_and(|heard| now.duration_since(heard) >= LATE);
+        let is_many = self.entries.len() > REMEMBERED;
+        let is_unrecorded = !self.entries.is_empty() && (is_late || is_many);
+        if is_unrecorded {
+            self.entries.clear();
+        }
+        is_unrecorded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_unrecorded_if_no_record_of_its_revision_comes() {
+        let start = Instant::now();
+        let late = start + LATE;
+        // The events by their revisions, and whether something is unrecorded after them.
+        for (entries_first, entries, records, expected) in [
+            (true, &[5][..], &[5][..], false),
+            (false, &[5], &[5], false),
+            (true, &[5], &[], true),
+            (true, &[5, 6], &[6], true),
+            (false, &[5, 5, 6], &[5, 6], false),
+            (true, &[], &[7], false),
+            (false, &[8], &[7, 9], true),
+        ] {
+            let mut unrecorded = Unrecorded::default();
+            for turn in [entries_first, !entries_first] {
+                match turn {
+                    true => entries.iter().for_each(|revision| unrecorded.entry(*revision, start)),
+                    false => records.iter().for_each(|revision| unrecorded.record(*revision)),
+                }
+            }
+            assert!(!unrecorded.take(start), "its record may still come: {entries:?} {records:?}");
+            assert_eq!(unrecorded.is_waiting(), expected, "{entries:?} {records:?}");
+            assert_eq!(unrecorded.take(late), expected, "{entries:?} {records:?}");
+            assert!(!unrecorded.take(late), "it is told once");
+        }
+    }
+
+    #[test]
+    fn many_are_told_at_once_and_records_without_entries_are_forgotten() {
+        let start = Instant::now();
+        let mut unrecorded = Unrecorded::default();
+        (0..2 * REMEMBERED as i64).for_each(|revision| unrecorded.record(revision));
+        assert_eq!(unrecorded.records.len(), REMEMBERED);
+        (5000..5001 + REMEMBERED as i64).for_each(|revision| unrecorded.entry(revision, start));
+        assert!(unrecorded.take(start));
+        assert!(!unrecorded.is_waiting());
+    }
+}
