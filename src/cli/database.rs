@@ -70,6 +70,19 @@ impl Database {
         }
     }
 
+    /// Says that a password in `--db` is seen by others.
+    pub fn warn_of_password(&self) {
+        let Some(db) = self.db.as_ref().filter(|_| self.context.is_none()) else { return };
+        if let Ok(Location::Etcd(address)) = Location::parse(db.as_os_str())
+            && address.password.is_some()
+        {
+            output::print_notice(
+                "the password in --db is visible in the list of processes; put it into \
+                 $SLOTHSTATE_ETCD_PASSWORD",
+            );
+        }
+    }
+
     fn context_named(&self, name: &str) -> Result<&Context, CliError> {
         let contexts = &self.config().contexts;
         contexts.named(name).ok_or_else(|| {

@@ -151,6 +151,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
+    cli.database.warn_of_password();
     let done = dispatch(&cli).map_err(|error| cli.database.with_context_hint(error));
     // A thread of the interface may be writing a file while the program ends.
     atomic_file::remove_all();

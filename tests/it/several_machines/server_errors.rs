@@ -69,7 +69,8 @@ fn a_wrong_user_password_or_range_is_said_without_the_password() {
     let node = cluster.client(0);
     let with = |user: &str, prefix: &str| format!("etcd://{user}@{node}{prefix}");
 
-    assert_eq!(run(&with("ann:ann-secret", "/mine"), &["set", "k", "v"]).code, Some(0));
+    let visible = run(&with("ann:ann-secret", "/mine"), &["set", "k", "v"]);
+    assert!(visible.code == Some(0) && visible.err.contains("$SLOTHSTATE_ETCD_PASSWORD"), "{visible:?}");
     assert_eq!(run(&with("ann:ann-secret", "/mine"), &["get", "k"]).done(), "v\n");
     for (address, words) in [
         (with("ann:wrong-secret", "/mine"), "password"),
@@ -89,7 +90,9 @@ fn a_wrong_user_password_or_range_is_said_without_the_password() {
     let mut command = slothstate(home.path());
     command.env("SLOTHSTATE_ETCD_PASSWORD", "ann-secret");
     command.args(["--db", &with("ann", "/mine"), "get", "k"]);
-    assert_eq!(answer(command).done(), "v\n");
+    let hidden = answer(command);
+    assert!(hidden.err.is_empty(), "{hidden:?}");
+    assert_eq!(hidden.done(), "v\n");
 }
 
 #[test]
