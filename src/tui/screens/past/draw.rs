@@ -11,7 +11,7 @@ use crate::text::thousands;
 use crate::time::Millis;
 use crate::tui::app::App;
 use crate::tui::screens::past::columns::COLUMNS;
-use crate::tui::screens::past::scrubber::{around, start};
+use crate::tui::screens::past::scrubber::{around, letter, start};
 use crate::tui::screens::past::state::{PastPosition, PastView};
 use crate::tui::screens::{history, value};
 use crate::tui::widgets::dialog_frame::place_cursor;
@@ -70,17 +70,6 @@ fn title(app: &App, past_view: &PastView, now: Millis, area: Rect, frame: &mut F
     };
     let style = app.settings.theme.warning.add_modifier(Modifier::REVERSED);
     frame.render_widget(Line::styled(format::fit(&text, usize::from(area.width)), style), area);
-}
-
-/// What a change did, as one letter of the scrubber.
-fn letter(change: &Change) -> &'static str {
-    match (change.operation.as_str(), &change.old, &change.new) {
-        ("undo", ..) => "u",
-        ("expire", ..) => "x",
-        (_, None, Some(_)) => "+",
-        (_, _, None) => "-",
-        _ => "~",
-    }
 }
 
 /// A letter for each change, the last one that had been made in brackets; those that were made later

@@ -1,4 +1,4 @@
-//! Where the changes around the moment are in the line that stands for time.
+//! The line that stands for time: which changes have room in it, where they are, and their letters.
 
 use crate::store::{Change, Revision};
 use crate::tui::app::App;
@@ -35,4 +35,15 @@ pub fn change_at(app: &App, column: u16) -> Option<Revision> {
 /// The column at which the scrubber begins, so that the present change stands in the middle.
 pub fn start(before: &[&Change], width: usize) -> usize {
     (width.saturating_sub(3) / 2).saturating_sub(before.len().saturating_sub(1))
+}
+
+/// What a change did, as one letter of the scrubber.
+pub fn letter(change: &Change) -> &'static str {
+    match (change.operation.as_str(), &change.old, &change.new) {
+        ("undo", ..) => "u",
+        ("expire", ..) => "x",
+        (_, None, Some(_)) => "+",
+        (_, _, None) => "-",
+        _ => "~",
+    }
 }
