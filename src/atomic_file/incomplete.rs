@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use tempfile::NamedTempFile;
 
@@ -51,14 +51,18 @@ pub(super) fn forget(name: &Path) {
 /// Removes every incomplete file of this process, which is about to end. A thread that would make another one,
 /// or misses its own, waits for that end.
 pub fn remove_all() {
-    let mut names = incomplete();
-    for path in names.drain(..) {
-        remove_sides(&path);
-        // A missing file was completed or removed.
-        let _ = std::fs::remove_file(path);
-    }
-    // Locked for good.
-    std::mem::forget(names);
+    static REMOVED: Once = Once::new();
+    // A second thread that ends the program waits for the first one, and for nothing else.
+    REMOVED.call_once(|| {
+        let mut names = incomplete();
+        for path in names.drain(..) {
+            remove_sides(&path);
+            // A missing file was completed or removed.
+            let _ = std::fs::remove_file(path);
+        }
+        // Locked for good.
+        std::mem::forget(names);
+    });
 }
 
 /// Whether anybody has the file locked for writing it; `None` where that cannot be told. Who only
