@@ -209,8 +209,12 @@ impl Guard {
     fn check_against(&self, baseline: Baseline, connection: &Connection) -> Result<(), Reset> {
         self.looked.set(Instant::now());
         let mut found = self.found.borrow_mut();
-        // What happens later, such as that its log is moved aside, is no other reason.
-        *found = self.compare(baseline, connection).err().map(|now| found.take().unwrap_or(now));
+        // A file that was moved away can come back. What was written over it stays written, also if the writes
+        // of others make the traces of it go.
+        if !matches!(*found, Some(Reset::Overwritten | Reset::Truncated { .. })) {
+            // What happens later, such as that its log is moved aside, is no other reason.
+            *found = self.compare(baseline, connection).err().map(|now| found.take().unwrap_or(now));
+        }
         found.clone().map_or(Ok(()), Err)
     }
 
