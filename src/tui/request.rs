@@ -1,7 +1,7 @@
 //! Requests to a worker: their numbers, the way to cancel them, and the queue that they wait in.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,17 +36,17 @@ pub struct CancelToken(Arc<Cancelled>);
 struct Cancelled {
     /// All requests before this one.
     before: AtomicU64,
-    /// Others: the last ones, because no more are under way at the same time.
-    single: Mutex<BTreeSet<RequestId>>,
+    /// Others: those that were cancelled last, because no more are under way at the same time.
+    single: Mutex<VecDeque<RequestId>>,
 }
 
 impl CancelToken {
     /// Cancels this request only.
     pub fn cancel(&self, id: RequestId) {
         let mut single = self.0.single.lock().unwrap_or_else(PoisonError::into_inner);
-        single.insert(id);
+        single.push_back(id);
         if single.len() > SINGLE_MAX {
-            single.pop_first();
+            single.pop_front();
         }
     }
 

@@ -120,13 +120,12 @@ fn selected_all(
             app.show_hint(format!("nothing is marked: {why}"), now);
         }
         Ok(Some(Selection { entries, has_more })) => {
-            let count = thousands(entries.len() as u64);
             let is_all = list.marks.add_all(entries) && !has_more;
-            let most = thousands(MARKS_MAX as u64);
+            let (count, most) = (thousands(list.marks.count()), thousands(MARKS_MAX as u64));
             match is_past {
                 _ if is_all => {}
                 true => app.show_notice(format!(
-                    "the first {count} that are not the same now are marked; there are more: restore these, then mark again"
+                    "{count} are marked; there are more that are not the same now: restore these, then mark again"
                 )),
                 false => app
                     .show_notice(format!("{most} entries are marked, which is the most; narrow the filter")),
@@ -270,7 +269,9 @@ pub fn done(app: &mut App, bulk: &Bulk, done: BulkResult, now: Millis) {
                 past_view.list.marks = Marks::default();
             }
         }
-        _ if ended.is_none() && app.list.marks == bulk.marks => app.list.marks = Marks::default(),
+        _ if !is_restore && ended.is_none() && app.list.marks == bulk.marks => {
+            app.list.marks = Marks::default()
+        }
         _ => {}
     }
     let skipped = tally.skipped();

@@ -141,7 +141,10 @@ pub fn visited(
         Ok(PastPage { place: Some(_), .. }) => past_view.unread = None,
         _ => past_view.outdated = earlier(past_view.outdated, past_view.unread.take()),
     }
-    past_view.list.reading.refreshing.end(now);
+    // A page or a step beside it puts off no refresh.
+    if past_view.list.reading.refreshing.is_awaited() {
+        past_view.list.reading.refreshing.end(now);
+    }
     let mut is_elsewhere = false;
     let mut unsorted = None;
     match visited {

@@ -82,6 +82,16 @@ pub fn read(desk: &WorkerContext, store: &Rc<dyn Store>, request: DebuggerReques
 pub fn search(desk: &WorkerContext, requests: &RequestQueue<DebuggerRequest>) {
     let mut opened = None;
     while let Some(request) = requests.next() {
+        let is_cancelled = match &request {
+            DebuggerRequest::Tasks(sitting) => desk.tasks.is_cancelled(sitting.number),
+            DebuggerRequest::Search(number, _) | DebuggerRequest::Compare(number, ..) => {
+                desk.searches.is_cancelled(*number)
+            }
+            _ => false,
+        };
+        if is_cancelled {
+            continue;
+        }
         let store = match opened.take() {
             Some(store) => Ok(store),
             None => desk.open(),
@@ -135,11 +145,11 @@ fn search_in_recording(
                 Err(error) => desk.tell(DebuggerReply::Failed(Some(sitting), error.to_string())),
             }
         }
-        DebuggerRequest::Search(number, wanted) if !desk.searches.is_cancelled(number) => {
+        DebuggerRequest::Search(number, wanted) => {
             let found = store.and_then(|store| search::seek(&*store, &wanted, &desk.stops(number)));
             desk.tell(DebuggerReply::Found(number, found.map_err(|error| error.to_string())));
         }
-        DebuggerRequest::Compare(number, left, right) if !desk.searches.is_cancelled(number) => {
+        DebuggerRequest::Compare(number, left, right) => {
             let (secrets, stops) = (&desk.settings.secrets, desk.stops(number));
             let compared = store.and_then(|store| compare::compare(&store, secrets, left, right, &stops));
             if let Some(report) = compared.transpose() {
