@@ -32,7 +32,6 @@ const LARGEST_ANSWER: u64 = 1 << 30;
 mod code {
     pub const UNKNOWN: i64 = 2;
     pub const DEADLINE_EXCEEDED: i64 = 4;
-    pub const NOT_FOUND: i64 = 5;
     pub const RESOURCE_EXHAUSTED: i64 = 8;
     pub const UNAVAILABLE: i64 = 14;
     pub const UNAUTHENTICATED: i64 = 16;
@@ -78,7 +77,10 @@ impl Gateway {
                 .max_redirects(0)
                 .user_agent("slothstate")
                 .tls_config(tls.clone())
+                .timeout_resolve(Some(ATTEMPT))
                 .timeout_connect(Some(ATTEMPT))
+                .timeout_send_request(Some(ATTEMPT))
+                .timeout_send_body(Some(ATTEMPT))
                 .timeout_recv_response(Some(ATTEMPT))
                 .timeout_recv_body(Some(body))
                 .build();
@@ -136,27 +138,57 @@ impl Gateway {
     /// answer may have carried it out.
     fn call<T: DeserializeOwned>(&self, path: &str, body: &Value, is_write: bool) -> Result<T, WireError> {
         let body = body.to_string().into_bytes();
-        let start = Instant::now();
+        let (start, mut may_have_arrived) = (Instant::now(), false);
+        match self.ask(path, &body, is_write, start, &mut may_have_arrived) {
+            // An earlier attempt may have been carried out, whatever a later one failed of.
+            Err(error) if may_have_arrived && !error.is_lease_gone() => Err(WireError::Unreachable {
+                waited: start.elapsed(),
+                reasons: error.into_reason(),
+                may_have_arrived,
+            }),
+            done => done,
+        }
+    }
+
+    fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &[u8],
+        is_write: bool,
+        start: Instant,
+        may_have_arrived: &mut bool,
+    ) -> Result<T, WireError> {
         let mut reasons: Vec<Option<String>> = vec![None; self.nodes.len()];
-        let (mut tried, mut may_have_arrived, mut is_new_token) = (0, false, false);
+        let (mut tried, mut is_new_token) = (0, false);
         if self.credentials.is_some() && self.token.lock().is_ok_and(|token| token.is_none()) {
             self.authenticate()?;
         }
         loop {
             let place = self.pinned.load(Ordering::SeqCst);
             let node = self.node(place);
-            match self.attempt(&format!("{node}{path}"), &body) {
-                Attempt::Answer(200, read) => return parse(&read),
+            match self.attempt(&format!("{node}{path}"), body) {
+                Attempt::Answer(200, read) => {
+                    return parse(&read).inspect_err(|_| *may_have_arrived |= is_write);
+                }
+                // Something between here and the node answers for it.
+                Attempt::Answer(status @ 500.., read) if failure(status, &read).is_err() => {
+                    *may_have_arrived |= is_write;
+                    reasons[place % self.nodes.len()] = Some(format!("status {status}"));
+                    self.leave(place);
+                }
                 Attempt::Answer(status, read) => {
                     let (code, message) = failure(status, &read)?;
                     match code {
-                        code::UNAUTHENTICATED if self.credentials.is_some() && !is_new_token => {
+                        code if is_of_token(code, &message)
+                            && self.credentials.is_some()
+                            && !is_new_token =>
+                        {
                             is_new_token = true;
                             self.authenticate()?;
                             continue;
                         }
                         code if is_for_another_node(code, &message) => {
-                            may_have_arrived |= is_write && !message.contains("no leader");
+                            *may_have_arrived |= is_write && !message.contains("no leader");
                             reasons[place % self.nodes.len()] = Some(message);
                             self.leave(place);
                         }
@@ -164,17 +196,11 @@ impl Gateway {
                         code::RESOURCE_EXHAUSTED if message.contains("too many requests") => {
                             reasons[place % self.nodes.len()] = Some(message);
                         }
-                        // An earlier attempt may have been carried out, whatever this one is refused for.
-                        code if may_have_arrived && code != code::NOT_FOUND => {
-                            reasons[place % self.nodes.len()] = Some(message);
-                            let (waited, reasons) = (start.elapsed(), self.in_words(&reasons));
-                            return Err(WireError::Unreachable { waited, reasons, may_have_arrived });
-                        }
                         code => return Err(WireError::Refused { code, message }),
                     }
                 }
                 Attempt::Silence(why, arrived) => {
-                    may_have_arrived |= is_write && arrived;
+                    *may_have_arrived |= is_write && arrived;
                     reasons[place % self.nodes.len()] = Some(why);
                     self.leave(place);
                 }
@@ -182,7 +208,7 @@ impl Gateway {
             tried += 1;
             let waited = start.elapsed();
             if waited >= self.limit {
-                let reasons = self.in_words(&reasons);
+                let (reasons, may_have_arrived) = (self.in_words(&reasons), *may_have_arrived);
                 return Err(WireError::Unreachable { waited, reasons, may_have_arrived });
             }
             if tried % self.nodes.len() == 0 {
@@ -375,9 +401,21 @@ fn failure(status: u16, body: &[u8]) -> Result<(i64, String), WireError> {
     }
 }
 
+/// Whether the token is not taken any more; every change of a role ends those of JWT.
+fn is_of_token(code: i64, message: &str) -> bool {
+    code == code::UNAUTHENTICATED || message.contains("auth store is old")
+}
+
 /// Whether another node, or the same one a little later, may do what this one did not.
 fn is_for_another_node(code: i64, message: &str) -> bool {
-    let is_late = ["timed out", "deadline exceeded", "context canceled", "stopped", "leader changed"];
+    let is_late = [
+        "timed out",
+        "deadline exceeded",
+        "context canceled",
+        "stopped",
+        "leader changed",
+        "proposal dropped",
+    ];
     match code {
         code::UNAVAILABLE | code::DEADLINE_EXCEEDED => true,
         code::UNKNOWN => is_late.iter().any(|words| message.contains(words)),

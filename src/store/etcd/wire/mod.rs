@@ -301,6 +301,16 @@ pub(in crate::store) enum WireError {
 }
 
 impl WireError {
+    /// Why it failed, in words.
+    pub fn into_reason(self) -> String {
+        match self {
+            WireError::Unreachable { reasons: reason, .. }
+            | WireError::Refused { message: reason, .. }
+            | WireError::NotEtcd { reason }
+            | WireError::Malformed { reason } => reason,
+        }
+    }
+
     /// Whether the lease that was named is gone.
     pub fn is_lease_gone(&self) -> bool {
         matches!(self, WireError::Refused { code: 5, .. })
