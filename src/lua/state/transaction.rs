@@ -45,7 +45,7 @@ fn transaction(call: &Call) -> Result<MultiValue, CallError> {
     let base = call.context.scope.base();
     let mut culprit = None;
     for attempt in 0..ATTEMPTS {
-        let began = base.revision()?;
+        let began = base.read_revision()?;
         let overlay = Rc::new(Overlay::new(Rc::clone(base)));
         let answer = {
             let _inside = call.context.scope.enter(Rc::clone(&overlay));
@@ -92,7 +92,7 @@ fn succeeded(answer: &MultiValue) -> bool {
 fn settle(base: &dyn Store, transaction: Transaction, began: Revision) -> Result<Attempt, CallError> {
     if transaction.operations.is_empty() {
         // In most cases nothing has changed, which can be checked without a lock.
-        if base.revision()? == began {
+        if base.read_revision()? == began {
             return Ok(Attempt::Done);
         }
         if base.check_writable().is_err() {

@@ -1,5 +1,7 @@
 //! Entries: reading them, and writing them in transactions.
 
+#[cfg(doc)]
+use crate::store::Condition;
 use crate::store::{
     Edit, EditOutcome, Entry, ErrorKind, Key, KeyPage, KeyRange, Needle, Outcome, RangeSize, Revision, Scan,
     StoreError, Transaction,
@@ -10,6 +12,12 @@ use crate::time::Millis;
 pub trait State {
     /// The newest revision.
     fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// The revision at which the next read takes place, or an earlier one: what was changed after it is refused
+    /// by [`Condition::RangeAtRevision`]. It is [`State::revision`] where every program's changes are recorded.
+    fn read_revision(&self) -> Result<Revision, StoreError> {
+        self.revision()
+    }
 
     /// One entry with its whole value.
     fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError>;

@@ -74,8 +74,8 @@ pub enum InvalidEtcdAddress {
          etcd://host:2379/prefix"
     )]
     EmptyPrefix,
-    /// The prefix ends as only the keys beside a database do.
-    #[error("a prefix cannot end in .s: slothstate keeps its own keys there")]
+    /// The prefix leads where only the keys beside a database are.
+    #[error("no part of a prefix can end in .s: slothstate keeps its own keys there")]
     ReservedPrefix,
     /// An option that there is not.
     #[error("{0} is not an option of an etcd address; there are ca, cert, key, max-request and max-ops")]
@@ -89,6 +89,12 @@ pub enum InvalidEtcdAddress {
     /// Certificates without TLS.
     #[error("ca, cert and key are for TLS: write etcds://")]
     NoTls,
+    /// An @ behind the first slash or question mark: of a user or a password that has one, most likely.
+    #[error(
+        "there is an @ after the first / or ?; in a user or a password write %2F for a slash and %3F for a \
+         question mark, and in a prefix %40 for an @"
+    )]
+    LateAt,
     /// A percent sign that no two hexadecimal digits follow, or bytes that are not text.
     #[error("{0} has a percent sign that does not stand for a character; write %25 for the sign itself")]
     Percent(String),
@@ -100,6 +106,9 @@ impl EtcdAddress {
     /// # Errors
     /// [`InvalidEtcdAddress`]; the password is in none of them.
     pub fn parse(rest: &str, tls: bool) -> Result<EtcdAddress, InvalidEtcdAddress> {
+        if rest.find(['/', '?']).is_some_and(|end| rest[end..].contains('@')) {
+            return Err(InvalidEtcdAddress::LateAt);
+        }
         let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, query)| (rest, query));
         let (authority, path) = match rest.find('/') {
             Some(at) => (&rest[..at], Some(&rest[at..])),
@@ -124,7 +133,7 @@ impl EtcdAddress {
                 prefix => prefix.to_string(),
             },
         };
-        if prefix.ends_with(".s") {
+        if prefix.split('/').any(|part| part.ends_with(".s")) {
             return Err(InvalidEtcdAddress::ReservedPrefix);
         }
         let (user, password) = match credentials.map(|all| all.split_once(':').unwrap_or((all, ""))) {
@@ -275,7 +284,15 @@ mod tests {
         assert_eq!(address.password.as_ref().map(Password::reveal), Some("s@cret"));
         assert_eq!(address.as_str(), "etcd://ann@host/p");
         assert!(!format!("{address:?}").contains("cret"));
-        for wrong in ["ann:%zzcret@host/p", "ann:s3cret@/p", "ann:s3cret@host:x/p", "ann:s3cret@host/p?x=1"] {
+        for wrong in [
+            "ann:%zzcret@host/p",
+            "ann:s3cret@/p",
+            "ann:s3cret@host:x/p",
+            "ann:s3cret@host/p?x=1",
+            "ann:s3/cret@host/p",
+            "ann:2/cret@host/p",
+            "ann:s3?cret@host/p",
+        ] {
             let error = parse(wrong).unwrap_err().to_string();
             assert!(!error.contains("cret"), "{error}");
         }
@@ -291,6 +308,8 @@ mod tests {
             ("host///", Invalid::EmptyPrefix),
             ("host/p.s", Invalid::ReservedPrefix),
             ("host/p.s/", Invalid::ReservedPrefix),
+            ("host/p.s/l", Invalid::ReservedPrefix),
+            ("host/p@q", Invalid::LateAt),
             ("host:x/p", Invalid::Node("host:x".into())),
             ("host:0/p", Invalid::Node("host:0".into())),
             (":1/p", Invalid::Node(":1".into())),

@@ -4,7 +4,7 @@ use super::EtcdStore;
 use super::address::EtcdAddress;
 use super::keys::Keys;
 use super::wire::{NodeStatus, RangeRequest, WireError};
-use crate::store::{Finding, Health, KeyRange, Level, Options, State, StoreError};
+use crate::store::{ErrorKind, Finding, Health, KeyRange, Level, Options, State, StoreError};
 
 /// The oldest version whose behavior is known to be right.
 const OLDEST: (u32, u32) = (3, 4);
@@ -74,7 +74,13 @@ impl EtcdStore {
         let mut above = address.prefix.as_str();
         while let Some((shorter, _)) = above.rsplit_once('/').filter(|(shorter, _)| !shorter.is_empty()) {
             above = shorter;
-            if !self.range(&RangeRequest::key(Keys::new(above).format()))?.kvs.is_empty() {
+            let is_database = match self.range(&RangeRequest::key(Keys::new(above).format())) {
+                Ok(found) => !found.kvs.is_empty(),
+                // A user who may only read this prefix cannot know.
+                Err(StoreError { kind: ErrorKind::Denied { .. }, .. }) => false,
+                Err(error) => return Err(error),
+            };
+            if is_database {
                 let finding = format!("the prefix {} lies in the database at {above}", address.prefix);
                 return Ok(Finding::new("prefix", Level::Problem, finding)
                     .remedy("its keys are shown as entries of the other one: move one of them"));

@@ -272,6 +272,11 @@ pub(super) fn revision_at(revision: i64, place: usize) -> Revision {
     Revision(revision.min(i64::MAX >> 8) << 8 | place)
 }
 
+/// The end of what has that revision of etcd's: no change of it comes later.
+pub(super) fn end_of(revision: i64) -> Revision {
+    revision_at(revision, 254)
+}
+
 /// etcd's revision of a change.
 pub(super) fn etcd_revision(revision: Revision) -> i64 {
     revision.0.max(0) >> 8

@@ -16,6 +16,11 @@ impl State for EtcdStore {
         Ok(revision_at(kv.mod_revision, usize::from(newest.changes).saturating_sub(1)))
     }
 
+    fn read_revision(&self) -> Result<Revision, StoreError> {
+        let found = self.range(&RangeRequest::key(self.keys.newest()))?;
+        Ok(record::end_of(found.revision))
+    }
+
     fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
         self.entry(key, u64::MAX)
     }

@@ -3,7 +3,7 @@
 //! Each write of slothstate puts its record at the revision of the entries that it changes. Entries and records
 //! are heard of one after the other, in any order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// How long the record of a change may be heard of later than the change.
@@ -14,18 +14,16 @@ const REMEMBERED: usize = 1000;
 /// The revisions of entries and of records that were heard of.
 #[derive(Default)]
 pub(super) struct Unrecorded {
-    entries: BTreeSet<i64>,
+    /// With the time at which they were heard of.
+    entries: BTreeMap<i64, Instant>,
     records: BTreeSet<i64>,
-    /// When the newest of the entries without a record was heard of.
-    heard: Option<Instant>,
 }
 
 impl Unrecorded {
     /// An entry was changed at this revision.
     pub(super) fn entry(&mut self, revision: i64, now: Instant) {
         if !self.records.contains(&revision) {
-            self.entries.insert(revision);
-            self.heard = Some(now);
+            self.entries.entry(revision).or_insert(now);
         }
     }
 
@@ -45,13 +43,12 @@ impl Unrecorded {
 
     /// Whether there are entries that nobody recorded; they are forgotten by that.
     pub(super) fn take(&mut self, now: Instant) -> bool {
-        let is_late = self.heard.is_some_and(|heard| now.duration_since(heard) >= LATE);
-        let is_many = self.entries.len() > REMEMBERED;
-        let is_unrecorded = !self.entries.is_empty() && (is_late || is_many);
-        if is_unrecorded {
-            self.entries.clear();
+        let waiting = self.entries.len();
+        match waiting > REMEMBERED {
+            true => self.entries.clear(),
+            false => self.entries.retain(|_, heard| now.duration_since(*heard) < LATE),
         }
-        is_unrecorded
+        self.entries.len() < waiting
     }
 }
 
@@ -85,6 +82,16 @@ mod tests {
             assert_eq!(unrecorded.take(late), expected, "{entries:?} {records:?}");
             assert!(!unrecorded.take(late), "it is told once");
         }
+    }
+
+    #[test]
+    fn what_is_heard_of_later_does_not_put_it_off() {
+        let start = Instant::now();
+        let mut unrecorded = Unrecorded::default();
+        unrecorded.entry(1, start);
+        unrecorded.entry(2, start + LATE / 2);
+        assert!(unrecorded.take(start + LATE));
+        assert!(unrecorded.is_waiting(), "the record of the other one may still come");
     }
 
     #[test]

@@ -27,6 +27,13 @@ impl Base {
         }
     }
 
+    pub(super) fn read_revision(&self) -> Result<Revision, StoreError> {
+        match self.moment {
+            Some(moment) => Ok(moment.revision),
+            None => self.store.read_revision(),
+        }
+    }
+
     pub(super) fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
         match self.moment {
             Some(moment) => self.store.get_at(key, moment),

@@ -42,7 +42,7 @@ impl Overlay {
         let mut found = Vec::new();
         let mut part = scan.clone();
         loop {
-            let revision = self.below.revision()?;
+            let revision = self.below.read_revision()?;
             let below = page(&part)?;
             let last =
                 (below.len() >= part.limit).then(|| below.last().map(|(key, _)| key.clone())).flatten();

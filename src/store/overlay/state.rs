@@ -57,7 +57,7 @@ impl State for Overlay {
     ) -> Result<Vec<Entry>, StoreError> {
         let now = self.now();
         let place = |entry: &Entry| Some((entry.expires_at?, entry.key.clone()));
-        let revision = self.below.revision()?;
+        let revision = self.below.read_revision()?;
         // Any entry may come to be among those that expire.
         self.note_range(KeyRange::all(), revision);
         let mut merged: BTreeMap<(Millis, Key), Entry> = BTreeMap::new();
@@ -90,7 +90,7 @@ impl State for Overlay {
     }
 
     fn count(&self, range: &KeyRange) -> Result<u64, StoreError> {
-        let revision = self.below.revision()?;
+        let revision = self.below.read_revision()?;
         let below = self.below.count(range)?;
         self.note_range(range.clone(), revision);
         let now = self.now();

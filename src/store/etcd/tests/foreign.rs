@@ -4,7 +4,8 @@ use super::super::wire::{Op, RangeRequest, Txn, Wire};
 use super::world::Place;
 use crate::store::testing::conformance::{ForeignWrite, World};
 use crate::store::{
-    Changes, ErrorKind, Expiry, History, Key, KeyRange, Revision, Scan, State, Store, Transaction, Value,
+    Changes, Condition, ErrorKind, Expiry, History, Key, KeyRange, Revision, Scan, State, Store, Transaction,
+    Value,
 };
 
 fn key(name: &str) -> Key {
@@ -55,6 +56,25 @@ fn what_another_program_did_is_recorded_with_the_next_write() {
             row("set", "ours", "5", "6"),
         ]
     );
+}
+
+#[test]
+fn a_range_that_another_program_wrote_to_is_unchanged_until_it_writes_again() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    let commit = |since: Revision| {
+        let put = Transaction::put(key("own"), Value::integer(1), Expiry::Clear);
+        let conditions = vec![Condition::RangeAtRevision(KeyRange::all(), since)];
+        store.commit(&Transaction { conditions, ..put }).unwrap().is_committed()
+    };
+    assert!(place.foreign(&ForeignWrite::Put(key("k"), "1".into())));
+    let since = store.read_revision().unwrap();
+    assert!(commit(since), "nothing was changed since");
+    assert!(!commit(since), "it changed the range itself");
+    let since = store.read_revision().unwrap();
+    assert!(place.foreign(&ForeignWrite::Put(key("k"), "2".into())));
+    assert!(!commit(since));
+    assert!(commit(store.read_revision().unwrap()));
 }
 
 #[test]
