@@ -84,6 +84,15 @@ impl Reset {
         }
     }
 
+    /// Whether content is lost, which no later state of the files takes back. A file that was moved away, or
+    /// replaced, can come back to its path.
+    pub fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Reset::Truncated { .. } | Reset::Overwritten | Reset::Part { what: PartChange::Truncated, .. }
+        )
+    }
+
     /// What happened, without the number of an epoch.
     pub fn reason(&self) -> String {
         match self {

@@ -209,9 +209,8 @@ impl Guard {
     fn check_against(&self, baseline: Baseline, connection: &Connection) -> Result<(), Reset> {
         self.looked.set(Instant::now());
         let mut found = self.found.borrow_mut();
-        // A file that was moved away can come back. What was written over it stays written, also if the writes
-        // of others make the traces of it go.
-        if !matches!(*found, Some(Reset::Overwritten | Reset::Truncated { .. })) {
+        // The writes of others can remove the traces of a lasting change.
+        if !found.as_ref().is_some_and(Reset::is_lasting) {
             // What happens later, such as that its log is moved aside, is no other reason.
             *found = self.compare(baseline, connection).err().map(|now| found.take().unwrap_or(now));
         }

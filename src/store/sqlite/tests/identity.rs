@@ -105,6 +105,33 @@ fn an_accident_is_noticed_by_who_reads_and_by_who_writes() {
     }
 }
 
+/// What others write afterwards can remove the traces, and the content is lost all the same.
+#[test]
+fn lost_content_is_known_also_after_others_have_written() {
+    for accident in [
+        "cp backup.db state.db",
+        "cat backup.db > state.db",
+        "truncate -s 0 state.db",
+        "truncate -s 20000 state.db",
+        "truncate -s 100 state.db-wal",
+    ] {
+        let place = place_with_copies();
+        let store = place.store();
+        (0..20).for_each(|number| put(&store, &format!("late:{number}"), Value::integer(1), Expiry::Clear));
+        files(&store).unwrap();
+        shell(&place, accident);
+        let found = files(&store).unwrap_err();
+        assert!(found.is_lasting(), "{accident}: {found}");
+        let write =
+            "CREATE TABLE traces (x); INSERT INTO traces VALUES (1); PRAGMA wal_checkpoint(TRUNCATE);";
+        // A file that is damaged refuses that.
+        shell(&place, &format!("sqlite3 state.db '{write}' >/dev/null 2>&1 || true"));
+        for _ in 0..3 {
+            assert_eq!(files(&store), Err(found.clone()), "{accident}");
+        }
+    }
+}
+
 #[test]
 fn a_file_that_is_moved_with_its_folder_is_missed() {
     let outer = tempfile::tempdir().unwrap();
