@@ -72,12 +72,15 @@ impl EtcdStore {
     /// Whether the database lies in another one, or another one in it.
     fn prefix_finding(&self, address: &EtcdAddress, quick: bool) -> Result<Finding, StoreError> {
         let mut above = address.prefix.as_str();
+        let mut unseen = None;
         while let Some((shorter, _)) = above.rsplit_once('/').filter(|(shorter, _)| !shorter.is_empty()) {
             above = shorter;
             let is_database = match self.range(&RangeRequest::key(Keys::new(above).format())) {
                 Ok(found) => !found.kvs.is_empty(),
-                // A user who may only read this prefix cannot know.
-                Err(StoreError { kind: ErrorKind::Denied { .. }, .. }) => false,
+                Err(StoreError { kind: ErrorKind::Denied { .. }, .. }) => {
+                    unseen = Some(above);
+                    false
+                }
                 Err(error) => return Err(error),
             };
             if is_database {
@@ -85,6 +88,12 @@ impl EtcdStore {
                 return Ok(Finding::new("prefix", Level::Problem, finding)
                     .remedy("its keys are shown as entries of the other one: move one of them"));
             }
+        }
+        // A user with the grants of this prefix alone cannot know.
+        if let Some(above) = unseen {
+            let finding =
+                format!("unknown whether it lies in a database at {above}, which this user may not read");
+            return Ok(Finding::new("prefix", Level::Note, finding));
         }
         if quick {
             return Ok(Finding::new("prefix", Level::Ok, "it lies in no other database"));
@@ -139,14 +148,8 @@ fn node_finding(node: &str, status: &Result<NodeStatus, WireError>) -> Finding {
             let megabytes = status.db_bytes / 1_000_000;
             Finding::new("node", Level::Ok, format!("{node}: etcd {}, {megabytes} MB", status.version))
         }
-        Err(WireError::Unreachable { reasons, .. }) => {
-            Finding::new("node", Level::Warning, format!("{node}: {reasons}"))
-        }
-        Err(WireError::Refused { message, .. }) => {
-            Finding::new("node", Level::Warning, format!("{node}: {message}"))
-        }
-        Err(WireError::NotEtcd { reason } | WireError::Malformed { reason }) => {
-            Finding::new("node", Level::Warning, format!("{node}: {reason}"))
+        Err(error) => {
+            Finding::new("node", Level::Warning, format!("{node}: {}", error.clone().into_reason()))
         }
     }
 }
