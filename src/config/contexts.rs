@@ -133,7 +133,7 @@ fn context(
             _ => document.refuse(
                 line,
                 format!(
-                    "{setting} is no setting of a context; there are path, db, read_only, production and confirm"
+                    "{setting} is not a setting of a context; the settings are path, db, read_only, production and confirm"
                 ),
             ),
         }
@@ -274,7 +274,7 @@ mod tests {
         assert!(
             problems.iter().any(|problem| problem.starts_with("config.toml:3: the context none has no path"))
         );
-        assert!(problems.iter().any(|problem| problem.contains("owner is no setting")));
+        assert!(problems.iter().any(|problem| problem.contains("owner is not a setting")));
         assert_eq!(contexts.all().len(), 1);
         assert!(contexts.named("live").unwrap().production);
         assert_eq!(contexts.named("live").unwrap().location, Path::new("/etc/a.db").into());

@@ -8,7 +8,7 @@ use crate::store::Process;
 pub const EXTERNAL: &str = "external";
 
 /// Who made a change: `user@host:pid`, with the run and the task when a workflow did it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Actor {
     /// `user@host:pid`, or [`EXTERNAL`].
     pub name: String,

@@ -35,6 +35,26 @@ pub struct RecordingChunk {
     pub data: Vec<u8>,
 }
 
+impl RecordingChunk {
+    /// A part with one record, of which it is not known yet at which revision it is written.
+    pub(super) fn begin(number: u64, landmark: bool, data: &[u8]) -> RecordingChunk {
+        RecordingChunk {
+            first: number,
+            last: number,
+            revision: Revision::default(),
+            landmark,
+            data: data.to_vec(),
+        }
+    }
+
+    /// Adds the next record.
+    pub(super) fn add(&mut self, number: u64, landmark: bool, data: &[u8]) {
+        self.last = number;
+        self.landmark |= landmark;
+        self.data.extend_from_slice(data);
+    }
+}
+
 /// How many recordings are kept. What is beyond any of the limits goes, the oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordingRetention {

@@ -88,7 +88,7 @@ impl EtcdStore {
         let Draft { mut compares, mut ops, changes, reads } = draft;
         let key = self.keys.record(name);
         let newest = Newest { changes: u8::try_from(changes.len()).unwrap_or(u8::MAX), at: now.0 };
-        let record = HistoryRecord { at: now.0, actor: (&*self.actor.borrow()).into(), changes };
+        let record = HistoryRecord { at: now.0, actor: self.actor.borrow().clone(), changes };
         let bytes: usize = ops.iter().map(Op::bytes).sum();
         let record = record::encode(&record);
         let recorded = self.draft_records(newest.changes, (bytes + record.len()) as u64)?;
@@ -100,9 +100,8 @@ impl EtcdStore {
         ops.push(Op::put(key.clone(), record));
         ops.push(Op::put(self.keys.newest(), record::encode(&newest)));
         if head.format.is_none() {
-            let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
             compares.push(Compare::absent(self.keys.format()));
-            ops.push(Op::put(self.keys.format(), record::encode(&Format::new(id))));
+            ops.push(Op::put(self.keys.format(), record::encode(&Format::new())));
         }
         let most = self.max_operations;
         if compares.len() > most || ops.len() > most {

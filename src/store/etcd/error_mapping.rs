@@ -15,14 +15,7 @@ pub(super) fn store_error(error: WireError, location: &Location) -> StoreError {
             ErrorKind::Unreachable { waited, reasons }.at(location)
         }
         WireError::Refused { code: 7 | 16, message } => {
-            let reason = escape(message.as_bytes());
-            let denied = ErrorKind::Denied { reason }.at(location);
-            match location {
-                Location::Etcd(address) if message.contains("permission denied") => denied.with_remedy(
-                    format!("the user needs a role with these ranges: {}", ranges(&address.prefix)),
-                ),
-                _ => denied,
-            }
+            ErrorKind::Denied { reason: escape(message.as_bytes()) }.at(location)
         }
         WireError::Refused { message, .. }
             if ["authentication failed", "user name is empty"].iter().any(|it| message.contains(it)) =>
@@ -47,12 +40,6 @@ pub(super) fn store_error(error: WireError, location: &Location) -> StoreError {
             ErrorKind::Engine { reason }.at(location)
         }
     }
-}
-
-/// The two ranges of keys of a database, as `etcdctl role grant-permission` takes them.
-fn ranges(prefix: &str) -> String {
-    let prefix = escape(prefix.as_bytes());
-    format!("{prefix}/ {prefix}0 and {prefix}.s/ {prefix}.s0")
 }
 
 /// The error for a value of slothstate's own that cannot be read.

@@ -156,11 +156,11 @@ impl EtcdStore {
     pub(super) fn change_format(&self, change: &dyn Fn(Format) -> Format) -> Result<(), StoreError> {
         self.check_writable()?;
         let key = self.keys.format();
-        let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let new = Format::new();
         loop {
             let found = self.range(&RangeRequest::key(key.clone()))?;
             let seen = found.first().map_or(0, |kv| kv.mod_revision);
-            let format = self.format_of(&found)?.unwrap_or_else(|| Format::new(id.clone()));
+            let format = self.format_of(&found)?.unwrap_or_else(|| new.clone());
             let value = record::encode(&change(format));
             // As it is after an attempt whose answer was lost.
             if found.first().is_some_and(|kv| kv.value == value) {

@@ -116,7 +116,7 @@ impl EtcdStore {
             expires_at: Some(expires_at),
             renewal: (!record.is_imported).then_some(known),
             process: record.process(),
-            actor: Some(record.actor.clone().into()),
+            actor: Some(record.actor.clone()),
             version: LockVersion::default(),
         }
     }

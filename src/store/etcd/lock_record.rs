@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::keys::RecordName;
-use super::record::{ActorRecord, revision_at};
+use super::record::revision_at;
 use super::wire::KeyValue;
-use crate::store::{Image, Process, Token};
+use crate::store::{Actor, Image, Process, Token};
 use crate::time::Millis;
 
 /// A lock: it stays when its lease ends, so that it is known who had it.
@@ -14,7 +14,7 @@ pub(super) struct LockRecord {
     pub holder: String,
     /// As JSON, since not all of its fields are always there.
     pub process: Option<String>,
-    pub actor: ActorRecord,
+    pub actor: Actor,
     pub acquired_at: Option<i64>,
     /// When the first lease ended unless it was renewed, by the clock of the process that acquired it.
     pub expires_at: i64,
@@ -91,7 +91,7 @@ mod tests {
         let lock = LockRecord {
             holder: "ann".into(),
             process: stored_process(&here),
-            actor: (&Actor::external()).into(),
+            actor: Actor::external(),
             acquired_at: None,
             expires_at: -1,
             seconds: 30,

@@ -1,8 +1,8 @@
 //! The locks of a database: who holds one is a record, and how long is a key beside it under a lease of etcd's.
 //!
 //! The token of a lock is the revision at which its record was written, and its lease is the one that was made
-//! with it: whoever writes under a token compares both in the transaction of the write. So a lock is never held
-//! by two, whatever clocks say. A lease that is renewed by the same time is only kept alive, which writes nothing.
+//! with it: a write under a token compares both in its transaction, so two processes never hold one lock,
+//! whatever their clocks say. A lease that is renewed by the same time is only kept alive, which writes nothing.
 
 use std::time::Duration;
 
@@ -181,6 +181,15 @@ fn seconds_of(lease: Duration) -> i64 {
 }
 
 impl EtcdStore {
+    /// The lock of that name as it was read by a refused transaction, or as it is now.
+    fn lock_slot(&self, name: &str, read: Option<Vec<RangeResponse>>) -> Result<LockSlot, StoreError> {
+        let read = match read {
+            Some(read) => read,
+            None => self.read_all(self.reads_of_lock(name))?.1,
+        };
+        self.slot_of_lock(&read)
+    }
+
     /// Takes a lock, unless another one holds it or comes before.
     fn take(&self, new: &NewLock<'_>, ticket: Option<Ticket>) -> Result<AcquireOutcome, StoreError> {
         if new.name.is_empty() {
@@ -190,11 +199,7 @@ impl EtcdStore {
         let mut retries = Retries::new(self.settings.busy_limit);
         let mut answers = None;
         loop {
-            let read = match answers.take() {
-                Some(read) => read,
-                None => self.read_all(self.reads_of_lock(new.name))?.1,
-            };
-            let slot = self.slot_of_lock(&read)?;
+            let slot = self.lock_slot(new.name, answers.take())?;
             if let Some(found) = slot.found.as_ref().filter(|found| found.life.is_some()) {
                 return Ok(AcquireOutcome::Held(self.lock_of(new.name, found)?));
             }
@@ -261,7 +266,7 @@ impl EtcdStore {
         let record = LockRecord {
             holder: new.holder.into(),
             process: new.process.clone(),
-            actor: (&*self.actor.borrow()).into(),
+            actor: self.actor.borrow().clone(),
             acquired_at: Some(new.acquired_at.unwrap_or(now).0),
             expires_at: new.expires_at.0,
             seconds: lease.map_or(0, |lease| lease.seconds),
@@ -335,11 +340,7 @@ impl EtcdStore {
         let mut retries = Retries::new(self.settings.busy_limit);
         let mut answers = None;
         loop {
-            let read = match answers.take() {
-                Some(read) => read,
-                None => self.read_all(self.reads_of_lock(name))?.1,
-            };
-            let slot = self.slot_of_lock(&read)?;
+            let slot = self.lock_slot(name, answers.take())?;
             let Some(found) = slot.found else { return Ok(Removal::Gone) };
             if found.token() != token {
                 return Ok(Removal::Other(Box::new(found)));

@@ -151,8 +151,8 @@ impl EtcdStore {
     fn error(&self, error: WireError) -> StoreError {
         self.was_compacted.set(error.is_compacted());
         let error = error_mapping::store_error(error, &self.location);
-        match error.kind {
-            ErrorKind::Denied { .. } => {
+        match &error.kind {
+            ErrorKind::Denied { reason } if reason.contains("permission denied") => {
                 let grants = self.keys.all().map(|span| span.to_string());
                 error.with_remedy(format!("the database needs to read and write {}", grants.join(" and ")))
             }

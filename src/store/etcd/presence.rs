@@ -57,7 +57,8 @@ pub(super) struct Presence(Arc<Kept>);
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        // The thread stays for a moment: who takes one lock after the other is not present anew each time.
+        // The thread outlives the last holding for a moment, so that a process that takes one lock after another
+        // does not write its presence each time.
         self.0.state().holdings -= 1;
     }
 }
@@ -78,7 +79,7 @@ pub(super) fn name_of(process: &Process) -> String {
 }
 
 /// The key of a process that is present, and under which lease.
-struct Signboard {
+struct PresenceKey {
     wire: Arc<dyn Wire>,
     key: Vec<u8>,
     /// The request to stop.
@@ -90,7 +91,7 @@ struct Signboard {
 /// The lease of a presence, and etcd's revision since which requests to stop count.
 type Term = (i64, i64);
 
-impl Signboard {
+impl PresenceKey {
     fn put(&self) -> Result<Term, WireError> {
         let lease = self.wire.grant(LEASE)?.id;
         let put = Op::Put { key: self.key.clone(), value: Vec::new(), lease };
@@ -149,7 +150,7 @@ impl EtcdStore {
         let process = &self.settings.process;
         let is_this = process.pid == std::process::id();
         let name = name_of(process);
-        let signboard = Signboard {
+        let presence_key = PresenceKey {
             wire: self.wire.clone(),
             key: self.keys.presence(&name),
             stop: self.keys.stop(&name),
@@ -159,7 +160,7 @@ impl EtcdStore {
         let kept = {
             let mut registry = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
             registry.retain(|_, kept| kept.strong_count() > 0);
-            let known = registry.entry((database, signboard.key.clone())).or_default();
+            let known = registry.entry((database, presence_key.key.clone())).or_default();
             known.upgrade().unwrap_or_else(|| {
                 let kept = Arc::new(Kept::default());
                 *known = Arc::downgrade(&kept);
@@ -168,11 +169,11 @@ impl EtcdStore {
         };
         let mut state = kept.state();
         if !state.is_kept {
-            let term = signboard.put().map_err(|error| self.error(error))?;
+            let term = presence_key.put().map_err(|error| self.error(error))?;
             let shared = kept.clone();
             thread::Builder::new()
                 .name("etcd presence".into())
-                .spawn(move || signboard.keep(&shared, term))
+                .spawn(move || presence_key.keep(&shared, term))
                 .map_err(|source| ErrorKind::Io { source }.at(&self.location))?;
             state.is_kept = true;
         }

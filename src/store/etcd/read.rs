@@ -59,7 +59,7 @@ impl Found {
             revision,
             created_at: about.as_ref().and_then(|about| about.created_at).map(Millis),
             modified_at: about.as_ref().map(|about| Millis(about.modified_at)),
-            actor: Some(about.map_or_else(Actor::external, |about| about.actor.into())),
+            actor: Some(about.map_or_else(Actor::external, |about| about.actor)),
             kind: None,
         }
     }

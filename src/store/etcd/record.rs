@@ -38,26 +38,6 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable>
     }
 }
 
-/// Who made a change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ActorRecord {
-    name: String,
-    run: Option<i64>,
-    task: Option<String>,
-}
-
-impl From<&Actor> for ActorRecord {
-    fn from(actor: &Actor) -> ActorRecord {
-        ActorRecord { name: actor.name.clone(), run: actor.run, task: actor.task.clone() }
-    }
-}
-
-impl From<ActorRecord> for Actor {
-    fn from(record: ActorRecord) -> Actor {
-        Actor { name: record.name, run: record.run, task: record.task }
-    }
-}
-
 /// What is known of an entry besides its value. It is valid only if it was written with the entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct About {
@@ -65,7 +45,7 @@ pub(super) struct About {
     pub expires_at: Option<i64>,
     pub created_at: Option<i64>,
     pub modified_at: i64,
-    pub actor: ActorRecord,
+    pub actor: Actor,
     /// The place of the change in its transaction, from 1.
     pub place: u8,
     /// The record of that transaction.
@@ -206,7 +186,7 @@ impl ChangeRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct HistoryRecord {
     pub at: i64,
-    pub actor: ActorRecord,
+    pub actor: Actor,
     pub changes: Vec<ChangeRecord>,
 }
 
@@ -258,7 +238,7 @@ impl RecordedTransaction {
             operation: record.operation.clone(),
             old,
             new: record.new.as_ref().map(|image| image.image(limit)),
-            actor: if record.is_external { Actor::external() } else { self.record.actor.clone().into() },
+            actor: if record.is_external { Actor::external() } else { self.record.actor.clone() },
             version: record.version,
             transaction: if record.stands_alone() { (revision, revision) } else { together() },
             undone_by: None,
@@ -326,8 +306,9 @@ pub(super) struct Format {
 }
 
 impl Format {
-    /// A new database of that id.
-    pub(super) fn new(id: String) -> Format {
+    /// A new database, with an id that no other one has.
+    pub(super) fn new() -> Format {
+        let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let format = Format { id, rows: 0, seconds: 0, bytes: 0, recordings: 0, recording_seconds: 0 };
         format.with_retention(&Retention::default()).with_recordings(&RecordingRetention::default())
     }
@@ -402,14 +383,14 @@ mod tests {
         };
         let changes =
             vec![change(b"x", "set", true), change(b"\xff", "set", false), change(b"k", "set", false)];
-        HistoryRecord { at: 5, actor: (&Actor::external()).into(), changes }
+        HistoryRecord { at: 5, actor: Actor::external(), changes }
     }
 
     #[test]
     fn records_are_read_as_they_were_written() {
         let record = history();
         assert_eq!(decode::<HistoryRecord>(&encode(&record)), Ok(record));
-        let format = Format::new("id".into());
+        let format = Format::new();
         assert_eq!(format.retention(), Retention::default());
         assert_eq!(format.recording_retention(), RecordingRetention::default());
         assert_eq!(decode::<Format>(&encode(&format)), Ok(format));

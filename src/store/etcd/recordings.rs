@@ -31,7 +31,7 @@ pub(super) struct Records {
 struct KeptPiece {
     run: i64,
     piece: RecordingChunk,
-    /// etcd's revision of what is there already: an attempt to write it may have had no answer.
+    /// The etcd revision of the stored piece, 0 if none is known: an attempt without a reply may have stored it.
     seen: i64,
     /// How many of its parts are written.
     parts: usize,
@@ -40,15 +40,9 @@ struct KeptPiece {
 impl Records {
     pub(super) fn keep(&mut self, run: i64, number: u64, landmark: bool, data: &[u8]) {
         match &mut self.kept {
-            Some(KeptPiece { piece, .. }) => {
-                piece.last = number;
-                piece.landmark |= landmark;
-                piece.data.extend_from_slice(data);
-            }
+            Some(KeptPiece { piece, .. }) => piece.add(number, landmark, data),
             None => {
-                let revision = Revision::default();
-                let piece =
-                    RecordingChunk { first: number, last: number, revision, landmark, data: data.to_vec() };
+                let piece = RecordingChunk::begin(number, landmark, data);
                 self.kept = Some(KeptPiece { run, piece, seen: 0, parts: 0 });
             }
         }
@@ -125,7 +119,7 @@ impl EtcdStore {
         self.records.borrow_mut().are_written();
     }
 
-    /// The draft was not written: what is there of the piece.
+    /// Notes the stored piece after a refused transaction.
     pub(super) fn records_are_refused(&self, found: &RangeResponse) {
         if let Some(kept) = &mut self.records.borrow_mut().kept {
             kept.seen = found.first().map_or(0, |kv| kv.mod_revision);

@@ -13,13 +13,13 @@ const REMEMBERED: usize = 1000;
 
 /// The revisions of entries and of records that were heard of.
 #[derive(Default)]
-pub(super) struct Unrecorded {
+pub(super) struct UnrecordedWrites {
     /// With the time at which they were heard of.
     entries: BTreeMap<i64, Instant>,
     records: BTreeSet<i64>,
 }
 
-impl Unrecorded {
+impl UnrecordedWrites {
     /// An entry was changed at this revision.
     pub(super) fn entry(&mut self, revision: i64, now: Instant) {
         if !self.records.contains(&revision) {
@@ -70,7 +70,7 @@ mod tests {
             (true, &[], &[7], false),
             (false, &[8], &[7, 9], true),
         ] {
-            let mut unrecorded = Unrecorded::default();
+            let mut unrecorded = UnrecordedWrites::default();
             for turn in [entries_first, !entries_first] {
                 match turn {
                     true => entries.iter().for_each(|revision| unrecorded.entry(*revision, start)),
@@ -80,14 +80,14 @@ mod tests {
             assert!(!unrecorded.take(start), "its record may still come: {entries:?} {records:?}");
             assert_eq!(unrecorded.is_waiting(), expected, "{entries:?} {records:?}");
             assert_eq!(unrecorded.take(late), expected, "{entries:?} {records:?}");
-            assert!(!unrecorded.take(late), "it is told once");
+            assert!(!unrecorded.take(late), "each write is reported once");
         }
     }
 
     #[test]
     fn what_is_heard_of_later_does_not_put_it_off() {
         let start = Instant::now();
-        let mut unrecorded = Unrecorded::default();
+        let mut unrecorded = UnrecordedWrites::default();
         unrecorded.entry(1, start);
         unrecorded.entry(2, start + LATE / 2);
         assert!(unrecorded.take(start + LATE));
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn many_are_told_at_once_and_records_without_entries_are_forgotten() {
         let start = Instant::now();
-        let mut unrecorded = Unrecorded::default();
+        let mut unrecorded = UnrecordedWrites::default();
         (0..2 * REMEMBERED as i64).for_each(|revision| unrecorded.record(revision));
         assert_eq!(unrecorded.records.len(), REMEMBERED);
         (5000..5001 + REMEMBERED as i64).for_each(|revision| unrecorded.entry(revision, start));

@@ -1,7 +1,7 @@
 //! Hearing of what others do: one thread per process and database, shared by all of its stores.
 //!
 //! It only says that there is news; what the news is, is read. So nothing is lost when it moves to another node:
-//! whoever follows the database looks once more.
+//! every follower of the database reads once more.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::unrecorded::{LATE, Unrecorded};
+use super::unrecorded::{LATE, UnrecordedWrites};
 use super::wire::{KeySpan, WatchEvent, WatchMessage, Wire, WireError};
 
 /// The pause after a node that did not answer.
@@ -40,7 +40,7 @@ impl Mailbox {
 #[derive(Default)]
 struct Watch {
     mailboxes: Mutex<Vec<Weak<Mailbox>>>,
-    unrecorded: Mutex<Unrecorded>,
+    unrecorded: Mutex<UnrecordedWrites>,
     /// Whether a thread waits for records that may come late.
     is_checking: AtomicBool,
     /// How often entries were found that were changed without a record, or may have been.
@@ -48,7 +48,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn unrecorded(&self) -> MutexGuard<'_, Unrecorded> {
+    fn unrecorded(&self) -> MutexGuard<'_, UnrecordedWrites> {
         self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

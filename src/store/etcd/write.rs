@@ -49,7 +49,7 @@ impl EtcdStore {
             };
             let head = self.head(&read)?;
             let present = self.present(&wanted, revision, &read)?;
-            if self.has_more_keys(&mut wanted, &present, now)? {
+            if self.has_more_keys(&mut wanted, &present)? {
                 continue;
             }
             self.check_fence(&present, now)?;
@@ -83,13 +83,12 @@ impl EtcdStore {
             }
             let first = plan.written.first().map(|written| written.key.clone());
             let name = RecordName { bucket: head.bucket, unique };
-            let (mut draft, own) = self.draft(transaction, &plan, &present, name, now)?;
+            let mut draft = self.draft(transaction, &plan, &present, name, now)?;
             self.pin(&mut draft, &wanted, &present);
             draft.reads = self.reads_of(&wanted);
             let last = draft.changes.len().saturating_sub(1);
             match self.commit_record(name, &head, now, draft)? {
                 Sent::Done(revision) => {
-                    debug_assert!(own <= last);
                     let revision = record::revision_at(revision, last);
                     let edited = plan.edited.into_iter().map(|planned| planned.made(revision)).collect();
                     self.keep_up(&head, true);
@@ -227,7 +226,7 @@ impl EtcdStore {
     }
 
     /// Whether ranges that are deleted have keys that were not read yet: they are now wanted.
-    fn has_more_keys(&self, wanted: &mut Wanted, present: &Present, now: Millis) -> Result<bool, StoreError> {
+    fn has_more_keys(&self, wanted: &mut Wanted, present: &Present) -> Result<bool, StoreError> {
         let most = self.capabilities.operations;
         let mut has_more = false;
         for (range, keys) in &present.deleted {
@@ -246,7 +245,6 @@ impl EtcdStore {
                 wanted.keys.push(key.clone());
             }
         }
-        let _ = now;
         Ok(has_more)
     }
 
@@ -275,8 +273,7 @@ impl EtcdStore {
         Ok(any)
     }
 
-    /// What is written for a plan, and the place of its first own change: what other programs did to these
-    /// entries meanwhile is recorded before it.
+    /// What is written for a plan. Changes that other programs made to these entries are recorded before its own.
     fn draft(
         &self,
         transaction: &Transaction,
@@ -284,12 +281,12 @@ impl EtcdStore {
         present: &Present,
         name: RecordName,
         now: Millis,
-    ) -> Result<(Draft, usize), StoreError> {
+    ) -> Result<Draft, StoreError> {
         let mut draft = Draft::default();
         let none = Slot::default();
         for written in &plan.written {
             let slot = present.slots.get(&written.key).unwrap_or(&none);
-            if let Some(Unrecorded { old, new }) = self.unrecorded(&written.key, slot)? {
+            if let Some(ForeignChange { old, new }) = self.unrecorded(&written.key, slot)? {
                 let change = NewChange {
                     subject: Subject::Entry,
                     key: written.key.as_bytes(),
@@ -312,15 +309,14 @@ impl EtcdStore {
             let by = u8::try_from(own + 1).unwrap_or(u8::MAX);
             draft.ops.push(Op::put(self.keys.undone(undone.0), vec![by]));
         }
-        let bytes: usize =
-            draft.ops.iter().map(|op| if let Op::Put { value, .. } = op { value.len() } else { 0 }).sum();
+        let bytes: usize = draft.ops.iter().map(Op::bytes).sum();
         let bytes = bytes as u64 + draft.changes.iter().map(record::ChangeRecord::bytes).sum::<u64>();
         let limit = self.capabilities.largest_value * 3 + HEAD as u64;
         match plan.written.first() {
             Some(written) if bytes > limit => {
                 Err(ErrorKind::TooLarge { key: written.key.clone(), bytes, limit }.into())
             }
-            _ => Ok((draft, own)),
+            _ => Ok(draft),
         }
     }
 
@@ -358,7 +354,7 @@ impl EtcdStore {
                     expires_at: image.expires_at.map(|at| at.0),
                     created_at,
                     modified_at: now.0,
-                    actor: (&*self.actor.borrow()).into(),
+                    actor: self.actor.borrow().clone(),
                     place: u8::try_from(place + 1).unwrap_or(u8::MAX),
                     record: name,
                     size: image.stored.len() as u64,
@@ -391,12 +387,12 @@ impl EtcdStore {
 
     /// What another program made of an entry, which no record has: what was there before, as far as history
     /// knows, and what is there.
-    fn unrecorded(&self, key: &Key, slot: &Slot) -> Result<Option<Unrecorded>, StoreError> {
+    fn unrecorded(&self, key: &Key, slot: &Slot) -> Result<Option<ForeignChange>, StoreError> {
         let new = match (&slot.found, &slot.stale) {
             (Some(Found { about: Some(_), .. }), _) | (None, None) => return Ok(None),
             (found, _) => found.as_ref().map(Found::image),
         };
-        let Some(stale) = &slot.stale else { return Ok(Some(Unrecorded { old: None, new })) };
+        let Some(stale) = &slot.stale else { return Ok(Some(ForeignChange { old: None, new })) };
         let recorded = self.record_named(stale.record)?;
         let last = recorded.as_ref().and_then(|recorded: &HistoryRecord| {
             recorded.changes.iter().rev().find(|change| change.is_about(Subject::Entry, key.as_bytes()))
@@ -411,7 +407,7 @@ impl EtcdStore {
             }),
             None => None,
         };
-        Ok(Some(Unrecorded { old, new }))
+        Ok(Some(ForeignChange { old, new }))
     }
 
     fn record_named(&self, name: RecordName) -> Result<Option<HistoryRecord>, StoreError> {
@@ -449,7 +445,7 @@ impl EtcdStore {
 }
 
 /// What another program made of an entry.
-struct Unrecorded {
+struct ForeignChange {
     /// What was there before, as far as history knows.
     old: Option<Image>,
     /// What is there.

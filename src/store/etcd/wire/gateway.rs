@@ -423,12 +423,12 @@ fn is_for_another_node(code: i64, message: &str) -> bool {
     }
 }
 
-/// Why there was no answer, in few words.
+/// The reason for a missing reply, in short.
 fn reason(error: &Error) -> String {
     match error {
         Error::Io(error) => io_reason(error),
         Error::Timeout(_) => format!("no answer in {:.1} s", ATTEMPT.as_secs_f64()),
-        Error::HostNotFound => "there is no such host".into(),
+        Error::HostNotFound => "the host does not exist".into(),
         Error::ConnectionFailed => "connection failed".into(),
         other => other.to_string(),
     }
@@ -470,7 +470,7 @@ fn tls(address: &EtcdAddress) -> Result<TlsConfig, (std::path::PathBuf, io::Erro
                 all.push(found);
             }
         }
-        let none = io::Error::new(io::ErrorKind::InvalidData, "there is no certificate in it");
+        let none = io::Error::new(io::ErrorKind::InvalidData, "the file has no certificate");
         if all.is_empty() { Err((path.clone(), none)) } else { Ok(all) }
     };
     let mut config = TlsConfig::builder();

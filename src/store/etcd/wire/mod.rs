@@ -134,18 +134,18 @@ pub(in crate::store) struct Compare {
 }
 
 impl Compare {
-    /// The key was last written at that revision; 0: there is no such key.
+    /// The key was last written at that revision; 0 if it does not exist.
     pub fn modified_at(key: Vec<u8>, revision: i64) -> Compare {
         let span = KeySpan::one(key);
         Compare { span, compared: Compared::Modified, relation: Relation::Equal, number: revision }
     }
 
-    /// The key was created at that revision; 0: there is no such key.
+    /// The key was created at that revision; 0 if it does not exist.
     pub fn created_at(key: Vec<u8>, revision: i64) -> Compare {
         Compare { compared: Compared::Created, ..Compare::modified_at(key, revision) }
     }
 
-    /// There is no such key.
+    /// The key does not exist.
     pub fn absent(key: Vec<u8>) -> Compare {
         Compare::created_at(key, 0)
     }

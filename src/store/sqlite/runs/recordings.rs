@@ -24,15 +24,9 @@ impl Records {
     /// Adds a record to what is kept.
     pub(in crate::store::sqlite) fn keep(&mut self, run: i64, number: u64, landmark: bool, data: &[u8]) {
         match &mut self.kept {
-            Some((_, piece)) => {
-                piece.last = number;
-                piece.landmark |= landmark;
-                piece.data.extend_from_slice(data);
-            }
+            Some((_, piece)) => piece.add(number, landmark, data),
             None => {
-                let revision = Revision::default();
-                let piece =
-                    RecordingChunk { first: number, last: number, revision, landmark, data: data.to_vec() };
+                let piece = RecordingChunk::begin(number, landmark, data);
                 self.kept = Some((run, piece));
             }
         }
