@@ -348,7 +348,7 @@ fn milliseconds(since: Instant) -> f64 {
 
 /// How long no write is acknowledged after `kill -9` of the leader, in seconds.
 fn lost_leader(cluster: &mut Cluster) {
-    let leader = cluster.leader().expect("a leader");
+    let leader = cluster.wait_for_leader();
     let store = store(&cluster.address(leader, "/leader"));
     put(&*store, "k", "before");
     cluster.kill(leader);

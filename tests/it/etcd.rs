@@ -1,15 +1,14 @@
 //! The program on a real node of etcd: commands, errors, transfer from and to a file, the interface.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use portable_pty::CommandBuilder;
 
 use crate::support::etcd_node::etcd_node;
 use crate::support::files::{OF_THE_CALLER, Place, answer, answer_to, objects, slothstate};
+use crate::support::losing_proxy;
 use crate::support::terminal::Terminal;
 
 /// Another program writes a key below the database.
@@ -112,6 +111,7 @@ fn what_etcd_cannot_do_is_refused_with_what_to_do_instead() {
     place.done(&["set", "k", "1"]);
     let copy = place.file("copy.db");
     place.run(&["backup", copy.to_str().unwrap()]).refused(1, "use slothstate export");
+    assert!(!copy.exists());
     place.run(&["compact"]).refused(1, "does not support compacting");
     place.run(&["--read-only", "set", "k", "2"]).refused(3, "it was opened read-only");
     let large = "x".repeat(490_001);
@@ -147,40 +147,6 @@ fn an_address_that_leads_nowhere_says_why() {
     run(&address, &["keys"]).refused(3, "--enable-grpc-gateway");
 }
 
-/// Passes everything on to the node, but cuts the connection where the answer to a write would come.
-fn node_that_loses_answers(node: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let server = TcpStream::connect(node).unwrap();
-            let has_written = Arc::new(AtomicBool::new(false));
-            let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            let seen = has_written.clone();
-            std::thread::spawn(move || {
-                let mut buffer = [0; 65536];
-                while let Ok(read @ 1..) = from.read(&mut buffer) {
-                    if buffer[..read].windows(11).any(|part| part == b"request_put") {
-                        seen.store(true, Ordering::SeqCst);
-                    }
-                    to.write_all(&buffer[..read]).unwrap();
-                }
-            });
-            std::thread::spawn(move || {
-                let (mut from, mut to) = (server, client);
-                let mut buffer = [0; 65536];
-                while let Ok(read @ 1..) = from.read(&mut buffer) {
-                    if has_written.load(Ordering::SeqCst) || to.write_all(&buffer[..read]).is_err() {
-                        break;
-                    }
-                }
-                let _ = to.shutdown(Shutdown::Both);
-            });
-        }
-    });
-    address
-}
-
 #[test]
 fn a_write_whose_answer_is_lost_is_done_once_and_called_unconfirmed() {
     let (Some(place), Some(node)) = (Place::on_etcd(), etcd_node()) else { return };
@@ -192,7 +158,7 @@ fn a_write_whose_answer_is_lost_is_done_once_and_called_unconfirmed() {
         command.args(["--busy-timeout", "500ms", "--db", &address]).args(arguments);
         answer(command)
     };
-    let losing = node_that_loses_answers(node);
+    let losing = losing_proxy::start(node);
     through(&losing, &["incr", "k"]).refused(3, "it is not known whether this took effect");
     assert_eq!(place.done(&["get", "k"]), "2\n", "it did, once");
     // The next node answers for it.

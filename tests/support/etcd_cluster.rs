@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+use super::etcd_node::has_etcd;
 use super::files::{skipped, slothstate, until};
 
 /// How the nodes of a cluster reach each other.
@@ -50,16 +51,6 @@ struct Process {
 /// Tells the pid of the node that it starts, and ends that when its standard input is closed.
 const WATCHDOG: &str = "log=$1 pid=$2; shift 2; \"$@\" >>\"$log\" 2>&1 </dev/null & echo $! >\"$pid\"; read -r _; kill -9 $!; wait $!";
 
-/// Whether etcd is installed. Where it is not, this says so; with `CI=true` that is a failure.
-pub fn has_etcd(test: &str) -> bool {
-    if Command::new("etcd").arg("--version").output().is_ok() {
-        return true;
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "etcd is not installed");
-    skipped(test, "no etcd");
-    false
-}
-
 impl Cluster {
     /// Starts `nodes` nodes with further `options` for each, and waits until they have a leader. `None` where
     /// etcd is not installed, or namespaces cannot be made.
@@ -87,7 +78,7 @@ impl Cluster {
         options: &[&str],
         credentials: Vec<String>,
     ) -> Option<Cluster> {
-        if !has_etcd(test) {
+        if !has_etcd() {
             return None;
         }
         let namespaces = match network {
@@ -135,7 +126,7 @@ impl Cluster {
         for node in 0..cluster.nodes.len() {
             cluster.start_node(node);
         }
-        until("the cluster has a leader", || cluster.leader().is_some());
+        cluster.wait_for_leader();
         Some(cluster)
     }
 
@@ -190,7 +181,7 @@ impl Cluster {
     }
 
     /// The node that leads as the others see it, if one of them knows.
-    pub fn leader(&self) -> Option<usize> {
+    fn leader(&self) -> Option<usize> {
         (0..self.nodes.len()).find(|node| {
             let output = self.etcdctl(*node, &["endpoint", "status", "-w", "json"]);
             let read: Option<Json> = serde_json::from_slice(&output.stdout).ok();
@@ -199,6 +190,16 @@ impl Cluster {
                 id.is_u64() && *id == status[0]["Status"]["leader"]
             })
         })
+    }
+
+    /// The node that leads, once one does.
+    pub fn wait_for_leader(&self) -> usize {
+        let mut leader = None;
+        until("the cluster has a leader", || {
+            leader = self.leader();
+            leader.is_some()
+        });
+        leader.unwrap()
     }
 
     fn start_node(&mut self, node: usize) {

@@ -70,7 +70,7 @@ fn with_faults(test: &str, network: Network, faults: &[Fault]) {
 }
 
 fn break_and_mend(cluster: &mut Cluster, fault: Fault, counting: &Counting<'_>) {
-    let leader = leader(cluster);
+    let leader = cluster.wait_for_leader();
     let follower = (leader + 1) % 3;
     match fault {
         Fault::KillLeader | Fault::KillFollower => {
@@ -96,16 +96,6 @@ fn break_and_mend(cluster: &mut Cluster, fault: Fault, counting: &Counting<'_>) 
         }
     }
     counting.go_on(GO_ON);
-}
-
-/// The node that leads, once there is one.
-fn leader(cluster: &Cluster) -> usize {
-    let mut leader = None;
-    crate::support::files::until("there is a leader", || {
-        leader = cluster.leader();
-        leader.is_some()
-    });
-    leader.unwrap()
 }
 
 #[test]

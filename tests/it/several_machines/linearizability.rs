@@ -107,12 +107,7 @@ fn what_clients_see_while_nodes_fail_has_an_order() {
         };
         go_on();
         for fault in 0..faults {
-            let mut leader = None;
-            until("there is a leader", || {
-                leader = cluster.leader();
-                leader.is_some()
-            });
-            let leader = leader.unwrap();
+            let leader = cluster.wait_for_leader();
             if fault % 2 == 0 {
                 cluster.kill(leader);
                 go_on();

@@ -201,7 +201,7 @@ fn a_holder_on_another_machine_is_alive_while_it_says_so_and_never_dead_without_
 }
 
 #[test]
-fn a_run_on_another_machine_ends_when_it_is_asked_to() {
+fn a_run_on_another_machine_is_known_to_be_running() {
     let Some(scene) = Scene::new("a run on another machine", 1, Network::Loopback) else { return };
     let workflow = r#"
         local wait = task("wait"):timeout("1h"):command(function()

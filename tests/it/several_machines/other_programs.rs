@@ -114,21 +114,3 @@ fn a_watcher_that_slept_through_a_compaction_misses_nothing() {
     let at = expected[middle - 1].to_string();
     assert_eq!(done(&cluster, PREFIX, &["get", "counter", "--at", &at]), format!("{middle}\n"));
 }
-
-#[test]
-fn what_etcd_cannot_do_is_refused_and_nothing_is_changed() {
-    let Some(cluster) = Cluster::start("limits", 1, Network::Loopback, &[]) else { return };
-    done(&cluster, PREFIX, &["set", "k", "v"]);
-    let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("copy.db");
-    let run = |arguments: &[&str]| answer(cluster.command(0, PREFIX, arguments));
-    run(&["backup", copy.to_str().unwrap()]).refused(1, "export");
-    assert!(!copy.exists());
-    run(&["compact"]).refused(1, "does not support");
-    let file = folder.path().join("large");
-    std::fs::write(&file, "x".repeat(600_000)).unwrap();
-    let mut command = cluster.command(0, PREFIX, &["set", "k", "-"]);
-    command.stdin(std::fs::File::open(&file).unwrap());
-    answer(command).refused(1, "k");
-    assert_eq!(done(&cluster, PREFIX, &["get", "k"]), "v\n");
-}
