@@ -101,8 +101,12 @@ pub fn raised(value: &Value) -> String {
         Value::Table(table) => {
             let field = table.get::<Option<mlua::LuaString>>("message").ok().flatten();
             let text = field.map(|text| text.to_string_lossy());
-            // The address of a table differs from run to run.
-            let own = || value.to_string().ok().filter(|text| !text.starts_with("table: 0x"));
+            // Without a text of its own it has only its address, which differs from run to run.
+            let has_own = || {
+                let field = table.metatable().and_then(|meta| meta.raw_get::<Value>("__tostring").ok());
+                field.is_some_and(|field| !field.is_nil())
+            };
+            let own = || has_own().then(|| value.to_string().ok()).flatten();
             text.or_else(own).unwrap_or_else(|| "an error without a message".into())
         }
         Value::Nil => "an error without a message".into(),

@@ -15,8 +15,10 @@ pub mod functions;
 pub mod held_locks;
 pub mod host;
 pub mod host_function;
+mod key_order;
 pub mod limits;
 pub mod log;
+pub mod object_text;
 mod pcall;
 pub mod recorded_value;
 mod sandbox;
@@ -75,6 +77,12 @@ impl ScriptContext {
     /// The state as the script sees it: inside a transaction, with its writes.
     pub fn store(&self) -> Rc<dyn Store> {
         self.scope.current()
+    }
+
+    /// Whether objects that are keys have an order of their own and weak tables keep their entries, as since
+    /// format 5 of recordings.
+    pub fn orders_objects(&self) -> bool {
+        self.format >= 5
     }
 
     /// Whether the source of a script decides the types of its reads, as since format 3 of recordings.

@@ -115,13 +115,50 @@ function tostring(...)
   return kind .. ": " .. numbers[value]
 end
 
+-- Whether the order in which Lua goes through a table may depend on where its keys lie. Up to format 4 of
+-- recordings every key is looked at, which takes as many steps as happen to come before the first object.
+local kind_of_keys, with_objects = host.kind_of_keys, setmetatable({}, weak)
 local function has_places(t)
-  for key in next, t do
-    if has_place[type(key)] then
-      return true
-    end
+  if with_objects[t] then
+    return true
   end
-  return false
+  local kind = kind_of_keys(t)
+  if kind == 2 then
+    -- An object leaves its mark on the order of what comes after it.
+    with_objects[t] = true
+  end
+  return kind > 0
+end
+
+if not kind_of_keys then
+  function has_places(t)
+    for key in next, t do
+      if has_place[type(key)] then
+        return true
+      end
+    end
+    return false
+  end
+else
+  -- When something is collected depends on the memory that is in use, which is not the same in a replay: a
+  -- table keeps its entries.
+  local raw_setmetatable, getmetatable, rawset = setmetatable, getmetatable, rawset
+  function _G.setmetatable(t, meta)
+    if type(t) ~= "table" then
+      error("bad argument #1 to 'setmetatable' (table expected, got " .. (t == nil and "no value" or type(t)) .. ")", 2)
+    end
+    if meta ~= nil and type(meta) ~= "table" then
+      error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
+    end
+    local own = getmetatable(t)
+    if own ~= nil and (type(own) ~= "table" or rawget(own, "__metatable") ~= nil) then
+      error("cannot change a protected metatable", 2)
+    end
+    if meta and rawget(meta, "__mode") ~= nil then
+      rawset(meta, "__mode", nil)
+    end
+    return raw_setmetatable(t, meta)
+  end
 end
 
 local function need_table(t, name)

@@ -10,6 +10,8 @@ use crate::lua::boundary::outside;
 use crate::lua::convert::double;
 use crate::lua::error::{raise, raised};
 use crate::lua::host_function::{CallTarget, HostFunction};
+use crate::lua::key_order::{self, ObjectNumbers};
+use crate::lua::object_text;
 use crate::lua::recorded_value::{RecordedValue, order};
 use crate::lua::sealed_table::seal;
 use crate::lua::{ScriptContext, Stop};
@@ -94,15 +96,27 @@ fn prelude(
         text.map_or(Ok(value), |text| Ok(Value::String(lua.create_string(text)?)))
     };
     host.raw_set("text_of", lua.create_function(text_of)?)?;
-    host.raw_set("sorted_keys", lua.create_function(|_, table: Table| sorted_keys(&table))?)?;
+    let numbers = ObjectNumbers::new(lua)?;
+    if context.orders_objects() {
+        host.raw_set("kind_of_keys", key_order::kind_function(lua)?)?;
+        let numbers = numbers.clone();
+        let keys = move |lua: &Lua, table: Table| numbers.ordered_keys(lua, &table);
+        host.raw_set("sorted_keys", lua.create_function(keys)?)?;
+    } else {
+        host.raw_set("sorted_keys", lua.create_function(|_, table: Table| sorted_keys(&table))?)?;
+    }
     host.raw_set("state", state)?;
     host.raw_set("variants", variants)?;
     lua.load(include_str!("prelude.lua")).set_name("=[slothstate]").call::<()>(&host)?;
+    if context.orders_objects() {
+        numbers.add_functions(&lua.globals())?;
+    }
+    object_text::keep_tostring(lua, &lua.globals().raw_get("tostring")?)?;
     host.raw_get("variant_of")
 }
 
-/// The keys of a table in an order that depends only on its content. Keys that differ only by identity are in
-/// any order.
+/// The keys of a table in an order that depends only on its content, as up to format 4 of recordings. Keys that
+/// differ only by identity are in any order.
 fn sorted_keys(table: &Table) -> mlua::Result<Vec<Value>> {
     let mut rows = Vec::new();
     for pair in table.pairs::<Value, Value>() {

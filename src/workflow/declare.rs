@@ -15,6 +15,7 @@ use self::methods::{ALIASES, IGNORED, TASK_METHODS, WORKFLOW_METHODS, unknown};
 use crate::lua::Runtime;
 use crate::lua::convert::kind;
 use crate::lua::error::{ScriptLine, caller, raise};
+use crate::lua::object_text::text_of;
 use crate::workflow::plan::known;
 use crate::workflow::{Task, Workflow};
 
@@ -268,7 +269,7 @@ impl UserData for TaskHandle {
             });
         }
         methods.add_meta_method(MetaMethod::Index, |lua, this, name: Value| -> mlua::Result<Value> {
-            let name = name.to_string().unwrap_or_default();
+            let name = text_of(lua, &name).unwrap_or_default();
             if name == "name" {
                 return Ok(Value::String(lua.create_string(&this.name)?));
             }
@@ -288,7 +289,7 @@ impl UserData for WorkflowHandle {
             });
         }
         methods.add_meta_method(MetaMethod::Index, |lua, this, name: Value| -> mlua::Result<Value> {
-            let name = name.to_string().unwrap_or_default();
+            let name = text_of(lua, &name).unwrap_or_default();
             Err(unknown(lua, "a workflow", &name, this.0.workflow_methods()))
         });
     }

@@ -7,6 +7,7 @@ use mlua::{Lua, MultiValue, Value};
 use super::Rules;
 use crate::lua::convert::kind;
 use crate::lua::error::raise;
+use crate::lua::object_text::text_of;
 use crate::workflow::{Backoff, LuaRef, Retries};
 
 /// Whether a host is always this machine.
@@ -24,7 +25,7 @@ pub(super) fn hosts(lua: &Lua, owner: &str, value: &Value, rules: Rules) -> mlua
                 // A list of hosts, or the description of one host with its address.
                 let is_host = match &option {
                     Value::Integer(_) => true,
-                    option => matches!(option.to_string()?.as_str(), "address" | "host" | "name" | "agent"),
+                    option => matches!(text_of(lua, option)?.as_str(), "address" | "host" | "name" | "agent"),
                 };
                 if is_host {
                     names.push(text(lua, owner, "delegate_to", &item)?);

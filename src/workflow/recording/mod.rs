@@ -38,8 +38,10 @@ use crate::workflow::{RunEvent, RunRequest};
 /// The newest format of recordings that is read and the one that is written. Since 2 it is recorded that the
 /// function of a call raised an error, and a call is written with its change. Since 3 the names of a
 /// function's parameters decide its arguments, scripts have the functions of Sloth Runner, and the source
-/// decides the types of reads. Since 4 the events of a run are a type of their own.
-pub const FORMAT: u32 = 4;
+/// decides the types of reads. Since 4 the events of a run are a type of their own. Since 5 it is recorded what a
+/// function of the script returned to a call and which outputs a task had, objects that are keys have an order of
+/// their own, and weak tables keep their entries.
+pub const FORMAT: u32 = 5;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {

@@ -8,6 +8,7 @@ use super::{FinishedTask, TaskRunner};
 use crate::lua::ScriptError;
 use crate::lua::error::message;
 use crate::lua::exec::FIELDS;
+use crate::lua::object_text::text_of;
 use crate::workflow::declare::parameters;
 use crate::workflow::signature::Signature;
 use crate::workflow::this_object;
@@ -231,7 +232,7 @@ pub(super) fn read_result(lua: &mlua::Lua, returned: MultiValue, what: &str) -> 
     let value = |index: usize| returned.get(index).cloned().unwrap_or(Value::Nil);
     let message = match value(1) {
         Value::Nil => None,
-        other => Some(other.to_string()?),
+        other => Some(text_of(lua, &other)?),
     };
     let ok = match value(0) {
         Value::Nil => message.is_none(),
