@@ -194,9 +194,12 @@ pub(super) fn record_to_json(run: &Run, record: &Record) -> Json {
             object["arguments"] = data(arguments);
         }
         RecordKind::Callback { arguments } => object["call_back"] = data(arguments),
-        RecordKind::End { answer, .. } => {
+        RecordKind::End { answer, returned, .. } => {
             object["end"] = true.into();
             answered(&mut object, answer);
+            if let Some(values) = returned {
+                object["returned"] = data(values);
+            }
         }
         RecordKind::Event(event) => {
             object["step"] = event.name().into();

@@ -71,6 +71,12 @@ pub trait Boundary {
         None
     }
 
+    /// A function of the script has returned: the reason why it had to stop before that, where the next poll
+    /// would say so in a replay.
+    fn stop_before_return(&self) -> Option<Stop> {
+        None
+    }
+
     /// Whether the script must stop, for which `due` gives the current reason.
     fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop>;
 }

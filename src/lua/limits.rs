@@ -93,11 +93,23 @@ impl Limits {
 
     /// Why the work must stop, if it must.
     pub fn stop(&self) -> Option<Stop> {
-        let known = self.run_stopped.borrow().clone();
-        if let Some(stop) = known.or_else(|| self.work_stopped.borrow().clone()) {
-            return Some(stop);
+        self.known_stop().or_else(|| self.note(self.boundary.poll(&|| self.due())))
+    }
+
+    /// Why a function of the script that has returned had to stop before, as [`Boundary::stop_before_return`].
+    pub fn stop_before_return(&self) -> Option<Stop> {
+        match self.known_stop() {
+            Some(_) => None,
+            None => self.note(self.boundary.stop_before_return()),
         }
-        let stop = self.boundary.poll(&|| self.due());
+    }
+
+    fn known_stop(&self) -> Option<Stop> {
+        self.run_stopped.borrow().clone().or_else(|| self.work_stopped.borrow().clone())
+    }
+
+    /// Keeps a reason to stop that was found.
+    fn note(&self, stop: Option<Stop>) -> Option<Stop> {
         if let Some(Stop::LockLost(lost)) = &stop {
             self.losses.acknowledge(lost);
             self.lost.borrow_mut().push(lost.clone());

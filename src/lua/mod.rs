@@ -21,7 +21,7 @@ pub mod log;
 pub mod object_text;
 mod pcall;
 pub mod recorded_value;
-mod sandbox;
+pub mod sandbox;
 mod sealed_table;
 pub mod source;
 mod state;
@@ -244,7 +244,12 @@ impl Runtime {
     pub fn call(&self, function: &Function, arguments: impl IntoLuaMulti) -> Result<MultiValue, ScriptError> {
         let outcome = self.call_caught(function, arguments);
         let failed = match outcome {
-            Ok(Ok(values)) => return Ok(values),
+            Ok(Ok(values)) => {
+                return match self.context.limits.stop_before_return() {
+                    Some(stop) => Err(ScriptError::Stopped(stop)),
+                    None => Ok(values),
+                };
+            }
             Ok(Err(text)) => text,
             Err(error) => error::message(&error),
         };

@@ -3,6 +3,7 @@
 
 use mlua::{Lua, MultiValue, Table, Value};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::lua::convert::{MAX_DEPTH, kind};
 use crate::lua::table_origin::Origins;
@@ -101,6 +102,47 @@ impl RecordedValue {
                 fields
                     .into_iter()
                     .map(|(key, field)| (key.with_texts(change), field.with_texts(change)))
+                    .collect(),
+            ),
+            other => other,
+        }
+    }
+
+    /// The value, or a digest in its place if it has more than `limit` bytes: for what is only compared.
+    #[must_use]
+    pub fn bounded(self, limit: usize) -> RecordedValue {
+        if self.size() <= limit {
+            return self;
+        }
+        // The format can hold all of our plain data.
+        let bytes = rmp_serde::to_vec(&self.without_places()).unwrap_or_default();
+        let digest: String =
+            Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        RecordedValue::Other(format!("{} bytes with the digest {digest}", bytes.len()))
+    }
+
+    /// Roughly how many bytes it takes.
+    fn size(&self) -> usize {
+        match self {
+            RecordedValue::Text(text) => text.len() + 2,
+            RecordedValue::Function(text) | RecordedValue::Other(text) => text.len() + 2,
+            RecordedValue::Table(list, fields) => {
+                let items: usize = list.iter().map(RecordedValue::size).sum();
+                items + fields.iter().map(|(key, value)| key.size() + value.size()).sum::<usize>() + 2
+            }
+            _ => 8,
+        }
+    }
+
+    /// The value with all functions alike, as [`RecordedValue::is_like`] takes them.
+    fn without_places(self) -> RecordedValue {
+        match self {
+            RecordedValue::Function(_) => RecordedValue::Function(String::new()),
+            RecordedValue::Table(list, fields) => RecordedValue::Table(
+                list.into_iter().map(RecordedValue::without_places).collect(),
+                fields
+                    .into_iter()
+                    .map(|(key, value)| (key.without_places(), value.without_places()))
                     .collect(),
             ),
             other => other,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
-use crate::lua::boundary::outside;
+use crate::lua::boundary::{HostCall, outside};
 use crate::lua::convert::double;
 use crate::lua::error::{raise, raised};
 use crate::lua::host_function::{CallTarget, HostFunction};
@@ -135,6 +135,12 @@ fn collect(lua: &Lua, what: Option<String>) -> mlua::Result<f64> {
     }
     lua.gc_collect()?;
     Ok(0.0)
+}
+
+/// Whether a call collects what is not used any more.
+pub fn collects(call: &HostCall<'_>) -> bool {
+    call.function.name == COLLECTGARBAGE.name
+        && !matches!(call.arguments.front(), Some(Value::String(what)) if what == "count")
 }
 
 fn sleep(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<mlua::Function> {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, LogLevel, PassThrough};
 use crate::workflow::{Event, RunEvent};
 
@@ -80,6 +81,11 @@ impl Reporter {
     pub fn log(&self, level: LogLevel, line: &[u8]) {
         let line = String::from_utf8_lossy(line).into_owned();
         (self.sink)(&Event::Log { task: self.task.name(), level, line });
+    }
+
+    /// Records the outputs that the function of a task returned.
+    pub fn returned(&self, task: &str, outputs: RecordedValue) {
+        self.boundary.event(RunEvent::TaskReturned { task: task.into(), outputs });
     }
 
     /// Records that the workflow cannot be run.

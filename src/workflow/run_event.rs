@@ -1,5 +1,6 @@
 //! The events of a run, besides the calls of its script, as recordings store them.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,13 @@ pub enum RunEvent {
         #[serde(with = "microseconds")]
         duration: Duration,
     },
+    /// The function of a task returned outputs, since format 5 of recordings.
+    #[serde(rename = "o")]
+    TaskReturned {
+        task: String,
+        /// As a table, cut to a digest where it is large.
+        outputs: RecordedValue,
+    },
     #[serde(rename = "e")]
     RunFinished {
         /// How it ended; `None` as for a task.
@@ -81,6 +89,7 @@ impl RunEvent {
             RunEvent::HookStarted { .. } => "hook started",
             RunEvent::AttemptFailed { .. } => "attempt failed",
             RunEvent::TaskFinished { .. } => "task finished",
+            RunEvent::TaskReturned { .. } => "task returned",
             RunEvent::RunFinished { .. } | RunEvent::RunRefused { .. } => "run finished",
         }
     }
@@ -112,6 +121,9 @@ impl RunEvent {
                 ("message", message.as_deref().map_or(RecordedValue::Nil, text)),
                 ("attempts", count((*attempts).into())),
             ],
+            RunEvent::TaskReturned { task, outputs } => {
+                vec![("task", text(task)), ("outputs", outputs.clone())]
+            }
             RunEvent::RunFinished { ok, failed, skipped, lost_locks, .. } => {
                 let mut fields = vec![
                     ("outcome", outcome()),
@@ -174,6 +186,18 @@ impl RunEvent {
         matches!(self, RunEvent::RunFinished { .. } | RunEvent::RunRefused { .. })
     }
 
+    /// As it is recorded and compared: large outputs are a digest.
+    #[must_use]
+    pub fn compared(self) -> RunEvent {
+        const LIMIT: usize = 4096;
+        match self {
+            RunEvent::TaskReturned { task, outputs } => {
+                RunEvent::TaskReturned { task, outputs: outputs.bounded(LIMIT) }
+            }
+            other => other,
+        }
+    }
+
     /// The same event with each of its texts changed by `change`.
     #[must_use]
     pub fn with_texts(mut self, change: &mut dyn FnMut(String) -> String) -> RunEvent {
@@ -189,6 +213,16 @@ impl RunEvent {
             RunEvent::TaskFinished { task, message, .. } => {
                 replace(task);
                 message.iter_mut().for_each(replace);
+            }
+            RunEvent::TaskReturned { task, outputs } => {
+                replace(task);
+                let replace = RefCell::new(replace);
+                let changed = |bytes: Vec<u8>| {
+                    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+                    (replace.borrow_mut())(&mut text);
+                    text.into_bytes()
+                };
+                *outputs = std::mem::replace(outputs, RecordedValue::Nil).with_texts(&changed);
             }
             RunEvent::RunFinished { lost_locks, .. } => lost_locks.iter_mut().for_each(replace),
             RunEvent::RunRefused { reason } => replace(reason),

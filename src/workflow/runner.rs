@@ -10,6 +10,7 @@ use mlua::Table;
 
 use self::calls::{LastArgument, Success, read_result};
 use crate::lua::error::message;
+use crate::lua::recorded_value::RecordedValue;
 use crate::lua::workdir::CreatedDirectories;
 use crate::lua::{LostLock, Runtime, ScriptError, Stop};
 use crate::store::Actor;
@@ -204,6 +205,7 @@ impl TaskRunner<'_> {
             attempt += 1;
             let failure = match self.attempt(task, ended) {
                 Ok(success) => {
+                    self.record_outputs(task, &success.outputs);
                     let outputs = LastArgument::Outputs(success.outputs.clone());
                     self.call_back(task, "on_success", task.on_success.as_ref(), outputs);
                     return match LuaRef::new(&self.runtime.lua, success.outputs) {
@@ -238,6 +240,15 @@ impl TaskRunner<'_> {
                 self.call_back(task, name, callback, LastArgument::Reason(&text));
             }
             return (outcome, Some(text), None, attempt);
+        }
+    }
+
+    /// Records what the function of a task handed on; the output of a command is recorded with its call.
+    fn record_outputs(&self, task: &Task, outputs: &Table) {
+        let is_function = matches!(task.command, Some(TaskAction::Function(_)));
+        if is_function && self.runtime.context.format >= 5 && !outputs.is_empty() {
+            let outputs = RecordedValue::of(&mlua::Value::Table(outputs.clone()));
+            self.reporter.returned(&task.name, outputs);
         }
     }
 

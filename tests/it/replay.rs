@@ -540,3 +540,108 @@ fn a_recording_of_which_a_part_was_removed_says_so() {
         .refused(1, "were removed from the recording");
     assert!(!exported.exists());
 }
+
+#[test]
+fn objects_that_differ_by_identity_only_come_in_the_same_order_again() {
+    let bodies = [
+        // Coroutines, closures of one line, empty and equal tables, with nothing else to tell them apart.
+        "local set, names = {}, {}
+         for i = 1, 40 do
+           local kinds = { {}, { 1 }, function() return i end, coroutine.create(function() end) }
+           for kind = 1, 4 do set[kinds[kind]] = true; names[kinds[kind]] = kind .. ':' .. i end
+         end
+         local seen = {}
+         for key in pairs(set) do seen[#seen + 1] = names[key] end
+         for key in pairs(set) do if math.random(2) == 1 then set[key] = nil end end
+         local key = next(set)
+         while key do seen[#seen + 1] = names[key]; key = next(set, key) end
+         table.foreach(set, function(key) seen[#seen + 1] = names[key] end)
+         log.info(table.concat(seen, ' '))",
+        // Tables that once had objects as keys.
+        "local t, seen = {}, {}
+         for i = 1, 30 do t[{}] = i; t['k' .. i] = i end
+         for key in pairs(t) do if type(key) == 'table' then t[key] = nil end end
+         for i = 31, 60 do t['k' .. i] = i end
+         for key in pairs(t) do seen[#seen + 1] = tostring(key) end
+         local u = { [{}] = 1, [{}] = 2, [print] = 3 }
+         local first = next(u)
+         while first do u[first] = nil; first = next(u) end
+         for i = 1, 20 do u['x' .. i] = i end
+         for key in pairs(u) do seen[#seen + 1] = tostring(key) end
+         log.info(table.concat(seen, ' '))",
+        // Linked tables, whose content is exponential.
+        "local nodes, seen = {}, {}
+         for i = 1, 40 do nodes[i] = { name = i } end
+         for i = 1, 40 do for j = 1, 40 do nodes[i][nodes[j]] = nodes[41 - j] end end
+         local set = {}
+         for i = 1, 40 do set[nodes[i]] = nodes[i] end
+         for key in pairs(set) do seen[#seen + 1] = key.name end
+         log.info(table.concat(seen, ' '))",
+        // Nothing goes from a weak table.
+        "local weak = setmetatable({}, { __mode = 'k' })
+         for i = 1, 100 do weak[{}] = i end
+         collectgarbage()
+         local count = 0
+         for _ in pairs(weak) do count = count + 1 end
+         log.info(count, collectgarbage('count') > 0)
+         assert(count == 100)",
+        // No address in a message.
+        "log.info(pcall(error, {}), pcall(error, function() end), tostring({}), tostring(log.info))
+         log.info(pcall(function() return state[{}] end))
+         log.info(pcall(state.set, 'k', 1, { [{}] = 1 }))
+         log.info(pcall(state.lock, 'l', { [print] = 1 }))
+         log.info(pcall(exec.run, 'true', { [coroutine.create(function() end)] = 1 }))
+         log.info(tostring(setmetatable({}, { __tostring = function() return 'own' end })))
+         if not state.get('none') then return false, { 1 } end",
+    ];
+    for body in bodies {
+        let place = Place::new();
+        let file = workflow(&place, "w.lua", &task(body));
+        let answer = place.run(&["run", &file]);
+        assert!(!String::from_utf8_lossy(&answer.out).contains("0x"), "{answer:?}");
+        for _ in 0..3 {
+            assert_same(&place, "1");
+        }
+    }
+}
+
+#[test]
+fn what_a_function_returns_to_its_call_is_a_part_of_the_path() {
+    for (recorded, other) in [
+        ("state.update('k', function(v) return 1 end)", "state.update('k', function(v) return 2 end)"),
+        (
+            "state.update('k', function(v) return { a = { 1 } } end)",
+            "state.update('k', function(v) return { a = { 2 } } end)",
+        ),
+        (
+            "pcall(state.update, 'k', function(v) return nil end)",
+            "pcall(state.update, 'k', function(v) return 2 end)",
+        ),
+        (
+            "state.wait('k', function(v) return false end, 0.01)",
+            "state.wait('k', function(v) return true end, 0.01)",
+        ),
+        (
+            "state.wait('k', function(v) return true end, 0.01)",
+            "state.wait('k', function(v) return false end, 0.01)",
+        ),
+        ("state.transaction(function() return 1 end)", "state.transaction(function() return 1, 2 end)"),
+        (
+            "state.with_lock('l', function() return 'a' end)",
+            "state.with_lock('l', function() return 'b' end)",
+        ),
+        (
+            "state.with_lock('l', function() return ('a'):rep(9999) end)",
+            "state.with_lock('l', function() return ('b'):rep(9999) end)",
+        ),
+    ] {
+        let told = divergence(recorded, other);
+        assert_eq!(told["kind"], "different_result", "{other}: {told}");
+        assert!(told["place"].as_str().unwrap().ends_with("w.lua:2"), "{told}");
+    }
+    for (recorded, other) in [("{ n = 1 }", "{ n = 2 }"), ("{ n = 1 }", "{}"), ("nil", "{ n = 1 }")] {
+        let with = |outputs: &str| format!("do return true, 'done', {outputs} end");
+        let told = divergence(&with(recorded), &with(other));
+        assert!(told["kind"].as_str().unwrap().starts_with("different_"), "{told}");
+    }
+}

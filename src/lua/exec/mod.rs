@@ -23,7 +23,7 @@ use crate::lua::call::{self, Call, Native};
 use crate::lua::convert::double;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallTarget, HostFunction};
-use crate::lua::object_text::text_of;
+use crate::lua::object_text::name_of;
 use crate::lua::{LogLevel, ScriptContext};
 use crate::text::escape::escape;
 
@@ -172,7 +172,7 @@ fn read(call: &Call) -> Result<ShellCommand, CallError> {
         Value::Table(options) => {
             for pair in options.pairs::<Value, Value>() {
                 let (name, value) = pair?;
-                set(&mut command, &text_of(call.lua, &name)?, &value)?;
+                set(&mut command, &name_of(&name)?, &value)?;
             }
         }
         other => return Err(CallError::unfit("the options", "a table", other)),

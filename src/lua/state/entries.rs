@@ -6,7 +6,7 @@ use crate::lua::call::{Call, Native, duration, positive};
 use crate::lua::convert::double;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallTarget, HostFunction, Proof};
-use crate::lua::object_text::text_of;
+use crate::lua::object_text::name_of;
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::typed_read;
 use crate::store::{
@@ -116,7 +116,7 @@ impl SetOptions {
             LuaValue::Table(table) => {
                 for pair in table.pairs::<LuaValue, LuaValue>() {
                     let (name, value) = pair?;
-                    options.set(&text_of(call.lua, &name)?, &value)?;
+                    options.set(&name_of(&name)?, &value)?;
                 }
                 options.lock = lock_option(call, table)?;
             }

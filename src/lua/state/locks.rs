@@ -8,7 +8,7 @@ use crate::lua::Stop;
 use crate::lua::call::{Call, Native, duration, positive, stopped};
 use crate::lua::error::{CallError, raised, stop_in};
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
-use crate::lua::object_text::text_of;
+use crate::lua::object_text::name_of;
 use crate::store::{AcquireOutcome, ErrorKind, Lock, LockRequest, StoreError, WaitOutcome, wait_for_lock};
 use crate::time::BootInstant;
 
@@ -45,7 +45,7 @@ impl LockTimes {
             LuaValue::Table(options) => {
                 for pair in options.pairs::<LuaValue, LuaValue>() {
                     let (name, value) = pair?;
-                    match text_of(call.lua, &name)?.as_str() {
+                    match name_of(&name)?.as_str() {
                         "wait" => times.wait = seconds(&value, "wait")?,
                         "lease" => times.lease = positive(seconds(&value, "lease")?, "lease")?,
                         other => {

@@ -32,7 +32,11 @@ enum StoredKind {
     #[serde(rename = "f")]
     Callback(Vec<RecordedValue>),
     #[serde(rename = "e")]
-    End(Answer, Option<Stop>),
+    End(
+        Answer,
+        Option<Stop>,
+        #[serde(default, skip_serializing_if = "Option::is_none")] Option<Vec<RecordedValue>>,
+    ),
     #[serde(rename = "v")]
     Event(RunEvent),
     /// An event in formats 1 to 3, which is only read.
@@ -86,7 +90,7 @@ pub(super) fn encode(record: Record, names: &mut NameTable, data: &mut Vec<u8>) 
         }
         RecordKind::Begin { function, arguments } => StoredKind::Begin(names.of(&function, data), arguments),
         RecordKind::Callback { arguments } => StoredKind::Callback(arguments),
-        RecordKind::End { answer, stop } => StoredKind::End(answer, stop),
+        RecordKind::End { answer, stop, returned } => StoredKind::End(answer, stop, returned),
         RecordKind::Event(event) => StoredKind::Event(event),
         RecordKind::Stop { stop, looks } => StoredKind::Stop(stop, looks),
         RecordKind::Note(text) => StoredKind::Note(text),
@@ -131,7 +135,7 @@ pub fn decode(piece: &RecordingChunk) -> Result<Vec<Record>, RecordingError> {
                         RecordKind::Begin { function: required(function)?, arguments }
                     }
                     StoredKind::Callback(arguments) => RecordKind::Callback { arguments },
-                    StoredKind::End(answer, stop) => RecordKind::End { answer, stop },
+                    StoredKind::End(answer, stop, returned) => RecordKind::End { answer, stop, returned },
                     StoredKind::Event(event) => RecordKind::Event(event),
                     StoredKind::OlderEvent(name, fields, micros) => {
                         let event = older_events::read(&required(name)?, &fields, micros);
@@ -186,10 +190,25 @@ mod tests {
                 3,
                 RecordKind::Callback { arguments: vec![RecordedValue::Table(vec![text("x")], Vec::new())] },
             ),
-            record(4, RecordKind::End { answer: Answer::Raised("no".into()), stop: Some(Stop::Signal(15)) }),
-            record(5, RecordKind::Event(RunEvent::TaskStarted { task: "a".into() })),
-            record(6, RecordKind::Stop { stop: Stop::Timeout(std::time::Duration::from_secs(1)), looks: 9 }),
-            record(7, RecordKind::Note("lock l was lost".into())),
+            record(
+                4,
+                RecordKind::End {
+                    answer: Answer::Raised("no".into()),
+                    stop: Some(Stop::Signal(15)),
+                    returned: None,
+                },
+            ),
+            record(
+                5,
+                RecordKind::End {
+                    answer: Answer::CallbackReturned,
+                    stop: None,
+                    returned: Some(vec![RecordedValue::Integer(7)]),
+                },
+            ),
+            record(6, RecordKind::Event(RunEvent::TaskStarted { task: "a".into() })),
+            record(7, RecordKind::Stop { stop: Stop::Timeout(std::time::Duration::from_secs(1)), looks: 9 }),
+            record(8, RecordKind::Note("lock l was lost".into())),
         ]
     }
 

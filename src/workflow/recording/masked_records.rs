@@ -5,6 +5,7 @@ use crate::lua::functions;
 use crate::lua::host_function::HostFunction;
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::secret_keys::{MASK, Secrets};
+use crate::workflow::RunEvent;
 
 /// Masks the records of a run in order.
 #[derive(Clone, Debug)]
@@ -68,8 +69,13 @@ fn masked_in_call(secrets: &Secrets, what: RecordKind, is_secret: bool) -> Recor
         RecordKind::Callback { arguments } => {
             RecordKind::Callback { arguments: masked_data(secrets, arguments, is_secret) }
         }
-        RecordKind::End { answer, stop } => {
-            RecordKind::End { answer: masked_answer(secrets, answer, is_secret), stop }
+        RecordKind::End { answer, stop, returned } => RecordKind::End {
+            answer: masked_answer(secrets, answer, is_secret),
+            stop,
+            returned: returned.map(|values| masked_data(secrets, values, is_secret)),
+        },
+        RecordKind::Event(RunEvent::TaskReturned { task, outputs }) => {
+            RecordKind::Event(RunEvent::TaskReturned { task, outputs: masked_fields(secrets, outputs) })
         }
         other => other,
     }
@@ -163,7 +169,8 @@ mod tests {
                 vec![(key(), value()), (RecordedValue::text("a"), RecordedValue::text("b"))],
             )
         };
-        let end = |value| RecordKind::End { answer: Answer::Returned(vec![value]), stop: None };
+        let end =
+            |value| RecordKind::End { answer: Answer::Returned(vec![value]), stop: None, returned: None };
         let begin = |arguments| RecordKind::Begin { function: "state.update".into(), arguments };
         for records in [
             vec![call("state.get", vec![key()], vec![value()])],

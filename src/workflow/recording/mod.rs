@@ -24,7 +24,7 @@ pub(crate) use encoding::with_records;
 pub use file::{InvalidFile, read_file, with_header, write_file};
 pub use reader::{RecordedEvents, Recording};
 pub use recording_boundary::RecordingBoundary;
-pub(in crate::workflow) use recording_boundary::raised_in;
+pub(in crate::workflow) use recording_boundary::{compared, raised_in, returned_by};
 pub use secret_variables::{DEFAULT_PATTERNS, Mask};
 
 use crate::lua::error::ScriptLine;
@@ -199,6 +199,9 @@ pub enum RecordKind {
         answer: Answer,
         /// Why the script had to stop, if that happened during the call.
         stop: Option<Stop>,
+        /// What its function returned when it was last called, cut to a digest where it is large; `None` if it
+        /// called none, if that raised an error, and up to format 4.
+        returned: Option<Vec<RecordedValue>>,
     },
     /// A task, a hook, an attempt, or the run itself begins or ends.
     Event(RunEvent),
@@ -281,6 +284,11 @@ impl RecordKind {
             }
             RecordKind::Begin { function, arguments } => format!("{function}({})", list(arguments)),
             RecordKind::Callback { arguments } => format!("calls the function with ({})", list(arguments)),
+            RecordKind::End { answer: Answer::CallbackReturned, returned: Some(values), .. }
+                if !values.is_empty() =>
+            {
+                format!("→ {}", list(values))
+            }
             RecordKind::End { answer, .. } => format!("→ {answer}"),
             RecordKind::Event(event) => {
                 let fields = event.fields().into_iter().filter(|(_, value)| *value != RecordedValue::Nil);

@@ -31,6 +31,21 @@ pub(in crate::workflow) fn raised_in(function: &HostFunction, answer: &MultiValu
     is_raised.then(|| raised(answer.get(1).unwrap_or(&Value::Nil)))
 }
 
+/// What the function of a call returned, without what `pcall` puts in front; `None` if it raised an error.
+pub(in crate::workflow) fn returned_by(protected: bool, values: &MultiValue) -> Option<Vec<RecordedValue>> {
+    match (protected, values.front()) {
+        (false, _) => Some(RecordedValue::all(values)),
+        (true, Some(Value::Boolean(true))) => Some(values.iter().skip(1).map(RecordedValue::of).collect()),
+        (true, _) => None,
+    }
+}
+
+/// A value that a replay compares and answers nothing from.
+pub(in crate::workflow) fn compared(value: RecordedValue) -> RecordedValue {
+    const LIMIT: usize = 4096;
+    value.bounded(LIMIT)
+}
+
 /// The boundary of a recorded run. The run gets its number before its first change, or by
 /// [`RecordingBoundary::begin`]: a file with a mistake leaves nothing behind.
 pub struct RecordingBoundary {
@@ -53,6 +68,8 @@ pub struct RecordingBoundary {
     stopped_inside: Cell<Option<Stop>>,
     /// Whether the last callback raised an error that ends its call.
     has_raised: Cell<bool>,
+    /// What the last callback of the running call returned.
+    returned: Cell<Option<Vec<RecordedValue>>>,
     written_at: Cell<Duration>,
     buffer: RefCell<Vec<u8>>,
 }
@@ -83,6 +100,7 @@ impl RecordingBoundary {
             looks: Cell::default(),
             stopped_inside: Cell::default(),
             has_raised: Cell::default(),
+            returned: Cell::default(),
             written_at: Cell::default(),
             buffer: RefCell::default(),
         }
@@ -277,10 +295,12 @@ impl Boundary for RecordingBoundary {
         }
         let pending = usize::from(call.function.writes_after_callback());
         self.pending.update(|calls| calls + pending);
+        let outer = self.returned.take();
         let result = self.work(work);
+        let returned = self.returned.replace(outer);
         self.pending.update(|calls| calls - pending);
         let (result, answer) = self.answer(call, result);
-        self.put(None, RecordKind::End { answer, stop: self.stopped_inside.take() });
+        self.put(None, RecordKind::End { answer, stop: self.stopped_inside.take(), returned });
         result
     }
 
@@ -293,6 +313,9 @@ impl Boundary for RecordingBoundary {
         let result = call_back.run(lua);
         self.inside.set(outer);
         self.has_raised.set(result.is_err());
+        let returned = result.as_ref().ok().and_then(|values| returned_by(call_back.protected, values));
+        let returned = returned.map(|values| self.masked(values));
+        self.returned.set(returned.map(|values| values.into_iter().map(compared).collect()));
         result
     }
 
@@ -317,7 +340,8 @@ impl RunBoundary for RecordingBoundary {
     fn event(&self, event: RunEvent) -> Duration {
         // The script sees the recorded duration.
         let duration = Duration::from_micros(micros(event.duration()));
-        self.put(None, RecordKind::Event(event.with_texts(&mut |text| self.masked_text(text))));
+        let event = event.with_texts(&mut |text| self.masked_text(text)).compared();
+        self.put(None, RecordKind::Event(event));
         duration
     }
 

@@ -21,6 +21,8 @@ pub enum DivergenceKind {
     Missing,
     /// A function of the script raises an error instead of returning, or returns instead of raising.
     DifferentEnd,
+    /// A function of the script returns something else to the call that it was given to.
+    DifferentResult,
 }
 
 impl DivergenceKind {
@@ -32,6 +34,7 @@ impl DivergenceKind {
             DivergenceKind::OneTooMany => "one call too many",
             DivergenceKind::Missing => "a call is missing",
             DivergenceKind::DifferentEnd => "the function ends differently",
+            DivergenceKind::DifferentResult => "the function returns something else",
         }
     }
 }
@@ -77,6 +80,13 @@ impl ReplayedEvent {
             fields: vec![field.into()],
             place: caller(call.lua),
         }
+    }
+
+    /// What a callback returned, where something else was recorded.
+    pub(super) fn of_result(call: &HostCall<'_>, values: Vec<RecordedValue>) -> ReplayedEvent {
+        let fields = vec!["returned".to_string(); values.len()];
+        let place = caller(call.lua);
+        ReplayedEvent { name: "the function".into(), arguments: values, fields, place }
     }
 
     /// The call or event of a record; `None` for other records.

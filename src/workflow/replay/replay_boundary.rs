@@ -12,9 +12,12 @@ use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::message;
 use crate::lua::host_function::{CallTarget, CallbackKind};
 use crate::lua::recorded_value::RecordedValue;
+use crate::lua::sandbox::collects;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::time::ActiveTimer;
-use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents, RecordingError, raised_in};
+use crate::workflow::recording::{
+    Answer, Record, RecordKind, RecordedEvents, RecordingError, compared, raised_in, returned_by,
+};
 use crate::workflow::{RunBoundary, RunEvent};
 
 /// How long a script may run without a recorded call before it is considered endless.
@@ -72,6 +75,16 @@ fn is_record_of_call(record: &Record, call: &HostCall<'_>) -> bool {
     }
 }
 
+/// Whether a call answers that it has waited in vain.
+fn is_timeout(answer: &[RecordedValue]) -> bool {
+    matches!(answer, [RecordedValue::Nil, RecordedValue::Text(why)] if why == b"timeout")
+}
+
+fn are_alike(recorded: &[RecordedValue], actual: &[RecordedValue]) -> bool {
+    let mut pairs = recorded.iter().zip(actual);
+    recorded.len() == actual.len() && pairs.all(|(recorded, actual)| recorded.is_like(actual))
+}
+
 impl From<ReplayHasEnded> for mlua::Error {
     fn from(_: ReplayHasEnded) -> mlua::Error {
         mlua::Error::external(Stop::Replayed)
@@ -108,12 +121,14 @@ impl ReplayBoundary {
         self.last.get()
     }
 
-    /// The workflow has ended: `None` if the recording has ended as well.
+    /// The workflow has ended: `None` if the recording has ended as well, with the end of the run.
     pub(super) fn finish(&self) -> Option<ReplayEnd> {
-        if self.end.borrow().is_none()
-            && let Ok(Some(record)) = self.peek()
-        {
-            self.diverge(DivergenceKind::Missing, Some(record), None);
+        if self.end.borrow().is_none() {
+            match self.peek() {
+                Ok(Some(record)) => drop(self.diverge(DivergenceKind::Missing, Some(record), None)),
+                Ok(None) if !self.is_finished.get() => drop(self.end(ReplayEnd::RecordingEnded)),
+                Ok(None) | Err(ReplayHasEnded) => {}
+            }
         }
         self.end.take()
     }
@@ -235,6 +250,17 @@ impl ReplayBoundary {
                     if self.end.borrow().is_some() {
                         return Err(ReplayHasEnded.into());
                     }
+                    if let Some(stop) = self.take_stop(self.polls.get() + 1)? {
+                        // It returned one poll before the recorded stop.
+                        let stop = mlua::Error::external(stop);
+                        last = Some(match call.function.callback {
+                            CallbackKind::Protected => {
+                                let raised = Value::Error(Box::new(stop));
+                                Ok(MultiValue::from_iter([Value::Boolean(false), raised]))
+                            }
+                            _ => Err(stop),
+                        });
+                    }
                     if let Some(Err(error)) = last {
                         // The error of the function ended the call.
                         let did_raise = |record: &Record| match &record.what {
@@ -266,9 +292,10 @@ impl ReplayBoundary {
                             let actual = ReplayedEvent::of_end(call, raised);
                             return Err(self.diverge_at_next(DivergenceKind::DifferentEnd, Some(actual)));
                         }
+                        self.check_result(call, values)?;
                     }
                 }
-                RecordKind::End { answer, stop } => {
+                RecordKind::End { answer, stop, .. } => {
                     let before = self.stop.take();
                     self.stop.set(stop.or(before));
                     return self.answer(call.lua, answer, last.and_then(Result::ok));
@@ -276,6 +303,29 @@ impl ReplayBoundary {
                 _ => {}
             }
         }
+    }
+
+    /// Diverges if the function returned something else than was recorded.
+    fn check_result(&self, call: &HostCall<'_>, values: &MultiValue) -> mlua::Result<()> {
+        let is_protected = call.function.callback == CallbackKind::Protected;
+        let Some(actual) = returned_by(is_protected, values) else { return Ok(()) };
+        let holds = !matches!(values.front(), None | Some(Value::Nil | Value::Boolean(false)));
+        let is_test = !call.function.returns_callback && !is_protected;
+        let actual: Vec<RecordedValue> = actual.into_iter().map(compared).collect();
+        let is_other = |record: &Record| match &record.what {
+            // The call tests by its function what it waits for, and answers the first value that it is true for.
+            RecordKind::Callback { .. } => is_test && holds,
+            RecordKind::End { answer: Answer::Returned(answer), .. } if is_test => {
+                holds == is_timeout(answer)
+            }
+            RecordKind::End { returned: Some(recorded), .. } if !is_test => !are_alike(recorded, &actual),
+            _ => false,
+        };
+        if self.look(|record| record.is_some_and(is_other))? {
+            let actual = ReplayedEvent::of_result(call, actual);
+            return Err(self.diverge_at_next(DivergenceKind::DifferentResult, Some(actual)));
+        }
+        Ok(())
     }
 
     /// Calls the function of the script that the call was given.
@@ -309,7 +359,13 @@ impl Boundary for ReplayBoundary {
         }
         let record = self.take()?;
         match record.what {
-            RecordKind::Call { answer, .. } => self.answer(call.lua, answer, None),
+            RecordKind::Call { answer, .. } => {
+                if collects(call) {
+                    // The memory that it frees is needed in a replay as well.
+                    call.lua.gc_collect()?;
+                }
+                self.answer(call.lua, answer, None)
+            }
             _ => {
                 let values = self.play_call(call)?;
                 // Another source may read the same answer in the other form.
@@ -325,6 +381,10 @@ impl Boundary for ReplayBoundary {
     fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue> {
         // Not reached: no call is executed.
         call_back.run(lua)
+    }
+
+    fn stop_before_return(&self) -> Option<Stop> {
+        self.take_stop(self.polls.get() + 1).ok().flatten()
     }
 
     fn poll(&self, _: &dyn Fn() -> Option<Stop>) -> Option<Stop> {
@@ -360,6 +420,7 @@ impl RunBoundary for ReplayBoundary {
     fn event(&self, event: RunEvent) -> Duration {
         // A script that was stopped already is not stopped again by a later call.
         self.stop.take();
+        let event = event.compared();
         let happening = ReplayedEvent::of_event(&event);
         let is_it = |record: &Record| {
             ReplayedEvent::of_record(record).is_some_and(|recorded| recorded.differs(&happening).is_none())

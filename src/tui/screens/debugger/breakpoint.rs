@@ -178,7 +178,7 @@ mod tests {
         assert!(!stops("b/lib.lua:7", &failed("/srv/a/lib.lua:7: no")));
         assert!(!stops("7", &failed("elsewhere.lua:7: no")));
         let raised = Answer::CallbackRaised("main.lua:9: no".into());
-        assert!(stops("9", &record(None, RecordKind::End { answer: raised, stop: None })));
+        assert!(stops("9", &record(None, RecordKind::End { answer: raised, stop: None, returned: None })));
     }
 
     #[test]

@@ -89,7 +89,11 @@ fn records() -> Vec<Record> {
         record(
             5,
             None,
-            RecordKind::End { answer: Answered::Returned(vec![RecordedValue::Boolean(true)]), stop: None },
+            RecordKind::End {
+                answer: Answered::Returned(vec![RecordedValue::Boolean(true)]),
+                stop: None,
+                returned: None,
+            },
         ),
         record(6, None, finished("deploy", TaskOutcome::Ok, None, 9000)),
     ]

@@ -224,7 +224,7 @@ impl WhatIfBoundary {
             self.take(&record);
             match record.what {
                 RecordKind::Begin { .. } => depth += 1,
-                RecordKind::End { answer, stop } if depth == 0 => {
+                RecordKind::End { answer, stop, .. } if depth == 0 => {
                     let before = self.stop.take();
                     self.stop.set(stop.or(before));
                     return Some(answer);
@@ -405,6 +405,7 @@ impl RunBoundary for WhatIfBoundary {
     fn event(&self, event: RunEvent) -> Duration {
         // A script that was stopped already is not stopped again by a later call.
         self.stop.take();
+        let event = event.compared();
         let record = if self.is_over() { None } else { self.follow(&ReplayedEvent::of_event(&event)) };
         if !self.is_over()
             && let Some(end) = TaskEnd::of(&event)

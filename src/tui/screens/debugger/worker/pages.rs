@@ -168,7 +168,9 @@ fn shortened(mut record: Record) -> Record {
             RecordKind::Begin { function, arguments: short(arguments) }
         }
         RecordKind::Callback { arguments } => RecordKind::Callback { arguments: short(arguments) },
-        RecordKind::End { answer, stop } => RecordKind::End { answer: of_answer(answer), stop },
+        RecordKind::End { answer, stop, returned } => {
+            RecordKind::End { answer: of_answer(answer), stop, returned: returned.map(short) }
+        }
         RecordKind::Event(RunEvent::RunStarted { workflow, mut tasks }) => {
             let mut room = VALUE;
             let fits = |task: &&String| {
