@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue};
 
+use crate::lua::error::ScriptLine;
 use crate::lua::host_function::HostFunction;
 use crate::lua::pcall;
 use crate::lua::typed_read::Reading;
@@ -70,6 +71,9 @@ pub trait Boundary {
     fn commit_fate(&self) -> Option<CommitFate> {
         None
     }
+
+    /// The script was stopped by a poll while it ran at `place`, not in a call.
+    fn stopped_at(&self, _place: Option<ScriptLine>) {}
 
     /// A function of the script has returned: the reason why it had to stop before that, where the next poll
     /// would say so in a replay.

@@ -43,7 +43,16 @@ impl CallError {
 /// `file:line` of the script that called the running function: the first caller that is not built in.
 pub fn caller(lua: &Lua) -> Option<ScriptLine> {
     // The first level is the built-in function itself.
-    (1..32).find_map(|level| {
+    script_line(lua, 1)
+}
+
+/// `file:line` of the script that runs: of its function, or of the first caller that is not built in.
+pub fn running(lua: &Lua) -> Option<ScriptLine> {
+    script_line(lua, 0)
+}
+
+fn script_line(lua: &Lua, first_level: usize) -> Option<ScriptLine> {
+    (first_level..32).find_map(|level| {
         lua.inspect_stack(level, |debug| {
             let source = debug.source();
             let file = source.short_src.as_deref().filter(|_| source.what != "C")?;

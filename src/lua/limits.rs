@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mlua::{HookTriggers, Lua, VmState};
 
+use crate::lua::error::running;
 use crate::lua::{Boundary, Host, Losses, LostLock, Stop};
 
 /// The signal that asked the program to stop; 0 while none did. Shared with signal handlers.
@@ -182,8 +183,11 @@ impl Limits {
         const INSTRUCTIONS: u32 = 10_000;
         let limits = Rc::clone(self);
         let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);
-        lua.set_global_hook(triggers, move |_, _| match limits.stop() {
-            Some(stop) => Err(mlua::Error::external(stop)),
+        lua.set_global_hook(triggers, move |lua, _| match limits.stop() {
+            Some(stop) => {
+                limits.boundary.stopped_at(running(lua));
+                Err(mlua::Error::external(stop))
+            }
             None => Ok(VmState::Continue),
         })
     }

@@ -4,6 +4,7 @@
 //! They are one binary, because linking one per subject takes longer than compiling them. `layers` reads
 //! the source.
 
+mod adversarial_replays;
 mod bad_input;
 mod command_line;
 mod configuration;

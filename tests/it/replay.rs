@@ -645,3 +645,72 @@ fn what_a_function_returns_to_its_call_is_a_part_of_the_path() {
         assert!(told["kind"].as_str().unwrap().starts_with("different_"), "{told}");
     }
 }
+
+/// Replays the run of `recorded` with `other`, whose lines are those of the whole file.
+fn replay_source(recorded: &str, other: &str) -> (Json, String) {
+    let place = Place::new();
+    let file = workflow(&place, "w.lua", recorded);
+    place.run(&["run", &file]);
+    let other = workflow(&place, "other.lua", other);
+    let text = String::from_utf8(place.run(&["replay", "1", "--source", &other]).out).unwrap();
+    let told = place.run(&["replay", "1", "--source", &other, "--json"]);
+    (files::object(&String::from_utf8(told.out).unwrap()), text)
+}
+
+#[test]
+fn a_moved_line_is_not_a_divergence() {
+    let body = task(
+        "log.info(pcall(error, 'at', 1), select(2, pcall(function() error('here') end)))
+         pcall(state.transaction, function() error('inside') end)
+         state.update('k', function() return select(2, pcall(function() error('text') end)) end)
+         error('the end')",
+    );
+    let (told, text) = replay_source(&body, &format!("-- moved\n\n{body}"));
+    assert_eq!((&told["replay"], &told["lines_moved"]), (&json!("same"), &json!(true)), "{told}");
+    assert!(text.contains("all came to pass again, with another source; only lines moved"), "{text}");
+    let (told, text) = replay_source(&body, &format!("{body} -- a word at the end"));
+    assert_eq!((&told["replay"], &told["lines_moved"]), (&json!("same"), &json!(false)), "{told}");
+    assert!(!text.contains("moved"), "{text}");
+    let (told, _) = replay_source(&body, &body.replace("error('inside')", "error('elsewhere')"));
+    assert_eq!(told["divergence"]["kind"], "different_end", "{told}");
+}
+
+#[test]
+fn a_divergence_has_the_line_where_the_source_was_changed() {
+    let source = |value: &str, last: &str| {
+        format!(
+            "task('t'):command(function()\nlocal x = {value}\nstate.get('a')\nstate.set('k', x)\n{last}\nend)"
+        )
+    };
+    let at = |told: &Json, field: &str| told["divergence"][field].as_str().unwrap_or_default().to_string();
+    let (told, text) = replay_source(&source("1", "return true"), &source("2", "return true"));
+    assert!(
+        at(&told, "place").ends_with("w.lua:4") && at(&told, "changed_at").ends_with("w.lua:2"),
+        "{told}"
+    );
+    assert!(text.contains("w.lua:2: local x = 2"), "{text}");
+    // Without a call in the replay: not the line that the recorded source had.
+    let (told, text) =
+        replay_source(&source("1", "state.get('b')"), &format!("--\n{}", source("1", "return true")));
+    assert!(at(&told, "place").ends_with("w.lua:6"), "{told}");
+    assert!(text.contains("w.lua:6: return true"), "{text}");
+    let (told, _) = replay_source(&source("1", "return true"), &source("1", "return tru e"));
+    assert!(at(&told, "place").ends_with("w.lua:5"), "{told}");
+    let (told, _) = replay_source(&source("1", "return true"), &source("1", "error('no')"));
+    assert!(at(&told, "place").ends_with("w.lua:5"), "{told}");
+}
+
+#[test]
+fn an_endless_loop_of_another_source_has_its_line() {
+    if std::env::var_os("SLOTHSTATE_TEST_FULL").is_none() {
+        return;
+    }
+    let source = |last: &str| format!("task('t'):command(function()\nstate.get('a')\n{last}\nend)");
+    let place = Place::new();
+    let file = workflow(&place, "w.lua", &source("return true"));
+    place.run(&["run", &file]).done();
+    let other = workflow(&place, "other.lua", &source("while true do end"));
+    let told = place.run(&["replay", "1", "--source", &other, "--json"]);
+    let told = files::object(&String::from_utf8(told.out).unwrap());
+    assert_eq!((&told["replay"], &told["source"]), (&json!("silent"), &json!("while true do end")), "{told}");
+}

@@ -33,27 +33,55 @@ pub(super) fn verdict(
         1 => "1 record".into(),
         last => format!("{last} records"),
     };
-    let source = if replayed.source_differs { ", with another source" } else { "" };
+    let source = match (replayed.source_differs, replayed.did_lines_move) {
+        (true, true) => ", with another source; only lines moved",
+        (true, false) => ", with another source",
+        _ => "",
+    };
+    let stopped_at = replayed.stopped_at.as_ref().map_or(String::new(), |place| {
+        let text = line(place).map_or(String::new(), |text| format!(": {text}"));
+        format!("\n  it runs at {}{text}", escape(place.to_string().as_bytes()))
+    });
     match &replayed.verdict {
         Verdict::Same(_) => format!("{name}: {records}, all came to pass again{source}"),
+        Verdict::RecordingEnded if replayed.last == 0 => {
+            format!("{name}: nothing was replayed: the recording has no record of what the run did")
+        }
         Verdict::RecordingEnded => {
             let why = match recording.run.ended {
                 Some(_) => "the run went on, but the rest of its recording was removed",
                 None => "the run was killed or had not ended yet",
             };
-            format!("{name}: {records}, all came to pass again{source}; there the recording ends: {why}")
+            let last = replayed.last;
+            format!("{name}: came to pass again up to record {last}{source}; there the recording ends: {why}")
         }
         Verdict::Reached => format!("{name}: {records} came to pass again{source}"),
         Verdict::Silent => format!(
-            "{name}: after record {} the script goes on for a minute, and nothing of it was recorded{source}",
+            "{name}: after record {} the script goes on for a minute, and nothing of it was recorded{source}{stopped_at}",
             replayed.last
         ),
-        Verdict::Stopped(stop) => format!("{name}: {stop} after record {}", replayed.last),
-        Verdict::Diverged(divergence) => diverged(&name, replayed, divergence, line),
+        Verdict::Stopped(stop) => format!("{name}: {stop} after record {}{stopped_at}", replayed.last),
+        Verdict::Diverged(divergence) => diverged(recording, &name, replayed, divergence, line),
     }
 }
 
+/// The line to show for a divergence: where the replayed script is, or else where its source was changed.
+fn shown_place(recording: &Recording, replayed: &Replay, divergence: &Divergence) -> Option<ScriptLine> {
+    let actual = divergence.actual.as_ref().and_then(|actual| actual.place.clone());
+    let other = || match replayed.source_differs {
+        true => changed_place(recording, replayed),
+        false => divergence.place().cloned(),
+    };
+    actual.or_else(other)
+}
+
+/// The line of another source that was changed, nearest to the divergence.
+fn changed_place(recording: &Recording, replayed: &Replay) -> Option<ScriptLine> {
+    replayed.changed_line.map(|line| ScriptLine { file: recording.header.file.clone(), line })
+}
+
 fn diverged(
+    recording: &Recording,
     name: &str,
     replayed: &Replay,
     divergence: &Divergence,
@@ -74,10 +102,16 @@ fn diverged(
     for difference in divergence.differences() {
         add_line(&difference.field, &format!("{} became {}", difference.recorded, difference.actual));
     }
-    if let Some(place) = divergence.place()
-        && let Some(text) = line(place)
-    {
+    // A line of the recorded source is not one of the other.
+    let shown = shown_place(recording, replayed, divergence);
+    if let Some((place, text)) = shown.as_ref().and_then(|place| Some((place, line(place)?))) {
         add_line("source", &format!("{place}: {text}"));
+    }
+    let changed = changed_place(recording, replayed).filter(|place| Some(place) != shown.as_ref());
+    if let Some((place, text)) =
+        changed.and_then(|place| Some((line(&place)?, place))).map(|(text, place)| (place, text))
+    {
+        add_line("changed", &format!("{place}: {text}"));
     }
     add_line("sources", if replayed.source_differs { "not the recorded ones" } else { "the recorded ones" });
     lines.join("\n")
@@ -101,7 +135,12 @@ pub(super) fn replay_to_json(
         "replay": word,
         "records": replayed.last,
         "source_differs": replayed.source_differs,
+        "lines_moved": replayed.source_differs && replayed.did_lines_move,
     });
+    if let Some(place) = &replayed.stopped_at {
+        object["stopped_at"] = place.to_string().into();
+        object["source"] = line(place).into();
+    }
     if let Verdict::Diverged(divergence) = &replayed.verdict {
         let happening = |happening: Option<&ReplayedEvent>| {
             happening.map(|happening| {
@@ -112,6 +151,7 @@ pub(super) fn replay_to_json(
             })
         };
         let recorded = divergence.recorded.as_ref();
+        let shown = shown_place(recording, replayed, divergence);
         object["divergence"] = json!({
             "record": divergence.number,
             "kind": divergence.kind,
@@ -126,8 +166,9 @@ pub(super) fn replay_to_json(
                 "recorded": difference.recorded,
                 "replayed": difference.actual,
             })).collect::<Vec<_>>(),
-            "place": divergence.place().map(ToString::to_string),
-            "source": divergence.place().and_then(line),
+            "place": shown.as_ref().map(ToString::to_string),
+            "source": shown.as_ref().and_then(line),
+            "changed_at": changed_place(recording, replayed).map(|place| place.to_string()),
         });
     }
     object

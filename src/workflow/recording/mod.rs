@@ -25,6 +25,7 @@ pub use file::{InvalidFile, read_file, with_header, write_file};
 pub use reader::{RecordedEvents, Recording};
 pub use recording_boundary::RecordingBoundary;
 pub(in crate::workflow) use recording_boundary::{compared, raised_in, returned_by};
+pub(in crate::workflow) use secret_variables::is_masked;
 pub use secret_variables::{DEFAULT_PATTERNS, Mask};
 
 use crate::lua::error::ScriptLine;

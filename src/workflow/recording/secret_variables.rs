@@ -19,7 +19,7 @@ const MIN_LENGTH: usize = 4;
 const MASK_START: &str = "<masked ";
 
 /// Whether a secret was masked in a text.
-pub(super) fn is_masked(text: &str) -> bool {
+pub(in crate::workflow) fn is_masked(text: &str) -> bool {
     text.contains(MASK_START)
 }
 

@@ -7,6 +7,7 @@
 mod divergence;
 mod leftover_answers;
 mod masked;
+mod moved_lines;
 mod observations;
 pub mod overrides;
 mod recorded_reads;
@@ -30,7 +31,9 @@ pub use state_difference::EntryDifference;
 pub use virtual_host::VirtualHost;
 pub use what_if::{BaseState, Missing, WhatIfOptions, WhatIfOutcome, dry_run, what_if};
 
+use self::moved_lines::MovedLines;
 use self::replay_boundary::{ReplayBoundary, ReplayEnd};
+use crate::lua::error::ScriptLine;
 use crate::lua::{HeldLocks, Stop, StopSignal};
 use crate::store::{Options, Store, StoreError, nothing};
 use crate::time::ManualClock;
@@ -67,6 +70,12 @@ pub struct Replay {
     /// The number of the last replayed record.
     pub last: u64,
     pub source_differs: bool,
+    /// Whether calls or texts come from other lines of another source.
+    pub did_lines_move: bool,
+    /// The line of another source that was changed, nearest to a divergence.
+    pub changed_line: Option<usize>,
+    /// Where the script ran when the replay ended, if it was not in a call.
+    pub stopped_at: Option<ScriptLine>,
 }
 
 /// Why nothing could be replayed.
@@ -127,6 +136,11 @@ pub fn replay(
         recording.events(),
         options.until,
         Arc::clone(&options.stop_signal.signal),
+        options
+            .source
+            .as_ref()
+            .filter(|_| source_differs)
+            .map(|other| MovedLines::new(header, &other.source)),
         show,
     ));
     let env = RunEnv {
@@ -154,5 +168,16 @@ pub fn replay(
         Some(ReplayEnd::Stopped(stop)) => Verdict::Stopped(stop),
         Some(ReplayEnd::Unreadable(error)) => return Err(error.into()),
     };
-    Ok(Replay { verdict, last: player.last(), source_differs })
+    let changed_line = match &verdict {
+        Verdict::Diverged(divergence) => player.changed_line(divergence),
+        _ => None,
+    };
+    Ok(Replay {
+        verdict,
+        last: player.last(),
+        source_differs,
+        did_lines_move: player.did_lines_move(),
+        changed_line,
+        stopped_at: player.stopped_at(),
+    })
 }

@@ -7,16 +7,17 @@ use std::time::Duration;
 use mlua::{Lua, MultiValue, Value};
 
 use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
+use super::moved_lines::MovedLines;
 use super::what_if_boundary::adapt_output;
 use crate::lua::boundary::{Callback, HostCall, Work};
-use crate::lua::error::message;
+use crate::lua::error::{ScriptLine, caller, message};
 use crate::lua::host_function::{CallTarget, CallbackKind};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::sandbox::collects;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::time::ActiveTimer;
 use crate::workflow::recording::{
-    Answer, Record, RecordKind, RecordedEvents, RecordingError, compared, raised_in, returned_by,
+    Answer, Record, RecordKind, RecordedEvents, RecordingError, compared, is_masked, raised_in, returned_by,
 };
 use crate::workflow::{RunBoundary, RunEvent};
 
@@ -54,6 +55,11 @@ pub(super) struct ReplayBoundary {
     silence: ActiveTimer,
     /// The stop that happened in the last call.
     stop: Cell<Option<Stop>>,
+    /// The lines of another source, if one is replayed.
+    moved: Option<MovedLines>,
+    did_lines_move: Cell<bool>,
+    /// Where the script ran when the replay ended, if it was not in a call.
+    stopped_at: RefCell<Option<ScriptLine>>,
 }
 
 /// The replay has ended: the script must stop.
@@ -80,11 +86,6 @@ fn is_timeout(answer: &[RecordedValue]) -> bool {
     matches!(answer, [RecordedValue::Nil, RecordedValue::Text(why)] if why == b"timeout")
 }
 
-fn are_alike(recorded: &[RecordedValue], actual: &[RecordedValue]) -> bool {
-    let mut pairs = recorded.iter().zip(actual);
-    recorded.len() == actual.len() && pairs.all(|(recorded, actual)| recorded.is_like(actual))
-}
-
 impl From<ReplayHasEnded> for mlua::Error {
     fn from(_: ReplayHasEnded) -> mlua::Error {
         mlua::Error::external(Stop::Replayed)
@@ -98,6 +99,7 @@ impl ReplayBoundary {
         events: RecordedEvents,
         until: Option<u64>,
         signal: Signal,
+        moved: Option<MovedLines>,
         show: impl Fn(&Record) + 'static,
     ) -> ReplayBoundary {
         ReplayBoundary {
@@ -113,6 +115,65 @@ impl ReplayBoundary {
             is_silent: Cell::default(),
             silence: ActiveTimer::new(SILENCE_CHECK_INTERVAL),
             stop: Cell::default(),
+            moved,
+            did_lines_move: Cell::default(),
+            stopped_at: RefCell::default(),
+        }
+    }
+
+    /// Whether something came from another line of the source than was recorded.
+    pub(super) fn did_lines_move(&self) -> bool {
+        self.did_lines_move.get()
+    }
+
+    /// Where the script ran when the replay ended, if it was not in a call.
+    pub(super) fn stopped_at(&self) -> Option<ScriptLine> {
+        self.stopped_at.take()
+    }
+
+    /// The line of the other source that was changed where a divergence was found.
+    pub(super) fn changed_line(&self, divergence: &Divergence) -> Option<usize> {
+        let moved = self.moved.as_ref()?;
+        let actual = divergence.actual.as_ref().and_then(|actual| actual.place.as_ref());
+        let recorded = divergence.recorded.as_ref().and_then(|recorded| recorded.place.as_ref());
+        let line = actual.map(|place| place.line);
+        moved.changed_near(line.or_else(|| recorded.map(|place| moved.moved_to(place.line))))
+    }
+
+    /// Whether two lists of values are alike, apart from the lines of another source.
+    fn are_alike(&self, recorded: &[RecordedValue], actual: &[RecordedValue]) -> bool {
+        let mut pairs = recorded.iter().zip(actual);
+        if recorded.len() == actual.len() && pairs.all(|(recorded, actual)| recorded.is_like(actual)) {
+            return true;
+        }
+        let differ_in_lines = self.moved.as_ref().is_some_and(|moved| moved.are_alike(recorded, actual));
+        if differ_in_lines {
+            self.did_lines_move.set(true);
+        }
+        differ_in_lines
+    }
+
+    /// Whether the record is that of the call, apart from the lines of another source.
+    fn is_record_of(&self, record: &Record, call: &HostCall<'_>) -> bool {
+        if is_record_of_call(record, call) {
+            let line = |place: &Option<ScriptLine>| place.as_ref().map(|place| place.line);
+            if self.moved.is_some()
+                && !self.did_lines_move.get()
+                && line(&caller(call.lua)) != line(&record.place)
+            {
+                self.did_lines_move.set(true);
+            }
+            return true;
+        }
+        match (&self.moved, &record.what) {
+            (
+                Some(_),
+                RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments },
+            ) => {
+                call.function.name == function
+                    && self.are_alike(arguments, &RecordedValue::all(call.arguments))
+            }
+            _ => false,
         }
     }
 
@@ -263,7 +324,11 @@ impl ReplayBoundary {
                     }
                     if let Some(Err(error)) = last {
                         // The error of the function ended the call.
+                        let text = message(&error);
                         let did_raise = |record: &Record| match &record.what {
+                            RecordKind::End { answer: Answer::CallbackRaised(recorded), .. } => {
+                                Some(self.is_like_error(recorded, &text))
+                            }
                             RecordKind::End { answer, .. } => {
                                 Some(!matches!(answer, Answer::Returned(_) | Answer::CallbackReturned))
                             }
@@ -284,7 +349,13 @@ impl ReplayBoundary {
                         let raised = raised_in(call.function, values);
                         let is_other_end = |record: &Record| match &record.what {
                             RecordKind::End { answer, .. } => {
-                                !answer.fits_callback(self.format, raised.is_some())
+                                let is_like = match (answer, &raised) {
+                                    (Answer::CallbackRaised(recorded), Some(raised)) => {
+                                        self.is_like_error(recorded, raised)
+                                    }
+                                    _ => true,
+                                };
+                                !answer.fits_callback(self.format, raised.is_some()) || !is_like
                             }
                             _ => false,
                         };
@@ -305,6 +376,14 @@ impl ReplayBoundary {
         }
     }
 
+    /// Whether a function raised the recorded error, as far as that is known.
+    fn is_like_error(&self, recorded: &str, actual: &str) -> bool {
+        // Recordings up to format 4 may have an address in it.
+        self.format < 5
+            || is_masked(recorded)
+            || self.are_alike(&[RecordedValue::text(recorded)], &[RecordedValue::text(actual)])
+    }
+
     /// Diverges if the function returned something else than was recorded.
     fn check_result(&self, call: &HostCall<'_>, values: &MultiValue) -> mlua::Result<()> {
         let is_protected = call.function.callback == CallbackKind::Protected;
@@ -318,7 +397,9 @@ impl ReplayBoundary {
             RecordKind::End { answer: Answer::Returned(answer), .. } if is_test => {
                 holds == is_timeout(answer)
             }
-            RecordKind::End { returned: Some(recorded), .. } if !is_test => !are_alike(recorded, &actual),
+            RecordKind::End { returned: Some(recorded), .. } if !is_test => {
+                !self.are_alike(recorded, &actual)
+            }
             _ => false,
         };
         if self.look(|record| record.is_some_and(is_other))? {
@@ -349,7 +430,7 @@ impl ReplayBoundary {
 
 impl Boundary for ReplayBoundary {
     fn call(&self, call: &HostCall<'_>, _: Work<'_>) -> mlua::Result<MultiValue> {
-        if !self.look(|record| record.is_some_and(|record| is_record_of_call(record, call)))? {
+        if !self.look(|record| record.is_some_and(|record| self.is_record_of(record, call)))? {
             // When a script is polled depends on the number of executed instructions, which depends on the
             // order of table keys in Lua: the call may come one poll before the recorded stop.
             return match self.take_stop(self.polls.get() + 1)? {
@@ -381,6 +462,13 @@ impl Boundary for ReplayBoundary {
     fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue> {
         // Not reached: no call is executed.
         call_back.run(lua)
+    }
+
+    fn stopped_at(&self, place: Option<ScriptLine>) {
+        let is_end = matches!(*self.end.borrow(), Some(ReplayEnd::Silent | ReplayEnd::Stopped(_)));
+        if is_end && let Some(place) = place {
+            self.stopped_at.borrow_mut().get_or_insert(place);
+        }
     }
 
     fn stop_before_return(&self) -> Option<Stop> {
@@ -421,9 +509,16 @@ impl RunBoundary for ReplayBoundary {
         // A script that was stopped already is not stopped again by a later call.
         self.stop.take();
         let event = event.compared();
-        let happening = ReplayedEvent::of_event(&event);
+        let mut happening = ReplayedEvent::of_event(&event);
+        if let (Some(moved), Some(message)) = (&self.moved, event.message().filter(|_| event.is_failure())) {
+            happening.place = moved.line_of(message);
+        }
         let is_it = |record: &Record| {
-            ReplayedEvent::of_record(record).is_some_and(|recorded| recorded.differs(&happening).is_none())
+            ReplayedEvent::of_record(record).is_some_and(|recorded| {
+                recorded.differs(&happening).is_none()
+                    || (recorded.name == happening.name
+                        && self.are_alike(&recorded.arguments, &happening.arguments))
+            })
         };
         let record = match self.look(|record| record.is_some_and(is_it)) {
             Ok(true) => self.take(),
