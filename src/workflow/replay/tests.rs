@@ -70,6 +70,9 @@ pub(crate) fn statement() -> impl Strategy<Value = String> {
         1 => Just("log.info(pcall(state.set, 'k0', 'under', { lock = 'l' }))".to_string()),
         1 => key().prop_map(|key| format!("log.info(#state.history({key}, 3), state.list_length('none'))")),
         1 => Just("for k, v in pairs({ [{}] = 1, [{ 2 }] = 2, [print] = 3, a = 4 }) do log.info(k, v) end".to_string()),
+        2 => Just("local s = {} for i = 1, 9 do s[{}] = i s[function() return i end] = -i end for k, v in pairs(s) do log.info(k, v) end".to_string()),
+        2 => Just("objects = objects or {} objects[{}] = 1 for i = 1, 400 do for k in pairs(objects) do tostring(k) end tostring({}) end log.info({})".to_string()),
+        1 => Just("for k in pairs(objects or {}) do if math.random(2) == 1 then objects[k] = nil end end collectgarbage()".to_string()),
         1 => Just("log.info(math.random(), os.date('%H'), os.clock() >= 0)".to_string()),
         1 => Just("if math.random(6) == 1 then error('by chance') end".to_string()),
         1 => Just("state.clear('k3*')".to_string()),
@@ -327,6 +330,47 @@ impl Place {
         recorder.begin().unwrap();
         recorder.end(&RunEnd { outcome, ok: 0, failed: 0, skipped: 0 }).unwrap();
         (store, recorder.run().unwrap())
+    }
+}
+
+/// The first `count` records of a recording.
+fn cut(recording: &Recording, count: u64) -> Recording {
+    let mut chunks = Vec::new();
+    for chunk in recording.all_chunks().unwrap() {
+        let records: Vec<_> =
+            decode(&chunk).unwrap().into_iter().filter(|record| record.number <= count).collect();
+        if let Some(last) = records.last().map(|record| record.number) {
+            chunks.push(with_records(&crate::store::RecordingChunk { last, ..chunk }, records));
+        }
+    }
+    Recording::of_chunks(recording.run.clone(), recording.header.clone(), chunks)
+}
+
+#[test]
+fn a_recording_that_was_cut_off_never_is_the_same() {
+    for source in [
+        "task('t'):command(function() state.set('a', 1) state.update('a', function() return 2 end) return true end)",
+        "task('t'):command(function() pcall(state.transaction, function() error('no') end) error('no') end)",
+        "task('a'):depends_on('b'):command('true')",
+        "this is not Lua",
+        "",
+    ] {
+        let place = Place::new();
+        let (store, number) = place.record(source, 7, false);
+        let recording = Recording::of_store(&store, number).unwrap();
+        let play = |recording: &Recording| {
+            let options = ReplayOptions { source: None, until: None, stop_signal: StopSignal::default() };
+            replay(recording, options, |_| {}, Reporter::new(|_| {})).unwrap()
+        };
+        let whole = play(&recording);
+        assert!(matches!(whole.verdict, Verdict::Same(_)), "{source}: {:?}", whole.verdict);
+        assert!(whole.last > 0);
+        for count in 0..whole.last {
+            let replayed = play(&cut(&recording, count));
+            let is_cut = matches!(replayed.verdict, Verdict::RecordingEnded);
+            assert!(is_cut, "{count} of {}: {source}: {:?}", whole.last, replayed.verdict);
+            assert_eq!(replayed.last, count);
+        }
     }
 }
 
