@@ -1,4 +1,34 @@
 -- How many times a second each call of the state module can be made. The parameter is how often.
+
+-- What `pairs` hands out for a table without objects is the `next` of Lua itself.
+local bare_next = pairs({})
+
+-- How many times as long a loop with `pairs` takes over a table of so many keys.
+local function pairs_against_next(count, key)
+  local t, repeats = {}, 400000 / count
+  for number = 1, count do
+    t[key(number * 7919)] = number
+  end
+  local bare, ours = math.huge, math.huge
+  for _ = 1, 7 do
+    local start, sum = os.clock(), 0
+    for _ = 1, repeats do
+      for _, value in bare_next, t do
+        sum = sum + value
+      end
+    end
+    bare = math.min(bare, os.clock() - start)
+    start = os.clock()
+    for _ = 1, repeats do
+      for _, value in pairs(t) do
+        sum = sum + value
+      end
+    end
+    ours = math.min(ours, os.clock() - start)
+  end
+  return ours / bare
+end
+
 task("rates"):command(function(params)
   local times = tonumber(params.times)
   local function rate(call)
@@ -43,6 +73,7 @@ task("rates"):command(function(params)
     end)
     best.update_table = math.max(best.update_table, 1 / (os.clock() - start))
   end
-  return true, string.format("%.0f %.0f %.0f %.0f %.3f %.3f", best.get, best.set, best.increment, best.hinted, best.get_table,
-    best.update_table)
+  return true, string.format("%.0f %.0f %.0f %.0f %.3f %.3f %.3f %.3f %.3f", best.get, best.set, best.increment, best.hinted,
+    best.get_table, best.update_table, pairs_against_next(10, tostring), pairs_against_next(1000, tostring),
+    pairs_against_next(1000, function() return {} end))
 end)

@@ -1,5 +1,5 @@
-//! The calls of the Lua module against the same ones from Rust, on the same file; and how long a file of
-//! many tasks takes until the first of them runs.
+//! The calls of the Lua module against the same ones from Rust, on the same file; `pairs` against the `next` of
+//! bare Lua; and how long a file of many tasks takes until the first of them runs.
 //!
 //! `cargo bench --bench lua`
 
@@ -26,8 +26,13 @@ fn main() {
     report::ratio("state.increment from Lua", lua[2], "from Rust", increment, 0.0);
     let size = size_of_table(&path) / 1e6;
     let note = format!("a table of {size:.2} MB");
-    report::at_most("state.get of a table", 1000.0 / lua[3], "ms", 500.0, &note);
-    report::at_most("state.update of one field of it", 1000.0 / lua[4], "ms", 1000.0, &note);
+    report::at_most("state.get of a table", 1000.0 / lua[4], "ms", 500.0, &note);
+    report::at_most("state.update of one field of it", 1000.0 / lua[5], "ms", 1000.0, &note);
+    for (place, keys) in [(6, "10"), (7, "1,000")] {
+        let what = format!("pairs over {keys} keys, against bare Lua");
+        report::at_most(&what, lua[place], "times", 2.0, "no objects as keys");
+    }
+    println!("{:<44} {:>10.2} times", "pairs over 1,000 objects, against bare Lua", lua[8]);
     report::at_most("loading 20,000 tasks, the whole process", load_tasks(folder.path()), "s", 1.0, "");
 }
 
