@@ -109,7 +109,7 @@ fn each_change_stands_with_its_step_whenever_the_run_is_killed() {
         for run in 1..=times {
             let mut child = start(&place, body);
             let wanted = if what == "after a second" { 1 } else { 3 };
-            until("it is at work", || place.db().exists() && is_at_work(&place, run, wanted));
+            until("it is at work", || place.has_db() && is_at_work(&place, run, wanted));
             std::thread::sleep(Duration::from_micros(fastrand::u64(..20_000)));
             child.kill().unwrap();
             child.wait().unwrap();

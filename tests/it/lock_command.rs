@@ -77,7 +77,7 @@ fn locks(place: &Place) -> Vec<serde_json::Value> {
 
 #[track_caller]
 fn until_held(place: &Place) {
-    until("the lock is held", || place.db().exists() && !locks(place).is_empty());
+    until("the lock is held", || place.has_db() && !locks(place).is_empty());
 }
 
 // Its command and its exit code.

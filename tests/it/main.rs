@@ -12,6 +12,7 @@ mod doctor;
 mod documentation;
 mod etcd;
 mod etcd_runs;
+mod every_engine;
 mod file_accidents;
 mod guard;
 mod history;

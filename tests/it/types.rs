@@ -30,9 +30,8 @@ impl Hand {
             Hand::Lua(key, expression) => set_by_lua(place, key, expression),
             Hand::SlothRunner(key, text) => upsert(place, key, text),
             Hand::SlothRunnerAdds(key) => {
-                let connection = place.connection();
-                let sql = "SELECT value FROM state WHERE key = ?1";
-                let text: String = connection.query_row(sql, [key], |row| row.get(0)).unwrap_or_default();
+                let text = String::from_utf8(place.run(&["get", key]).out).unwrap();
+                let text = text.trim_end();
                 upsert(place, key, &(text.parse::<i64>().unwrap_or(0) + 1).to_string());
             }
         }
@@ -45,6 +44,9 @@ fn set_by_lua(place: &Place, key: &str, expression: &str) {
 
 /// Sloth Runner's own statement.
 fn upsert(place: &Place, key: &str, text: &str) {
+    if place.is_on_etcd() {
+        return place.write_foreign(key, text);
+    }
     // It makes its tables itself where there are none.
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'state'";
     if place.connection().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() == 0 {

@@ -9,28 +9,26 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use slothstate::store::{
-    Edit, Key, KeyRange, Locks, Number, Options, Scan, SqliteStore, State, Store, Value,
-};
+use slothstate::store::{Edit, Key, KeyRange, Number, Scan, Store, Value};
 
-use crate::support::files::until;
+use crate::support::files::{Place, until};
 
 struct Bench {
-    directory: tempfile::TempDir,
+    place: Place,
 }
 
 impl Bench {
     fn new() -> Bench {
-        Bench { directory: tempfile::tempdir().unwrap() }
+        Bench { place: Place::new() }
     }
 
     fn database(&self) -> PathBuf {
-        self.directory.path().join("state.db")
+        self.place.db()
     }
 
     /// Writes a script, and answers its path.
     fn script(&self, name: &str, code: &str) -> PathBuf {
-        let path = self.directory.path().join(name);
+        let path = self.place.file(name);
         std::fs::write(&path, code).unwrap();
         path
     }
@@ -57,8 +55,8 @@ impl Bench {
         self.command(&self.script("started.lua", code), &[]).spawn().unwrap()
     }
 
-    fn store(&self) -> SqliteStore {
-        SqliteStore::open_or_create(&self.database(), Options::default()).unwrap()
+    fn store(&self) -> Box<dyn Store> {
+        self.place.store()
     }
 
     fn get(&self, key: &str) -> Option<Value> {
@@ -436,7 +434,7 @@ fn mistakes_are_told_with_file_and_line() {
     bench
         .run_code("task('build'):command(function() end)", &["--task", "biuld"])
         .fails(2, &["there is no task biuld; did you mean build?"]);
-    bench.run(&bench.directory.path().join("none.lua"), &[]).fails(2, &["cannot read the workflow none.lua"]);
+    bench.run(&bench.place.folder().join("none.lua"), &[]).fails(2, &["cannot read the workflow none.lua"]);
     bench.run_code("", &["--param", "x"]).fails(2, &["this is not KEY=VALUE"]);
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::Value as Json;
+use slothstate::store::{Location, Options, Store, open_or_create};
 use tempfile::TempDir;
 
 use super::etcd_node::etcd_node;
@@ -22,8 +23,25 @@ pub struct Place {
     db: PathBuf,
 }
 
+/// The engine that [`Place::new`] puts its database on: `etcd`, or a file without it. Set for the tests that
+/// run on both (`every_engine`).
+pub const ENGINE: &str = "SLOTHSTATE_TEST_DB";
+
+/// The file to which each test that has a database on etcd adds its name.
+pub const PLACES: &str = "SLOTHSTATE_TEST_PLACES";
+
 impl Place {
+    /// With a database on the engine that `$SLOTHSTATE_TEST_DB` names.
     pub fn new() -> Place {
+        match std::env::var(ENGINE).as_deref() {
+            Err(_) | Ok("sqlite") => Place::on_file(),
+            Ok("etcd") => Place::on_etcd().expect("etcd is installed"),
+            Ok(other) => panic!("${ENGINE} is sqlite or etcd, not {other}"),
+        }
+    }
+
+    /// With a file as its database, also where the other tests run on etcd.
+    pub fn on_file() -> Place {
         let folder = tempfile::tempdir().unwrap();
         // Tests that give up the rights of root still come in.
         set_mode(folder.path(), 0o755);
@@ -37,7 +55,17 @@ impl Place {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let prefix = format!("/it-{}-{number}", std::process::id());
         let db = PathBuf::from(format!("etcd://{}{prefix}", etcd_node()?));
-        Some(Place { db, ..Place::new() })
+        // The harness names the thread of a test after it.
+        if let (Some(file), Some(test)) = (std::env::var_os(PLACES), std::thread::current().name()) {
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+            file.write_all(format!("{test}\n").as_bytes()).unwrap();
+        }
+        Some(Place { db, ..Place::on_file() })
+    }
+
+    /// Whether the database is a prefix of etcd.
+    pub fn is_on_etcd(&self) -> bool {
+        self.db.to_string_lossy().starts_with("etcd://")
     }
 
     pub fn folder(&self) -> &Path {
@@ -74,16 +102,52 @@ impl Place {
         command
     }
 
+    /// Whether anything may be in the database: a file is made by the first write.
+    pub fn has_db(&self) -> bool {
+        self.is_on_etcd() || self.db.exists()
+    }
+
+    /// The database, opened by this process.
+    #[track_caller]
+    pub fn store(&self) -> Box<dyn Store> {
+        open_or_create(&Location::parse(self.db.as_os_str()).unwrap(), &Options::default()).unwrap()
+    }
+
     /// Another program on the same file.
+    #[track_caller]
     pub fn connection(&self) -> Connection {
+        assert!(!self.is_on_etcd(), "this test needs a file: name it in tests/it/every_engine.rs");
         let connection = Connection::open(self.db()).unwrap();
         connection.busy_timeout(PATIENCE).unwrap();
         connection
     }
 
+    /// Another program, which knows nothing of types and history, writes an entry.
+    #[track_caller]
+    pub fn write_foreign(&self, key: &str, value: &str) {
+        if self.is_on_etcd() {
+            return self.etcdctl(&["put", "--"], key, &[value]);
+        }
+        const WRITE: &str = "INSERT INTO state (key, value) VALUES (?1, ?2)
+            ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        self.connection().execute(WRITE, [key, value]).unwrap();
+    }
+
+    /// etcdctl works on a key of the database.
+    #[track_caller]
+    pub fn etcdctl(&self, arguments: &[&str], key: &str, value: &[&str]) {
+        let address = self.db.to_str().unwrap();
+        let (node, prefix) = address.strip_prefix("etcd://").unwrap().split_once('/').unwrap();
+        let mut command = Command::new("etcdctl");
+        command.env("ETCDCTL_API", "3").args(["--endpoints", node]).args(arguments);
+        command.arg(format!("/{prefix}/{key}")).args(value).stdin(Stdio::null()).stdout(Stdio::null());
+        assert!(command.status().unwrap().success());
+    }
+
     /// Has the sqlite3 shell do `sql`; false where it is not installed.
     #[track_caller]
     pub fn sqlite3(&self, sql: &str) -> bool {
+        assert!(!self.is_on_etcd(), "this test needs a file: name it in tests/it/every_engine.rs");
         let mut command = Command::new("sqlite3");
         command.args(["-bail", "-cmd", ".timeout 60000"]).arg(self.db()).arg(sql).stdin(Stdio::null());
         match command.output() {

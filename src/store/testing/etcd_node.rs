@@ -44,9 +44,12 @@ pub fn has_etcd() -> bool {
 }
 
 fn start() -> Option<EtcdNode> {
-    if !has_etcd() {
-        return None;
-    }
+    // Another process may take a port between the choice and the start.
+    has_etcd().then(|| (0..20).find_map(|_| start_on_free_ports()).expect("two ports that stay free"))
+}
+
+/// Starts a node; `None` if another process has taken one of its ports.
+fn start_on_free_ports() -> Option<EtcdNode> {
     // In memory where that is possible: what is tested is not the disk.
     let memory = std::path::Path::new("/dev/shm");
     let mut folder = tempfile::Builder::new();
@@ -55,7 +58,7 @@ fn start() -> Option<EtcdNode> {
     let (client, peer) = (free_port(), free_port());
     let (client_url, peer_url) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
     let folder = folder.keep();
-    let watchdog = Command::new("sh")
+    let mut watchdog = Command::new("sh")
         .args(["-c", WATCHDOG, "sh"])
         .arg(&folder)
         .args(["etcd", "--name", "tests", "--data-dir"])
@@ -69,8 +72,13 @@ fn start() -> Option<EtcdNode> {
     let client = format!("127.0.0.1:{client}");
     let start = Instant::now();
     while TcpStream::connect(&client).is_err() {
-        let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-        assert!(start.elapsed() < Duration::from_secs(60), "etcd does not start: {}", log());
+        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+        if log.contains("address already in use") {
+            drop(watchdog.stdin.take());
+            watchdog.wait().unwrap();
+            return None;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "etcd does not start: {log}");
         std::thread::sleep(Duration::from_millis(20));
     }
     Some(EtcdNode { client, _watchdog: watchdog })

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use slothstate::store::{Locks, Options, SqliteStore};
 
 use crate::support::files::{Place, Worker, set_mode, until};
 use crate::support::terminal::Terminal;
@@ -231,7 +230,7 @@ fn an_expiry_is_set_extended_and_removed() {
 #[test]
 fn a_dead_holders_lock_is_cleared() {
     let place = place_with(&[]);
-    let store = SqliteStore::open(&place.db(), Options::default()).unwrap();
+    let store = place.store();
     let mut holder = Worker::start(&place, "hold", 1);
     until("the lock is held", || !store.locks(None, 9).unwrap().is_empty());
     let mut terminal = open(&place, &[]);
@@ -255,8 +254,8 @@ fn a_dead_holders_lock_is_cleared() {
 #[test]
 fn a_living_holders_lock_is_cleared_only_after_a_loud_question_and_only_as_it_was_seen() {
     let place = place_with(&[("db_lock", "ann@web1:77")]);
-    let store = SqliteStore::open(&place.db(), Options::default()).unwrap();
-    let held = take(&store, "ann");
+    let store = place.store();
+    let held = take(&*store, "ann");
     let mut terminal = open(&place, &[]);
     terminal.wait_for("last");
     terminal.keys("4");
@@ -266,7 +265,7 @@ fn a_living_holders_lock_is_cleared_only_after_a_loud_question_and_only_as_it_wa
     terminal.keys("x");
     terminal.wait_for("THE HOLDER IS ALIVE");
     assert!(store.release("deploy", held.token).unwrap());
-    let newer = take(&store, "bob");
+    let newer = take(&*store, "bob");
     terminal.keys("y");
     terminal.wait_for("was not cleared: bob has taken it");
     assert_eq!(store.locks(None, 9).unwrap()[0].token, newer.token);

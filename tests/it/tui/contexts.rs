@@ -3,7 +3,6 @@
 use std::process::Stdio;
 
 use portable_pty::CommandBuilder;
-use slothstate::store::{Options, SqliteStore};
 
 use crate::support::files::{OF_THE_CALLER, Place, slothstate};
 use crate::support::terminal::{Terminal, cursor_row};
@@ -441,8 +440,8 @@ fn a_command_asks_in_production_before_a_lock_is_cleared_by_force_and_only_on_a_
     let place = place_with(&[]);
     let db = place.db();
     configure(&place, &format!("[contexts.live]\npath = {db:?}\nproduction = true\n"));
-    let store = SqliteStore::open(&place.db(), Options::default()).unwrap();
-    take(&store, "ann");
+    let store = place.store();
+    take(&*store, "ann");
     let unlock = |more: &[&str]| {
         let arguments = [&["--context", "live", "unlock", "deploy", "--force"], more].concat();
         Terminal::start(in_context(&place, &arguments), 120, 24)
@@ -460,14 +459,14 @@ fn a_command_asks_in_production_before_a_lock_is_cleared_by_force_and_only_on_a_
     assert_eq!(terminal.wait_for_end(), 0, "{}", terminal.contents());
     assert!(!place.done(&["locks"]).contains("deploy"));
     // With --yes, without a terminal, and elsewhere, nothing is asked.
-    take(&store, "ann");
+    take(&*store, "ann");
     let mut terminal = unlock(&["--yes"]);
     assert_eq!(terminal.wait_for_end(), 0, "{}", terminal.contents());
     assert!(!terminal.contents().contains("type live"), "{}", terminal.contents());
-    take(&store, "ann");
+    take(&*store, "ann");
     let mut command = slothstate(place.folder());
     assert!(command.args(["--context", "live", "unlock", "deploy", "--force"]).status().unwrap().success());
-    take(&store, "ann");
+    take(&*store, "ann");
     configure(&place, &format!("[contexts.live]\npath = {db:?}\n"));
     let mut terminal = unlock(&[]);
     assert_eq!(terminal.wait_for_end(), 0, "{}", terminal.contents());

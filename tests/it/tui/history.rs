@@ -1,7 +1,5 @@
 //! What happened: seen, looked through, followed to where it happened, and taken back.
 
-use slothstate::store::{Options, SqliteStore};
-
 use crate::support::files::until;
 use crate::tui::{ESC, open, place_with, quit, take};
 
@@ -35,8 +33,8 @@ fn one_goes_from_an_entry_to_its_history_and_from_a_change_to_its_entry() {
     let place = place_with(&[("aa", "1"), ("mm", "1")]);
     place.done(&["set", "mm", "2"]);
     place.done(&["set", "aa", "2"]);
-    let store = SqliteStore::open(&place.db(), Options::default()).unwrap();
-    take(&store, "ann");
+    let store = place.store();
+    take(&*store, "ann");
     let mut terminal = open(&place, &[]);
     terminal.wait_for_row("aa");
     terminal.keys("j");

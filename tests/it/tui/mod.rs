@@ -29,7 +29,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use portable_pty::CommandBuilder;
-use slothstate::store::{AcquireOutcome, Lock, LockRequest, Locks, Options, SqliteStore};
+use slothstate::store::{AcquireOutcome, Lock, LockRequest, Options, SqliteStore, Store};
 
 use crate::support::files::{OF_THE_CALLER, Place, until};
 use crate::support::terminal::Terminal;
@@ -51,16 +51,13 @@ const TABLES: &str = "
 fn place_with(entries: &[(&str, &str)]) -> Place {
     let place = Place::new();
     place.done(&["set", "zz", "last"]);
-    let shell = place.connection();
-    for (key, value) in entries {
-        shell.execute("INSERT INTO state (key, value) VALUES (?1, ?2)", [key, value]).unwrap();
-    }
+    entries.iter().for_each(|(key, value)| place.write_foreign(key, value));
     place
 }
 
 /// A file that slothstate has not adopted.
 fn place_of_sloth_runner(entries: &[(&str, &str)]) -> Place {
-    let place = Place::new();
+    let place = Place::on_file();
     let shell = place.connection();
     shell.execute_batch(TABLES).unwrap();
     for (key, value) in entries {
@@ -92,9 +89,7 @@ fn quit(terminal: &mut Terminal) {
 }
 
 fn update(place: &Place, key: &str, value: &str) {
-    let shell = place.connection();
-    shell.busy_timeout(Duration::from_secs(60)).unwrap();
-    assert_eq!(shell.execute("UPDATE state SET value = ?2 WHERE key = ?1", [key, value]).unwrap(), 1);
+    place.write_foreign(key, value);
 }
 
 /// The part of a worker that holds a lock until the test is over.
@@ -104,7 +99,7 @@ pub fn hold_a_lock(folder: &Path) {
     until("the test is over", || folder.join("over").exists());
 }
 
-fn take(store: &SqliteStore, holder: &str) -> Lock {
+fn take(store: &dyn Store, holder: &str) -> Lock {
     let request =
         LockRequest { name: "deploy".into(), holder: holder.into(), lease: Duration::from_secs(600) };
     match store.acquire(&request, None).unwrap() {

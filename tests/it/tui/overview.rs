@@ -1,7 +1,5 @@
 //! What needs a look, on one screen.
 
-use slothstate::store::{Locks, Options, SqliteStore};
-
 use crate::support::files::{Place, Worker, until};
 use crate::tui::{open, place_with, quit, update};
 
@@ -19,7 +17,7 @@ fn locks_of_the_dead_failed_runs_what_changes_and_what_expires_are_on_one_screen
     for number in 1..6 {
         update(&place, "busy", &number.to_string());
     }
-    let store = SqliteStore::open(&place.db(), Options::default()).unwrap();
+    let store = place.store();
     let mut holder = Worker::start(&place, "hold", 1);
     until("the lock is held", || !store.locks(None, 9).unwrap().is_empty());
     let mut terminal = open(&place, &[]);

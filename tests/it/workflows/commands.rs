@@ -46,7 +46,7 @@ fn output_and_codes_reach_the_workflow_and_the_log() {
 #[test]
 fn a_command_sees_its_input_its_variables_and_its_folder() {
     let bench = Bench::new();
-    std::fs::create_dir(bench.directory.path().join("sub")).unwrap();
+    std::fs::create_dir(bench.place.folder().join("sub")).unwrap();
     let code = r##"
         task("t"):command(function()
           local function out(...) local ok, out = exec.run(...) assert(ok) return out end
@@ -97,7 +97,7 @@ fn a_timeout_ends_the_command_with_everything_it_started() {
 #[test]
 fn the_task_s_own_timeout_ends_the_command() {
     let bench = Bench::new();
-    let file = bench.directory.path().join("pid");
+    let file = bench.place.folder().join("pid");
     for limit in [2, 20, 200] {
         let code = format!(
             r##"
@@ -131,7 +131,7 @@ fn a_signal_to_the_program_ends_the_command() {
             end)
             "##,
         );
-        let file = bench.directory.path().join("pid");
+        let file = bench.place.folder().join("pid");
         until("the command runs", || file.exists());
         let pid = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
         kill(&child, signal);

@@ -194,7 +194,7 @@ fn statements_of_newer_versions_of_lua_are_named() {
 #[test]
 fn a_stub_answers_a_command_of_a_real_run() {
     let bench = Bench::new();
-    let witness = bench.directory.path().join("witness");
+    let witness = bench.place.folder().join("witness");
     let code = format!(
         "task('t'):command(function()
           local ok, out, err, code = exec.run('touch {0}; deploy')

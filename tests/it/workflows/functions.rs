@@ -199,7 +199,7 @@ fn this_has_a_name_and_a_directory() {
 #[test]
 fn a_directory_that_was_there_before_is_left_alone() {
     let bench = Bench::new();
-    let kept = bench.directory.path().join("kept");
+    let kept = bench.place.folder().join("kept");
     std::fs::create_dir(&kept).unwrap();
     std::fs::write(kept.join("file"), "mine").unwrap();
     let code = format!(
@@ -357,7 +357,6 @@ fn the_seconds_of_a_lock_are_the_time_to_wait() {
     let mut run = bench.command(&bench.script("w.lua", code), &[]).spawn().unwrap();
     until("it is done", || bench.get("ready").is_some());
     let store = bench.store();
-    use slothstate::store::{Locks, Store};
     let lock = store.locks(None, 100).unwrap().into_iter().find(|lock| lock.name == "free").unwrap();
     let left = lock.expires_at.unwrap().0 - store.clock().now().0;
     assert!(left > 300_000, "{left} ms");
