@@ -181,7 +181,8 @@ pub fn file_at(by: &str, location: &OsStr) -> Result<PathBuf, CliError> {
     }
 }
 
-fn location_at(by: &str, location: &OsStr) -> Result<Location, CliError> {
+/// The location that a text names; `by` is the option or variable it came from.
+pub fn location_at(by: &str, location: &OsStr) -> Result<Location, CliError> {
     Location::parse(location).map_err(|invalid| CliError::Usage(format!("{by}: {invalid}")))
 }
 

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
 
 use portable_pty::CommandBuilder;
 
@@ -10,16 +9,6 @@ use crate::support::etcd_node::etcd_node;
 use crate::support::files::{OF_THE_CALLER, Place, answer, answer_to, objects, slothstate};
 use crate::support::losing_proxy;
 use crate::support::terminal::Terminal;
-
-/// Another program writes a key below the database.
-fn etcdctl(place: &Place, arguments: &[&str], key: &str, value: &[&str]) {
-    let address = place.db().to_str().unwrap().to_string();
-    let (node, prefix) = address.strip_prefix("etcd://").unwrap().split_once('/').unwrap();
-    let mut command = Command::new("etcdctl");
-    command.env("ETCDCTL_API", "3").args(["--endpoints", node]).args(arguments);
-    command.arg(format!("/{prefix}/{key}")).args(value).stdout(Stdio::null());
-    assert!(command.status().unwrap().success());
-}
 
 #[test]
 fn commands_answer_as_on_a_file() {
@@ -201,7 +190,7 @@ fn the_interface_is_live_and_changes_are_undone() {
     // Another process, and another program.
     place.done(&["set", "late", "1"]);
     terminal.wait_for("late");
-    etcdctl(&place, &["put"], "foreign", &["hello"]);
+    place.write_foreign("foreign", "hello");
     terminal.wait_for("foreign");
     terminal.keys("jj");
     terminal.wait_for_row("foreign");
@@ -215,4 +204,48 @@ fn the_interface_is_live_and_changes_are_undone() {
     assert_eq!(place.done(&["get", "foreign"]), "hello\n");
     terminal.keys("q");
     assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
+fn a_prefix_is_imported_into_a_file_and_another_prefix() {
+    let (Some(from), Some(to)) = (Place::on_etcd(), Place::on_etcd()) else { return };
+    let file = Place::on_file();
+    let address = from.db().to_str().unwrap().to_string();
+    // More than one transaction takes.
+    for number in 0..60 {
+        from.done(&["set", &format!("k{number:02}"), &number.to_string(), "--type", "number"]);
+    }
+    from.write_foreign("foreign", "text");
+    for target in [&file, &to] {
+        let said = target.done(&["import", &address]);
+        assert!(said.starts_with(&format!("imported 61 entries and 0 locks from {address}")), "{said}");
+        assert_eq!(target.done(&["keys"]), from.done(&["keys"]));
+        let again = target.json(&["import", &address, "--json"]);
+        assert_eq!((again["imported"].as_i64(), again["equal"].as_i64()), (Some(0), Some(61)), "{again}");
+    }
+    from.run(&["import", &address]).refused(2, "cannot be imported into itself");
+    file.run(&["import", "--older", &address]).refused(2, "is not a file");
+    // Back into a prefix from the file, by its name.
+    let back = Place::on_etcd().unwrap();
+    back.done(&["import", file.db().to_str().unwrap()]);
+    assert_eq!(back.done(&["get", "k59"]), "59\n");
+}
+
+#[test]
+fn an_import_that_ends_early_says_what_was_imported() {
+    let Some(to) = Place::on_etcd() else { return };
+    let from = Place::on_file();
+    let lines: String = (0..40).map(|number| format!("state.set('k{number:02}', 1) ")).collect();
+    std::fs::write(from.file("w.lua"), format!("task('t'):command(function() {lines} end)")).unwrap();
+    from.done(&["run", from.file("w.lua").to_str().unwrap()]);
+    let prefix = to.db().to_str().unwrap().rsplit_once('/').unwrap().1.to_string();
+    let node = etcd_node().unwrap();
+    let losing = losing_proxy::start_after(node, 1);
+    let mut command = slothstate(to.folder());
+    command
+        .args(["--busy-timeout", "1s", "--db", &format!("etcd://{losing}/{prefix}"), "import"])
+        .arg(from.db());
+    answer(command).refused(3, "were imported; run it again to go on");
+    to.done(&["import", from.db().to_str().unwrap()]);
+    assert_eq!(to.done(&["keys"]).lines().count(), 40);
 }

@@ -9,16 +9,16 @@ use serde_json::json;
 use super::plan::{ImportPlan, ImportSummary, OnConflict};
 use super::source::{ImportSource, SourceOptions};
 use super::{entries, locks, rows_of_history};
-use crate::cli::database::{file_at, print_notices};
+use crate::cli::database::{location_at, print_notices};
 use crate::cli::{CliError, Database, output};
-use crate::store::{AcquireOutcome, Batches, Lock, Revision, Store, all_locks};
+use crate::store::{AcquireOutcome, Batches, Location, Lock, Revision, Store, all_locks};
 use crate::text::escape::escape;
 
 /// Arguments of `import`.
 #[derive(clap::Args, Debug)]
 pub struct ImportArguments {
     /// A file of Sloth Runner, of its present or its older generation, a database of slothstate, or
-    /// what `export` wrote, also through a pipe; - is standard input. It is only read
+    /// what `export` wrote, also through a pipe; - is standard input, etcd://… a prefix of etcd. It is only read
     file: PathBuf,
     /// Of a file that has the tables of both generations, the older ones, also into the file itself
     #[arg(long)]
@@ -47,12 +47,17 @@ impl ImportArguments {
     }
 }
 
-/// Imports entries and locks from another file.
+/// Imports entries and locks from another file or prefix.
 pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), CliError> {
     let location = database.location()?;
-    file_at("FILE", arguments.file.as_os_str())?;
+    let from = location_at("FILE", arguments.file.as_os_str())?;
+    if arguments.older && from.as_file().is_none() {
+        return Err(CliError::Usage(format!(
+            "--older is for files of Sloth Runner, and {from} is not a file"
+        )));
+    }
     // The older tables of a file are no part of its state: that can take them in.
-    if !arguments.older && location.as_file().is_some_and(|file| is_same_file(&arguments.file, file)) {
+    if !arguments.older && is_same_database(&from, &location) {
         return Err(CliError::Usage(format!(
             "{location} cannot be imported into itself: name another with --db"
         )));
@@ -62,22 +67,29 @@ pub fn import(database: &Database, arguments: &ImportArguments) -> Result<(), Cl
         target.check_writable()?;
     }
     let options = SourceOptions { common: database.settings(), older: arguments.older };
-    let source = ImportSource::open(&arguments.file, options)?;
-    let mut import =
-        Import { source, target, arguments, start: Revision::default(), summary: ImportSummary::default() };
+    let source = ImportSource::open(&from, options)?;
+    let (start, summary) = (Revision::default(), ImportSummary::default());
+    let mut import = Import { source, from, target, arguments, start, summary };
     let done = import.run();
     print_notices(&*import.target);
     done
 }
 
-fn is_same_file(left: &Path, right: &Path) -> bool {
+fn is_same_database(left: &Location, right: &Location) -> bool {
     let place = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
-    place(left).is_some_and(|left| place(right) == Some(left))
+    match (left, right) {
+        (Location::File(left), Location::File(right)) => {
+            place(left).is_some_and(|left| place(right) == Some(left))
+        }
+        _ => left.identity() == right.identity(),
+    }
 }
 
 /// An import in progress.
 struct Import<'a> {
     source: ImportSource,
+    /// Where the source is.
+    from: Location,
     target: Box<dyn Store>,
     arguments: &'a ImportArguments,
     /// A later revision was written by another process, unless by this import.
@@ -114,8 +126,14 @@ impl Import<'_> {
             history_passed_over: self.summary.history_passed_over,
             ..ImportSummary::default()
         };
-        self.write()?;
-        self.locks(true)?;
+        if let Err(error) = self.write().and_then(|()| self.locks(true)) {
+            let (entries, locks) = (entries(self.summary.imported), locks(self.summary.locks_imported));
+            output::print_notice(format_args!(
+                "the import ended early: {entries} and {locks} were imported; run it again to go on, since what \
+                 is already there is passed over"
+            ));
+            return Err(error);
+        }
         if self.summary.changed_meanwhile.count > 0 {
             let changed = &self.summary.changed_meanwhile;
             let wrong = format!(
@@ -204,7 +222,7 @@ impl Import<'_> {
         let mut object = json!(self.summary);
         object["done"] = done.into();
         object["dry_run"] = self.arguments.dry_run.into();
-        object["source"] = self.arguments.file.to_string_lossy().into();
+        object["source"] = self.from.name().into();
         output::json(&object)
     }
 
@@ -218,7 +236,7 @@ impl Import<'_> {
             "{verb} {} and {} from {}",
             entries(summary.imported),
             locks(summary.locks_imported),
-            escape(self.arguments.file.as_os_str().as_encoded_bytes())
+            self.from
         );
         let held = summary.locks_held.count;
         for (count, what, counted) in [
@@ -286,10 +304,12 @@ mod tests {
         };
         let import_into = |name: &str| {
             let target = SqliteStore::open_or_create(&folder.path().join(name), Options::default()).unwrap();
-            let source = ImportSource::open(&file, SourceOptions::default()).unwrap();
+            let from = Location::from(file.as_path());
+            let source = ImportSource::open(&from, SourceOptions::default()).unwrap();
             let (arguments, summary) = (&arguments, ImportSummary::default());
             let mut import = Import {
                 source,
+                from,
                 target: Box::new(target.limited()),
                 arguments,
                 start: Revision::default(),

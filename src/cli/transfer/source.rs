@@ -59,7 +59,10 @@ impl ImportSource {
     ///
     /// # Errors
     /// What the file is instead, or where it is damaged.
-    pub fn open(path: &Path, options: SourceOptions) -> Result<ImportSource, CliError> {
+    pub fn open(source: &Location, options: SourceOptions) -> Result<ImportSource, CliError> {
+        let Location::File(path) = source else {
+            return Ok(ImportSource::open_database(source, None, options)?);
+        };
         let is_standard_input = path == Path::new(STANDARD_INPUT);
         let name = match is_standard_input {
             true => "standard input".into(),
@@ -83,7 +86,7 @@ impl ImportSource {
     }
 
     fn open_database(
-        path: &Path,
+        location: &Location,
         folder: Option<tempfile::TempDir>,
         options: SourceOptions,
     ) -> Result<ImportSource, StoreError> {
@@ -91,13 +94,13 @@ impl ImportSource {
         let clock = Arc::new(ManualClock::at(Millis(i64::MIN)));
         let open = if options.older { open_older } else { open };
         let options = Options { read_only: true, clock, ..options.common };
-        let store = open(&Location::File(path.into()), &options)?;
+        let store = open(location, &options)?;
         print_notices(&*store);
         Ok(ImportSource::Database { store, _folder: folder })
     }
 
     fn open_file(path: &Path, name: String, options: SourceOptions) -> Result<ImportSource, CliError> {
-        match ImportSource::open_database(path, None, options) {
+        match ImportSource::open_database(&Location::from(path), None, options) {
             Err(error @ StoreError { kind: ErrorKind::NotAStateDatabase { .. }, .. }) => {
                 // It is no database of this process: no lock is lost when it is closed.
                 let file =
@@ -135,7 +138,7 @@ impl ImportSource {
             let folder = tempfile::Builder::new().prefix("slothstate-import-").tempdir().map_err(no_copy)?;
             let path = folder.path().join("state.db");
             copy_to(&mut File::create_new(&path).map_err(no_copy)?)?;
-            return Ok(ImportSource::open_database(&path, Some(folder), options)?);
+            return Ok(ImportSource::open_database(&Location::from(path.as_path()), Some(folder), options)?);
         }
         if !is_export(&begin) {
             return Err(CliError::Failed(format!(
