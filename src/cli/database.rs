@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{CliError, output};
 use crate::config::{Config, Context};
+use crate::store::credentials;
 use crate::store::secret_keys::Secrets;
 use crate::store::{ErrorKind, Location, Options, Store, StoreError, open, open_or_create};
 use crate::text::duration::parse_duration;
@@ -21,7 +22,7 @@ pub const COMMON_OPTIONS: &str = "Options of every command";
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = COMMON_OPTIONS)]
 pub struct Database {
-    /// The state database [env: SLOTHSTATE_DB] [default: ~/.sloth-runner/state.db]
+    /// The state database, a file or etcd://HOST:2379/PREFIX [env: SLOTHSTATE_DB] [default: ~/.sloth-runner/state.db]
     #[arg(long, value_name = "FILE", global = true)]
     db: Option<PathBuf>,
     /// A database by the name that the configuration gives it
@@ -39,13 +40,20 @@ pub struct Database {
     /// Show the values of keys that look like secrets, which are masked otherwise
     #[arg(long, global = true)]
     show_secrets: bool,
+    /// Read etcd's password from standard input: the program that starts this one writes it
+    #[arg(long, global = true, hide = true)]
+    password_stdin: bool,
     #[arg(skip)]
     read: OnceCell<Config>,
 }
 
 impl Database {
     pub fn config(&self) -> &Config {
-        self.read.get_or_init(|| Config::read(self.config.clone().or_else(Config::usual_folder)))
+        self.read.get_or_init(|| {
+            let config = Config::read(self.config.clone().or_else(Config::usual_folder));
+            config.contexts.all().iter().for_each(|context| context.location.mask_password());
+            config
+        })
     }
 
     /// Where the database is.
@@ -58,7 +66,7 @@ impl Database {
         }
         let named = match &self.db {
             Some(path) => Some(("--db", path.clone().into_os_string())),
-            None => std::env::var_os("SLOTHSTATE_DB").map(|path| ("$SLOTHSTATE_DB", path)),
+            None => credentials::database().map(|path| ("$SLOTHSTATE_DB", path)),
         };
         match named {
             Some((by, path)) => location_at(by, &path),
@@ -68,6 +76,18 @@ impl Database {
                     CliError::Usage("there is no home directory: name a database with --db FILE".into())
                 }),
         }
+    }
+
+    /// Reads the password that another program of ours hands over.
+    ///
+    /// # Errors
+    /// [`CliError::System`] if standard input cannot be read.
+    pub fn receive_password(&self) -> Result<(), CliError> {
+        if !self.password_stdin {
+            return Ok(());
+        }
+        let unreadable = |source| CliError::System { what: "standard input".into(), source };
+        credentials::receive(std::io::stdin().lock()).map_err(unreadable)
     }
 
     /// Says that a password in `--db` is seen by others.
@@ -183,7 +203,10 @@ pub fn file_at(by: &str, location: &OsStr) -> Result<PathBuf, CliError> {
 
 /// The location that a text names; `by` is the option or variable it came from.
 pub fn location_at(by: &str, location: &OsStr) -> Result<Location, CliError> {
-    Location::parse(location).map_err(|invalid| CliError::Usage(format!("{by}: {invalid}")))
+    let location =
+        Location::parse(location).map_err(|invalid| CliError::Usage(format!("{by}: {invalid}")))?;
+    location.mask_password();
+    Ok(location)
 }
 
 /// Prints the notices of the store, such as that it adopted a file.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::CliError;
 use super::database::COMMON_OPTIONS;
+use crate::text::masked::masked;
 
 /// Where the log goes, and how much of it there is.
 #[derive(clap::Args, Debug)]
@@ -33,7 +34,7 @@ impl LogArguments {
             .level(self.log_level)
             .format(|out, message, record| {
                 let now = chrono::Local::now().format("%Y-%m-%dT%H:%M:%S%.6f%:z");
-                let text = crate::text::escape::escape(message.to_string().as_bytes());
+                let text = crate::text::escape::escape(&masked(message.to_string().into_bytes()));
                 out.finish(format_args!("{now} {} {:<5} {text}", std::process::id(), record.level()));
             })
             .chain(output)

@@ -42,7 +42,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use self::database::Database;
 pub use self::error::CliError;
-use crate::store::{ErrorKind, StoreError};
+use crate::store::{ErrorKind, StoreError, credentials};
 use crate::tui::TuiError;
 use crate::{atomic_file, tui};
 
@@ -112,7 +112,7 @@ enum CliCommand {
     Stats(entries::StatsArguments),
     /// Look for what is wrong with the database and around it, and tell what to do about it
     Doctor(doctor::DoctorArguments),
-    /// Bring entries and locks over from another file
+    /// Bring entries and locks over from another file, or a prefix of etcd
     Import(transfer::ImportArguments),
     /// Write all there is as lines of JSON, to be imported elsewhere
     Export(transfer::ExportArguments),
@@ -147,6 +147,8 @@ impl CliCommand {
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     signals::settle();
+    // Nothing has started a thread yet, nor a command that would inherit it.
+    credentials::take_from_environment();
     let cli: Cli = match parse::parse() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -179,6 +181,7 @@ fn report(error: &CliError) {
 
 fn dispatch(cli: &Cli) -> Result<(), CliError> {
     cli.log.begin()?;
+    cli.database.receive_password()?;
     if !cli.command.as_ref().is_none_or(CliCommand::handles_signals) {
         atomic_file::remove_on_signals();
     }

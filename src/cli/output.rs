@@ -14,6 +14,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::CliError;
 use crate::store::{Entry, Key, Value, kind_inference};
 use crate::text::escape::{drawable_json, escape, hex_unless_utf8};
+use crate::text::masked::masked_text;
 use crate::time::Millis;
 
 /// Escaped for people, with line breaks kept as they are.
@@ -24,7 +25,7 @@ pub fn visible(bytes: &[u8]) -> String {
 /// Prints a message to standard error, escaped: it may name files, keys and arguments. A write error is
 /// ignored, so that a closed standard error does not change the exit code.
 pub fn print_notice(text: impl std::fmt::Display) {
-    let text = visible(text.to_string().as_bytes());
+    let text = visible(masked_text(text.to_string()).as_bytes());
     let _ = writeln!(std::io::stderr(), "slothstate: {text}");
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::store::{EtcdAddress, InvalidEtcdAddress};
 use crate::text::escape::escape;
+use crate::text::masked::mask_password;
 
 /// Where a database is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +121,15 @@ impl Location {
         match self {
             Location::File(path) => path.file_name().unwrap_or(path.as_os_str()).as_encoded_bytes(),
             Location::Etcd(address) => address.prefix.as_bytes(),
+        }
+    }
+
+    /// From now on masks the password of an address in all texts.
+    pub fn mask_password(&self) {
+        if let Location::Etcd(address) = self
+            && let Some(password) = &address.password
+        {
+            mask_password("password of etcd", password.reveal());
         }
     }
 

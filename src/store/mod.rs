@@ -10,6 +10,7 @@ mod batch;
 mod change;
 mod compaction;
 mod contract;
+pub mod credentials;
 mod doctor;
 mod edit;
 mod entry;

@@ -2,6 +2,7 @@
 
 pub mod duration;
 pub mod escape;
+pub mod masked;
 pub mod size;
 mod thousands;
 

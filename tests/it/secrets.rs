@@ -1,6 +1,12 @@
 //! Values of keys that look like secrets are masked, except where they are asked for.
 
-use crate::support::files::Place;
+use std::process::Stdio;
+
+use portable_pty::CommandBuilder;
+
+use crate::support::etcd_cluster::{Cluster, Network};
+use crate::support::files::{Answer, OF_THE_CALLER, Place, answer, answer_to, slothstate, until};
+use crate::support::terminal::Terminal;
 
 /// What is in every value that must not be shown.
 const SECRET: &str = "hunter";
@@ -184,4 +190,132 @@ fn what_is_to_be_imported_elsewhere_is_complete() {
         .query_row("SELECT value FROM state WHERE key = 'db_password'", [], |row| row.get(0))
         .unwrap();
     assert_eq!(format!("{value}\n"), place.done(&["get", "db_password"]));
+}
+
+/// The command line and the environment of a process, and of everything that it started.
+fn of_all_descendants(root: u32) -> Vec<u8> {
+    let mut found = Vec::new();
+    let mut processes = vec![root];
+    while let Some(process) = processes.pop() {
+        for file in ["cmdline", "environ"] {
+            // That of the first one is what this test gave it.
+            if process != root || file == "cmdline" {
+                found.extend(std::fs::read(format!("/proc/{process}/{file}")).unwrap_or_default());
+            }
+        }
+        for task in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            processes.extend(children.split_whitespace().map(|child| child.parse::<u32>().unwrap()));
+        }
+    }
+    found
+}
+
+fn has(text: &[u8], part: &str) -> bool {
+    text.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+const PASSWORD: &str = "k9/q?v@z-pass";
+const ENCODED: &str = "k9%2Fq%3Fv%40z-pass";
+
+/// A node that lets only `root` in, and the address of a database on it without the password.
+fn node_with_users() -> Option<(Cluster, String)> {
+    let cluster = Cluster::start("password", 1, Network::Loopback, &[])?;
+    for arguments in [
+        &["user", "add", &format!("root:{PASSWORD}")][..],
+        &["user", "grant-role", "root", "root"],
+        &["auth", "enable"],
+    ] {
+        assert!(cluster.etcdctl(0, arguments).status.success(), "{arguments:?}");
+    }
+    let db = format!("etcd://root@{}/p", cluster.client(0));
+    Some((cluster, db))
+}
+
+#[test]
+fn the_password_of_a_database_reaches_no_command_and_no_recording() {
+    let Some((_cluster, db)) = node_with_users() else { return };
+    let place = Place::on_file();
+    let (password, encoded) = (PASSWORD, ENCODED);
+    let with_password = db.replace("root@", &format!("root:{encoded}@"));
+    let done = |arguments: &[&str]| {
+        let mut command = slothstate(place.folder());
+        command.env("SLOTHSTATE_ETCD_PASSWORD", password).args(["--db", &db]).args(arguments);
+        answer(command).done()
+    };
+    // So that the command line of no command has it.
+    std::fs::write(place.file("said"), format!("{password} {encoded}")).unwrap();
+    let script = "task('t'):command(function()
+             state.set('seen', tostring(os.getenv('SLOTHSTATE_ETCD_PASSWORD')) .. tostring(os.getenv('SLOTHSTATE_DB')))
+             local _, said = exec.run('cat /proc/self/environ | tr \"\\\\0\" \"\\\\n\"; touch begun; while [ ! -e go ]; do sleep 0.05; done; cat said')
+             state.set('environment', said)
+         end)";
+    std::fs::write(place.file("w.lua"), script).unwrap();
+    for (variable, value, database) in
+        [("SLOTHSTATE_ETCD_PASSWORD", password, db.as_str()), ("SLOTHSTATE_DB", with_password.as_str(), "")]
+    {
+        let _ = (std::fs::remove_file(place.file("begun")), std::fs::remove_file(place.file("go")));
+        let mut command = slothstate(place.folder());
+        command.env(variable, value).current_dir(place.folder()).stderr(Stdio::piped());
+        if !database.is_empty() {
+            command.args(["--db", database]);
+        }
+        let mut run = command.args(["run", "w.lua"]).spawn().unwrap();
+        until("the command has begun", || place.file("begun").exists() || run.try_wait().unwrap().is_some());
+        let seen = of_all_descendants(run.id());
+        std::fs::write(place.file("go"), "").unwrap();
+        let answer = Answer::of(run.wait_with_output().unwrap());
+        answer.done();
+        assert!(has(&seen, "while [ ! -e go ]"), "its command was seen");
+        for form in [password, encoded] {
+            assert!(!has(&seen, form), "{variable}: {form} in {}", String::from_utf8_lossy(&seen));
+        }
+        let environment = done(&["get", "seen"]) + &done(&["get", "environment"]);
+        let environment = environment.replace(&format!("{password} {encoded}"), "");
+        assert!(!environment.contains(password) && !environment.contains(encoded), "{environment}");
+        let recorded = done(&["runs", "show", "1", "--json"]);
+        assert!(!recorded.contains(password) && !recorded.contains(encoded), "{recorded}");
+        assert!(recorded.contains("<masked "), "{recorded}");
+    }
+    // A program of ours reads it from a pipe.
+    std::fs::write(place.file("piped.lua"), "task('t'):command(function() state.set('piped', 1) end)")
+        .unwrap();
+    let mut command = slothstate(place.folder());
+    command.current_dir(place.folder()).args(["--db", &db, "--password-stdin", "run", "piped.lua"]);
+    answer_to(command, password.as_bytes()).done();
+    assert_eq!(done(&["get", "piped"]), "1\n");
+    // A lock's command gets the address without the password.
+    let mut command = slothstate(place.folder());
+    command.env("SLOTHSTATE_DB", &with_password).env("SLOTHSTATE_ETCD_PASSWORD", password);
+    command.args(["lock", "l", "--", "sh", "-c", "env; echo \"$SLOTHSTATE_DB\""]);
+    let said = answer(command).done();
+    assert!(said.contains("root@") && !said.contains(encoded) && !said.contains(password), "{said}");
+}
+
+#[test]
+fn a_run_that_the_interface_starts_gets_the_password_and_its_commands_do_not() {
+    let Some((_cluster, db)) = node_with_users() else { return };
+    let place = Place::on_file();
+    let script =
+        "task('t'):command(function() exec.run('touch begun; while [ ! -e go ]; do sleep 0.05; done') end)";
+    std::fs::write(place.file("w.lua"), script).unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
+    OF_THE_CALLER.iter().for_each(|name| command.env_remove(name));
+    command.env("HOME", place.folder());
+    command.env("SLOTHSTATE_ETCD_PASSWORD", PASSWORD);
+    command.cwd(place.folder());
+    command.args(["--db", &db]);
+    let mut terminal = Terminal::start(command, 100, 30);
+    terminal.wait_for("there are no keys yet");
+    terminal.keys("R");
+    terminal.wait_for("Start a workflow");
+    terminal.keys(place.file("w.lua").to_str().unwrap());
+    terminal.wait_for("w.lua");
+    terminal.keys("\r");
+    until("the command has begun", || place.file("begun").exists());
+    let seen = of_all_descendants(terminal.pid());
+    assert!(has(&seen, "while [ ! -e go ]") && has(&seen, "w.lua"), "both were seen");
+    assert!(!has(&seen, PASSWORD) && !has(&seen, ENCODED), "{}", String::from_utf8_lossy(&seen));
+    std::fs::write(place.file("go"), "").unwrap();
+    terminal.wait_for("run finished");
 }

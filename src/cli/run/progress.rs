@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::lua::LogLevel;
 use crate::text::escape::drawable_json;
 use crate::text::escape::escape;
+use crate::text::masked::masked_text;
 use crate::workflow::{Event, RunOutcome, Summary, TaskOutcome};
 
 /// Prints run events as they happen.
@@ -99,7 +100,7 @@ impl ProgressReporter {
 
     fn show_json(&self, event: &Event) {
         let Ok(line) = serde_json::to_string(event) else { return };
-        let line = drawable_json(&line);
+        let line = masked_text(drawable_json(&line));
         if !self.deaf.get() && writeln!(std::io::stdout(), "{line}").is_err() {
             self.deaf.set(true);
         }
@@ -181,6 +182,7 @@ impl ProgressReporter {
 
 /// Writes a line to standard error; write errors are ignored.
 pub fn print_notice(line: &str) {
+    let line = masked_text(line.to_owned());
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

@@ -23,7 +23,7 @@ impl Password {
     }
 
     /// The text, for the one who sends it.
-    pub(super) fn reveal(&self) -> &str {
+    pub(in crate::store) fn reveal(&self) -> &str {
         &self.0
     }
 }

@@ -47,6 +47,7 @@ use self::presence::{Holding, Presence};
 use self::record::{Format, Unreadable};
 use self::watch::Subscription;
 use self::wire::{Gateway, RangeRequest, RangeResponse, Txn, TxnResponse, Wire, WireError};
+use crate::store::credentials;
 use crate::store::kind_inference::Kinds;
 use crate::store::time_travel::RevisionIndex;
 use crate::store::{
@@ -59,8 +60,6 @@ use crate::time::{Clock, Millis};
 const OPERATIONS: usize = 24;
 /// What is left of a request for everything besides the values.
 const OVERHEAD: u64 = 102_864;
-/// Where the password is taken from if the address has none.
-const PASSWORD_VARIABLE: &str = "SLOTHSTATE_ETCD_PASSWORD";
 
 /// A state database on etcd.
 pub struct EtcdStore {
@@ -101,8 +100,7 @@ impl EtcdStore {
     /// No node answers, or it does not let this user in.
     pub fn open(address: &EtcdAddress, settings: Options) -> Result<EtcdStore, StoreError> {
         let location = Location::Etcd(Box::new(address.clone()));
-        let password = std::env::var(PASSWORD_VARIABLE).ok().map(Password::new);
-        let gateway = Gateway::new(address, password, settings.busy_limit)
+        let gateway = Gateway::new(address, credentials::password(), settings.busy_limit)
             .map_err(|(path, source)| ErrorKind::Io { source }.at(path.as_path()))?;
         let store = EtcdStore::over(Arc::new(gateway), address, settings, location);
         store.format()?;

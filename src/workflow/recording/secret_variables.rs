@@ -3,20 +3,13 @@
 use std::cell::{Cell, RefCell};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use memchr::memmem;
 
 use crate::lua::recorded_value::RecordedValue;
+use crate::text::masked::{self, MASK_START, MIN_LENGTH, replaced};
 
 /// The names of variables that are masked by default.
 pub const DEFAULT_PATTERNS: [&str; 6] =
     ["*TOKEN*", "*SECRET*", "*PASSW*", "*CREDENTIAL*", "*PRIVATE_KEY*", "*API_KEY*"];
-
-/// The shortest value that is masked in all texts; a shorter one is masked only where the variable itself is
-/// read.
-const MIN_LENGTH: usize = 4;
-
-/// The beginning of the text that replaces a secret.
-const MASK_START: &str = "<masked ";
 
 /// Whether a secret was masked in a text.
 pub(in crate::workflow) fn is_masked(text: &str) -> bool {
@@ -72,32 +65,18 @@ impl Mask {
 
     /// A text with every secret in it masked.
     pub fn text(&self, text: Vec<u8>) -> Vec<u8> {
-        if self.is_empty.get() {
-            return text;
-        }
+        let text = masked::masked(text);
         self.known.borrow().iter().fold(text, |text, (secret, shown)| replaced(text, secret, shown))
     }
 
     /// A value with every secret in it masked.
     pub fn value(&self, value: RecordedValue) -> RecordedValue {
-        if self.is_empty.get() { value } else { value.with_texts(&|text| self.text(text)) }
+        if self.is_empty.get() && !masked::has_secrets() {
+            value
+        } else {
+            value.with_texts(&|text| self.text(text))
+        }
     }
-}
-
-fn replaced(text: Vec<u8>, secret: &[u8], shown: &[u8]) -> Vec<u8> {
-    let mut places = memmem::find_iter(&text, secret).peekable();
-    if places.peek().is_none() {
-        return text;
-    }
-    let mut masked = Vec::with_capacity(text.len());
-    let mut end = 0;
-    for place in places {
-        masked.extend_from_slice(&text[end..place]);
-        masked.extend_from_slice(shown);
-        end = place + secret.len();
-    }
-    masked.extend_from_slice(&text[end..]);
-    masked
 }
 
 #[cfg(test)]

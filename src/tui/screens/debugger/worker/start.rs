@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::store::credentials::Handover;
 use crate::store::{Store, StoreError};
 use crate::tui::request::RequestId;
 use crate::tui::screens::debugger::requests::{DebuggerReply, RunSuggestion, WorkflowStart};
@@ -94,15 +95,16 @@ fn begin(wanted: &WorkflowStart) -> Result<(Child, std::fs::File), String> {
     for param in &wanted.params {
         command.arg("--param").arg(param);
     }
-    let child = command
+    let handover = Handover::prepare(&wanted.database, &mut command);
+    let mut child = command
         .arg("--")
         .arg(&wanted.file)
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(complaints.try_clone().map_err(words)?)
         .process_group(0)
         .spawn()
         .map_err(words)?;
+    handover.give(&mut child).map_err(words)?;
     Ok((child, complaints))
 }
 
