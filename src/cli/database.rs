@@ -78,6 +78,19 @@ impl Database {
         }
     }
 
+    /// Refuses an address of etcd in `--db`, with the reason.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`].
+    pub fn refuse_etcd(&self, why: &str) -> Result<(), CliError> {
+        match self.db.as_ref().map(|db| location_at("--db", db.as_os_str())).transpose()? {
+            Some(location @ Location::Etcd(_)) => {
+                Err(CliError::Usage(format!("{why}: leave out --db {location}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the password that another program of ours hands over.
     ///
     /// # Errors

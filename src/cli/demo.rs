@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::CliError;
-use crate::config::Config;
+use super::{CliError, Database};
 use crate::store::{Expiry, Key, Location, Options, Transaction, Value, open_or_create};
 use crate::tui;
 
@@ -58,7 +57,9 @@ fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> CliError {
 }
 
 /// Opens the interface on a temporary database.
-pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), CliError> {
+pub fn demo(database: &Database, arguments: &DemoArguments) -> Result<(), CliError> {
+    database.refuse_etcd("demo makes a temporary file and writes to no other database")?;
+    let config = database.config();
     if !(0.0..=60.0).contains(&arguments.pace) {
         return Err(CliError::Usage("--pace is between 0 and 60 seconds".into()));
     }
@@ -70,14 +71,14 @@ pub fn demo(config: &Config, arguments: &DemoArguments) -> Result<(), CliError> 
     for (name, source, _) in WORKFLOWS {
         std::fs::write(folder.path().join(name), source).map_err(system(name))?;
     }
-    let database = Location::File(database_in(folder.path()));
-    let store = open_or_create(&database, &Options::default())?;
+    let temporary = Location::File(database_in(folder.path()));
+    let store = open_or_create(&temporary, &Options::default())?;
     let welcome = Value::text("a throw-away database: change anything; it is gone when you quit");
     store.commit(&Transaction::put(Key::new("about:demo")?, welcome, Expiry::Clear))?;
     drop(store);
     let caretaker = Caretaker::start(folder.path(), arguments.pace)?;
     let shown = tui::run(tui::TuiOptions {
-        location: database,
+        location: temporary,
         settings: Options { kinds: config.kinds.clone(), ..Options::default() },
         known: None,
         read_only: false,

@@ -195,7 +195,7 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
             resume: cli.resume || database.config().resume,
             config: database.config().clone(),
         })?),
-        Some(CliCommand::Demo(arguments)) => demo::demo(database.config(), arguments),
+        Some(CliCommand::Demo(arguments)) => demo::demo(database, arguments),
         Some(CliCommand::DemoWorkflows(arguments)) => demo::run_workflows(arguments),
         Some(CliCommand::Run(arguments)) => run::run(database, arguments),
         Some(CliCommand::Runs(arguments)) => runs::runs(database, arguments),

@@ -101,6 +101,7 @@ fn what_etcd_cannot_do_is_refused_with_what_to_do_instead() {
     let copy = place.file("copy.db");
     place.run(&["backup", copy.to_str().unwrap()]).refused(1, "use slothstate export");
     assert!(!copy.exists());
+    place.run(&["demo"]).refused(2, "leave out --db etcd://");
     place.run(&["compact"]).refused(1, "does not support compacting");
     place.run(&["--read-only", "set", "k", "2"]).refused(3, "it was opened read-only");
     let large = "x".repeat(490_001);
