@@ -53,6 +53,27 @@ struct TableHead {
     nodes: *const Node,
 }
 
+/// What stands in front of the content of userdata.
+#[repr(C)]
+struct UserDataHead {
+    next: *const c_void,
+    kind: u8,
+    marked: u8,
+    metatable: *const c_void,
+    environment: *const c_void,
+    length: usize,
+}
+
+/// The address of an object itself.
+fn address(object: &Value) -> *const c_void {
+    let address = object.to_pointer();
+    match object {
+        // Lua tells the address of the content.
+        Value::UserData(_) => address.cast::<u8>().wrapping_sub(size_of::<UserDataHead>()).cast(),
+        _ => address,
+    }
+}
+
 /// Whether the order of the keys of a table may depend on addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keys {
@@ -191,7 +212,7 @@ impl ObjectNumbers {
                         Some(number) => numbered.push((number, count)),
                         None => {
                             unknown.push(count);
-                            addresses.push(key.to_pointer());
+                            addresses.push(address(&key));
                         }
                     }
                 }
@@ -308,6 +329,21 @@ mod tests {
             keys.sequence_values::<Value>().map(|key| table.raw_get::<i64>(key.unwrap()).unwrap()).collect();
         let expected: Vec<i64> = [0, 0, 0].into_iter().chain(1..=300).collect();
         assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn userdata_come_in_the_order_of_their_creation_too() {
+        struct Handle;
+        impl mlua::UserData for Handle {}
+        let lua = Lua::new();
+        let handles: Vec<mlua::AnyUserData> = (0..50).map(|_| lua.create_userdata(Handle).unwrap()).collect();
+        let table = lua.create_table().unwrap();
+        for (number, handle) in handles.iter().enumerate().rev() {
+            table.raw_set(handle, number).unwrap();
+        }
+        let keys = ObjectNumbers::new(&lua).unwrap().ordered_keys(&lua, &table).unwrap();
+        let values = keys.sequence_values::<Value>().map(|key| table.raw_get::<usize>(key.unwrap()).unwrap());
+        assert_eq!(values.collect::<Vec<_>>(), (0..50).collect::<Vec<_>>());
     }
 
     #[test]

@@ -606,6 +606,19 @@ fn objects_that_differ_by_identity_only_come_in_the_same_order_again() {
 }
 
 #[test]
+fn tasks_as_keys_come_in_the_same_order_again() {
+    let place = runs_and_replays(
+        "local order, seen = {}, {}
+         for i = 1, 30 do order[task('t' .. i):command(function() return true end)] = i end
+         for handle, i in pairs(order) do seen[#seen + 1] = handle.name .. i end
+         log.info(table.concat(seen, ' '))",
+    );
+    for _ in 0..3 {
+        assert_same(&place, "1");
+    }
+}
+
+#[test]
 fn what_a_function_returns_to_its_call_is_a_part_of_the_path() {
     for (recorded, other) in [
         ("state.update('k', function(v) return 1 end)", "state.update('k', function(v) return 2 end)"),
