@@ -63,6 +63,7 @@ const FILE_ONLY: &[&str] = &[
     "history::what_expired_is_a_difference_before_anybody_removes_it",
     "history::what_the_sqlite3_shell_writes_is_told_as_it_happens",
     "history::what_was_done_together_is_taken_back_together",
+    "lock_command::an_interactive_command_has_the_terminal",
     "lock_command::options_win_over_the_environment_and_another_database_is_told_apart",
     "lock_command::the_command_finds_the_lock_its_token_and_the_database",
     "lock_holders::a_holder_hidden_from_other_users_is_not_dead",
