@@ -62,6 +62,7 @@ pub fn replay(database: &Database, arguments: &ReplayArguments) -> Result<(), Cl
     if !arguments.what_if.is_empty() || !arguments.without.is_empty() {
         return try_out(database, arguments, &recording, store.as_ref(), source);
     }
+    arguments.trial.check_without_trial("--what-if or --without")?;
     let (steps, json) = (arguments.steps, arguments.json);
     let depth = std::cell::Cell::new(0);
     let run = recording.run.clone();
@@ -118,7 +119,7 @@ fn try_out(
     for key in &arguments.without {
         values.push((Key::new(key.as_str())?, None));
     }
-    let options = arguments.trial.options(values, source, run::what_if_stop_signal()?);
+    let options = arguments.trial.options(values, source, true, run::what_if_stop_signal()?);
     let mut outcome = try_again(store, recording, &options, &database.settings(), Reporter::new(|_| {}))?;
     let ends_differently = outcome.state.iter().any(|difference| !difference.is_as_given);
     outcome.mask(&database.secrets());

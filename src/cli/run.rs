@@ -15,7 +15,7 @@ use crate::lua::{
     HeldLocks, Host, LogLevel, PassThrough, Stop, StopSignal, StoreFactory, StuckGuard, SystemHost,
 };
 use crate::store::{Actor, ErrorKind, Maintenance, NewRun, RunEnd, Store, StoreError, open};
-use crate::text::duration::parse_duration;
+use crate::text::duration::parse_positive_duration;
 use crate::time::ActiveTimer;
 use crate::workflow::recording::{self, Header, Mask, RecordingBoundary};
 use crate::workflow::replay::dry_run;
@@ -55,11 +55,14 @@ pub struct RunArguments {
     #[arg(long, value_name = "MB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     memory: u32,
     /// How long the whole run may take, such as 90, 90s or 5m
-    #[arg(long, value_name = "DURATION", value_parser = time)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_positive_duration)]
     timeout: Option<Duration>,
     /// Show what it would change, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// In a dry run, let a command without a stub fail, instead of assuming that it succeeds and prints nothing
+    #[arg(long, requires = "dry_run")]
+    strict: bool,
     #[command(flatten)]
     trial: TrialArguments,
     /// Do not record the run, so that it cannot be replayed
@@ -83,20 +86,15 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Parses a duration above zero.
-fn time(text: &str) -> Result<Duration, String> {
-    parse_duration(text).and_then(|time| match time.is_zero() {
-        true => Err("a time limit is longer than 0".into()),
-        false => Ok(time),
-    })
-}
-
 /// Runs a workflow.
 ///
 /// # Errors
 /// [`CliError::Failed`] if a task failed or the run was stopped, [`CliError::Usage`] for a workflow
 /// that cannot be run, [`CliError::Store`] for a database that cannot be used.
 pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError> {
+    if !arguments.dry_run {
+        arguments.trial.check_without_trial("--dry-run")?;
+    }
     let request = request(arguments)?;
     let store: Rc<dyn Store> = Rc::from(database.open_or_create()?);
     let opened = Rc::clone(&store);
@@ -189,11 +187,15 @@ fn try_out(
     let progress = ProgressReporter::new(false);
     let reporter = Reporter::new(move |event| progress.show(event));
     let machine = SystemHost::new(arguments.env.iter().cloned().collect());
-    let options = arguments.trial.options(Vec::new(), None, what_if_stop_signal()?);
+    let options = arguments.trial.options(Vec::new(), None, arguments.strict, what_if_stop_signal()?);
     let mut outcome = dry_run(store, request, &options, &database.settings(), machine, reporter)?;
     outcome.mask(&database.secrets());
     what_if::show(&progress::visible(&request.script.file.display().to_string()), &outcome, arguments.json)?;
-    outcome.summary.map_or(Ok(()), |summary| verdict(&request.script, &summary))
+    match outcome.summary {
+        Some(summary) => verdict(&request.script, &summary),
+        // Without a recording only a limit ends a trial before the run ends.
+        None => Err(CliError::Negative),
+    }
 }
 
 pub(super) fn request(arguments: &RunArguments) -> Result<RunRequest, CliError> {

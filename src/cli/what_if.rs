@@ -1,12 +1,17 @@
 //! The options and the report of `replay --what-if` and `run --dry-run`.
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 
 use super::{CliError, output};
 use crate::lua::StopSignal;
 use crate::store::Image;
+use crate::text::duration::parse_positive_duration;
 use crate::workflow::Script;
-use crate::workflow::replay::{BaseState, ExecStub, KeyOverride, TaskEnd, WhatIfOptions, WhatIfOutcome};
+use crate::workflow::replay::{
+    BaseState, ExecStub, KeyOverride, TaskEnd, TrialLimit, WhatIfOptions, WhatIfOutcome,
+};
 
 /// Options common to what-if and dry run.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -17,9 +22,21 @@ pub struct TrialArguments {
     /// What commands that fit the pattern write to standard output, instead of being run; may be repeated
     #[arg(long, value_name = "PATTERN=OUTPUT")]
     stub: Vec<ExecStub>,
+    /// How long a trial may go on once nothing is recorded, by its own time, in which a sleep takes none; by
+    /// default ten times as long as the recording and at least a minute, 10m without a recording
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_positive_duration)]
+    time: Option<Duration>,
 }
 
 impl TrialArguments {
+    /// Fails if an option is given that only a trial has.
+    pub(super) fn check_without_trial(&self, command: &str) -> Result<(), CliError> {
+        match self.time {
+            None => Ok(()),
+            Some(_) => Err(CliError::Usage(format!("--for limits a trial: it needs {command}"))),
+        }
+    }
+
     pub(super) fn stubs(&self) -> &[ExecStub] {
         &self.stub
     }
@@ -28,9 +45,18 @@ impl TrialArguments {
         &self,
         values: Vec<KeyOverride>,
         source: Option<Script>,
+        is_strict: bool,
         stop_signal: StopSignal,
     ) -> WhatIfOptions {
-        WhatIfOptions { values, source, live: self.live, stubs: self.stub.clone(), stop_signal }
+        WhatIfOptions {
+            values,
+            source,
+            live: self.live,
+            stubs: self.stub.clone(),
+            is_strict,
+            time: self.time,
+            stop_signal,
+        }
     }
 }
 
@@ -78,6 +104,8 @@ fn object(outcome: &WhatIfOutcome) -> Json {
         "recorded_tasks": outcome.recorded_tasks.iter().map(end).collect::<Vec<_>>(),
         "tasks": outcome.tasks.iter().map(end).collect::<Vec<_>>(),
         "commands_not_run": outcome.commands,
+        "assumed": outcome.assumed,
+        "ended_by": outcome.limit.map(TrialLimit::name),
         "state": outcome.state.iter().map(|difference| {
             let mut object = json!({
                 "key": difference.key.to_text(),

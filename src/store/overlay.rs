@@ -154,6 +154,13 @@ impl Overlay {
         Checkpoint { journal, operations, deleted: kept.deleted.len(), locks: kept.locks.len() }
     }
 
+    /// Forgets how the present state came about, which only a commit below needs.
+    fn forget_operations(&self) {
+        let mut kept = self.kept.borrow_mut();
+        kept.operations = Vec::new();
+        kept.journal = Vec::new();
+    }
+
     /// Takes back what was written since `checkpoint`. What was read stays read.
     pub fn roll_back(&self, checkpoint: Checkpoint) {
         let mut kept = self.kept.borrow_mut();

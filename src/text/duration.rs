@@ -22,6 +22,17 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     read_span(text).map_err(|error| error.to_string())
 }
 
+/// Parses a duration above zero, as [`parse_duration`] does.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn parse_positive_duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).and_then(|time| match time.is_zero() {
+        true => Err("a time limit is longer than 0".into()),
+        false => Ok(time),
+    })
+}
+
 /// As [`parse_duration`].
 pub fn read_span(text: &str) -> Result<Duration, InvalidDuration> {
     let shown = || escape(text.as_bytes());

@@ -59,6 +59,18 @@ impl Reporter {
         Reporter { boundary, ..self }
     }
 
+    /// The same reporter, which shows events only as long as `is_shown` holds.
+    #[must_use]
+    pub fn shown_while(self, is_shown: impl Fn() -> bool + 'static) -> Reporter {
+        let sink = self.sink;
+        let shown = move |event: &Event| {
+            if is_shown() {
+                sink(event);
+            }
+        };
+        Reporter { sink: Rc::new(shown), ..self }
+    }
+
     /// The task that is being executed, according to the events.
     pub fn current_task(&self) -> CurrentTask {
         self.task.clone()

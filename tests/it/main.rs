@@ -10,6 +10,7 @@ mod command_line;
 mod configuration;
 mod doctor;
 mod documentation;
+mod endless_trials;
 mod etcd;
 mod etcd_runs;
 mod every_engine;

@@ -124,6 +124,9 @@ impl State for Overlay {
                 }
             }
         }
+        if !self.is_to_commit {
+            self.forget_operations();
+        }
         let revision = self.revision()?;
         let edited = edits.into_iter().map(|planned| planned.made(revision)).collect();
         Ok(Outcome::Committed { revision, changed, edited })

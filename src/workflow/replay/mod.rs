@@ -15,6 +15,7 @@ mod replay_boundary;
 mod state_difference;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trial_budget;
 mod virtual_host;
 mod what_if;
 mod what_if_boundary;
@@ -28,6 +29,7 @@ pub use divergence::{Difference, Divergence, DivergenceKind, ReplayedEvent};
 pub use observations::{OtherAnswer, TaskEnd};
 pub use overrides::{ExecStub, KeyOverride, StateOverride};
 pub use state_difference::EntryDifference;
+pub use trial_budget::TrialLimit;
 pub use virtual_host::VirtualHost;
 pub use what_if::{BaseState, Missing, WhatIfOptions, WhatIfOutcome, dry_run, what_if};
 

@@ -1,6 +1,7 @@
 //! What is observed in a what-if run.
 
 use super::divergence::Divergence;
+use super::trial_budget::TrialLimit;
 use crate::workflow::RunEvent;
 use crate::workflow::recording::Record;
 use crate::workflow::run_event::MASKED_OUTCOME;
@@ -22,9 +23,13 @@ pub(super) struct Observations {
     pub tasks: Vec<TaskEnd>,
     /// Commands that were not run.
     pub commands: Vec<String>,
+    /// How many of them were taken to succeed and to print nothing.
+    pub assumed: u64,
     pub recorded_to: u64,
     /// Whether the recording ends there, before its run did.
     pub is_cut_off: bool,
+    /// The limit that it was ended by.
+    pub limit: Option<TrialLimit>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

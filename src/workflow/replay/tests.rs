@@ -405,6 +405,8 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
         source: None,
         live: false,
         stubs: Vec::new(),
+        is_strict: true,
+        time: None,
         stop_signal: StopSignal::default(),
     };
     let outcome = match what_if(Some(store), &recording, &options, &place.settings, Reporter::new(|_| {})) {
@@ -466,6 +468,8 @@ fn tried(
         source: None,
         live: false,
         stubs: Vec::new(),
+        is_strict: true,
+        time: None,
         stop_signal: StopSignal::default(),
     };
     what_if(store, recording, &options, &place.settings, Reporter::new(|_| {})).unwrap()
@@ -624,6 +628,8 @@ fn what_a_run_left_is_what_a_trial_without_a_change_leaves() {
         source: None,
         live: false,
         stubs: Vec::new(),
+        is_strict: true,
+        time: None,
         stop_signal: StopSignal::default(),
     };
     let outcome =

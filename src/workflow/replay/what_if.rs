@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::observations::{Observations, OtherAnswer, TaskEnd};
 use super::overrides::{ExecStub, KeyOverride, StateOverride};
 use super::recorded_reads::put_reads;
 use super::state_difference::{EntryDifference, differences};
+use super::trial_budget::{TrialLimit, TrialTime};
 use super::virtual_host::VirtualHost;
-use super::what_if_boundary::{WhatIfBoundary, WhatIfRules};
+use super::what_if_boundary::{UnknownCommand, WhatIfBoundary, WhatIfRules};
 use super::{Divergence, ReplayError, recorded_request};
 use crate::lua::{HeldLocks, Host, StopSignal, SystemHost};
 use crate::store::{
@@ -28,6 +30,11 @@ pub struct WhatIfOptions {
     /// Whether commands are really run, and variables really read, once the run has left the recording.
     pub live: bool,
     pub stubs: Vec<ExecStub>,
+    /// Whether a dry run refuses commands without a stub, instead of taking them to succeed.
+    pub is_strict: bool,
+    /// How much time it may take once the run has left the recording, virtual while it waits; `None` is ten
+    /// times the recorded time and a minute at least, or ten minutes without a recording.
+    pub time: Option<Duration>,
     pub stop_signal: StopSignal,
 }
 
@@ -73,7 +80,11 @@ pub struct WhatIfOutcome {
     pub state: Vec<EntryDifference>,
     /// Commands that were not run.
     pub commands: Vec<String>,
-    /// How the run ended; `None` if it ended where the recording does.
+    /// How many of them were taken to succeed and to print nothing.
+    pub assumed: u64,
+    /// The limit that ended it, before the run came to an end.
+    pub limit: Option<TrialLimit>,
+    /// How the run ended; `None` if it ended where the recording does, or at a limit.
     pub summary: Option<Summary>,
 }
 
@@ -110,6 +121,8 @@ pub fn what_if(
         _ => None,
     };
     let missing = if store.is_some() { Missing::Pruned } else { Missing::Elsewhere };
+    let (recorded_tasks, length) = recorded_end(recording)?;
+    let time = TrialTime::new(options.time, Some(length));
     let base_state = moment.map_or(BaseState::Reads(missing), |moment| BaseState::History(moment.revision));
     let attempt = |values: &[KeyOverride], source: Option<Script>, live, reporter| {
         let clock = Arc::new(ManualClock::at(header.began_at()));
@@ -130,7 +143,10 @@ pub fn what_if(
             changed: values.iter().map(|(key, _)| key.clone()).collect(),
             live,
             stubs: options.stubs.clone(),
-            refusal: "it was not run when this was recorded, so there is no answer (--live runs it, --stub answers it)",
+            unknown_command: UnknownCommand::Refused(
+                "it was not run when this was recorded, so there is no answer (--live runs it, --stub answers it)",
+            ),
+            time,
             signal: Arc::clone(&options.stop_signal.signal),
         };
         let host = VirtualHost::new(Arc::clone(&clock), header.utc_offset, header.began_at.unsigned_abs());
@@ -160,10 +176,12 @@ pub fn what_if(
         divergence: observations.divergence,
         other_answer: observations.other_answer,
         recorded_to: observations.recorded_to,
-        recorded_tasks: recorded_tasks(recording)?,
+        recorded_tasks,
         tasks: observations.tasks,
         state: differences,
         commands: observations.commands,
+        assumed: observations.assumed,
+        limit: observations.limit,
         summary,
     })
 }
@@ -195,7 +213,13 @@ pub fn dry_run(
         changed: Vec::new(),
         live: options.live,
         stubs: options.stubs.clone(),
-        refusal: "a dry run changes nothing, and nobody knows what a command does (--live runs it, --stub answers it)",
+        unknown_command: match options.is_strict {
+            true => UnknownCommand::Refused(
+                "a dry run changes nothing, and nobody knows what a command does (--live runs it, --stub answers it)",
+            ),
+            false => UnknownCommand::Assumed,
+        },
+        time: TrialTime::new(options.time, None),
         signal: Arc::clone(&options.stop_signal.signal),
     };
     let offset = machine.utc_offset(now);
@@ -217,6 +241,8 @@ pub fn dry_run(
         tasks: observations.tasks,
         state: changed.collect(),
         commands: observations.commands,
+        assumed: observations.assumed,
+        limit: observations.limit,
         summary,
     })
 }
@@ -257,6 +283,9 @@ fn run(
         Rc::clone(&env.host),
     ));
     let actor = crate::store::Actor::external();
+    let ending = Rc::clone(&trial);
+    // How tasks end that a limit interrupts is not how they would end.
+    let reporter = reporter.shown_while(move || !ending.is_over());
     let run_env = RunEnv {
         host: Rc::clone(&env.host) as _,
         boundary: Rc::clone(&trial) as _,
@@ -269,7 +298,7 @@ fn run(
     let result = execute(request, run_env, |_| Ok(actor));
     let observations = trial.finish();
     let summary = match result {
-        _ if observations.is_cut_off => None,
+        _ if observations.is_cut_off || observations.limit.is_some() => None,
         Ok(summary) => Some(summary),
         Err(error) => return Err(ReplayError::RunRequest(error)),
     };
@@ -296,14 +325,15 @@ fn change(store: &dyn Store, key: &Key, value: Option<&StateOverride>) -> Result
     Ok(())
 }
 
-/// How the tasks ended in the recorded run.
-fn recorded_tasks(recording: &Recording) -> Result<Vec<TaskEnd>, RecordingError> {
+/// How the tasks ended in the recorded run, and how long its recording is.
+fn recorded_end(recording: &Recording) -> Result<(Vec<TaskEnd>, Duration), RecordingError> {
     let mut events = recording.events();
-    let mut tasks = Vec::new();
+    let (mut tasks, mut length) = (Vec::new(), 0);
     while let Some(record) = events.take()? {
+        length = record.at;
         if let RecordKind::Event(event) = &record.what {
             tasks.extend(TaskEnd::of(event));
         }
     }
-    Ok(tasks)
+    Ok((tasks, Duration::from_micros(length)))
 }

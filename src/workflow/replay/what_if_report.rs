@@ -1,5 +1,7 @@
 //! The report of a what-if run.
 
+use std::collections::HashMap;
+
 use super::{BaseState, EntryDifference, Missing, TaskEnd, WhatIfOutcome};
 use crate::store::Image;
 use crate::text::escape::escape;
@@ -53,20 +55,23 @@ impl WhatIfOutcome {
             }
         }
         lines.extend(tasks(outcome));
-        for command in &outcome.commands {
-            lines.push(format!("not run: {}", escape(command.as_bytes())));
+        lines.extend(commands(outcome));
+        if let Some(limit) = outcome.limit {
+            lines.push(format!("the trial was ended {limit}; what comes after is not known"));
         }
         if is_replay {
             lines.extend(self.limits());
         }
-        let is_complete = !outcome.is_cut_off && outcome.unrepeatable.is_none();
+        let is_complete = !outcome.is_cut_off && outcome.unrepeatable.is_none() && outcome.limit.is_none();
+        let assuming = self.assuming();
+        let so_far = if outcome.limit.is_some() { " up to there" } else { "" };
         lines.push(match (outcome.state.as_slice(), is_replay) {
             ([], true) if is_complete => "the state ends up the same".into(),
             ([], true) => "the state ends up the same as far as that is known".into(),
-            ([], false) => "the state would not change".into(),
+            ([], false) => format!("{assuming}the state would not change{so_far}"),
             (_, true) if is_complete => "the state ends up differently (recorded → now):".into(),
             (_, true) => "the state ends up differently, as far as that is known (recorded → now):".into(),
-            (_, false) => "the state would change:".into(),
+            (_, false) => format!("{assuming}the state would change{so_far}:"),
         });
         lines.extend(outcome.state.iter().map(line));
         lines
@@ -90,6 +95,34 @@ impl WhatIfOutcome {
     }
 }
 
+impl WhatIfOutcome {
+    /// The words that begin a statement that rests on commands that were not run.
+    fn assuming(&self) -> String {
+        match self.assumed {
+            0 => String::new(),
+            1 => "assuming that 1 command succeeds and prints nothing, ".into(),
+            more => format!("assuming that {more} commands succeed and print nothing, "),
+        }
+    }
+}
+
+/// The commands that were not run, each once.
+fn commands(outcome: &WhatIfOutcome) -> Vec<String> {
+    let mut counts: Vec<(&str, u64)> = Vec::new();
+    let mut places = HashMap::new();
+    for command in &outcome.commands {
+        let place = *places.entry(command.as_str()).or_insert_with(|| {
+            counts.push((command, 0));
+            counts.len() - 1
+        });
+        counts[place].1 += 1;
+    }
+    let times = |count| if count == 1 { String::new() } else { format!(" ({count} times)") };
+    let line =
+        |(command, count): (&str, u64)| format!("not run: {}{}", escape(command.as_bytes()), times(count));
+    counts.into_iter().map(line).collect()
+}
+
 /// The ends of tasks that differ from the recorded ones.
 fn tasks(outcome: &WhatIfOutcome) -> Vec<String> {
     let words = |end: &TaskEnd| {
@@ -98,6 +131,7 @@ fn tasks(outcome: &WhatIfOutcome) -> Vec<String> {
     };
     let recorded = |task: &str| outcome.recorded_tasks.iter().find(|end| end.task == task);
     let is_replay = outcome.base_state != BaseState::Now;
+    let assuming = outcome.assuming();
     let mut lines: Vec<String> = outcome
         .tasks
         .iter()
@@ -108,7 +142,7 @@ fn tasks(outcome: &WhatIfOutcome) -> Vec<String> {
                 None if is_replay => "not there → ".into(),
                 None => String::new(),
             };
-            format!("task {}: {before}{}", escape(end.task.as_bytes()), words(end))
+            format!("{assuming}task {}: {before}{}", escape(end.task.as_bytes()), words(end))
         })
         .collect();
     let gone = outcome

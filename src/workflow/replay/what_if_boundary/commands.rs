@@ -3,7 +3,7 @@
 use mlua::{MultiValue, Value};
 
 use super::super::leftover_answers::LeftoverAnswers;
-use super::WhatIfBoundary;
+use super::{UnknownCommand, WhatIfBoundary};
 use crate::lua::boundary::{HostCall, Work};
 use crate::lua::error::raise;
 use crate::lua::exec;
@@ -20,14 +20,7 @@ impl WhatIfBoundary {
         let command = String::from_utf8_lossy(&text).into_owned();
         if let Some(stub) = exec::find_stub(&self.rules.stubs, &command) {
             self.observations.borrow_mut().commands.push(command);
-            let output = call.lua.create_string(&stub.output)?;
-            let values = [
-                Value::Boolean(true),
-                Value::String(output),
-                Value::String(call.lua.create_string("")?),
-                Value::Integer(0),
-            ];
-            return adapt_output(call, MultiValue::from_iter(values));
+            return success(call, &stub.output);
         }
         if self.rules.live {
             return self.work(work);
@@ -36,8 +29,15 @@ impl WhatIfBoundary {
         if let Some(answer) = self.leftovers(|leftovers| leftovers.command(&text)) {
             return adapt_output(call, self.play(call.lua, &answer)?);
         }
-        let refusal = self.rules.refusal;
-        Err(raise(call.lua, format!("{}(\"{}\"): {refusal}", call.function.name, escape(&text))))
+        match self.rules.unknown_command {
+            UnknownCommand::Assumed => {
+                self.observations.borrow_mut().assumed += 1;
+                success(call, b"")
+            }
+            UnknownCommand::Refused(refusal) => {
+                Err(raise(call.lua, format!("{}(\"{}\"): {refusal}", call.function.name, escape(&text))))
+            }
+        }
     }
 
     /// A read of the environment after the divergence.
@@ -74,4 +74,15 @@ pub(in crate::workflow::replay) fn adapt_output(
         (false, Some(Value::Table(table))) => exec::as_values(table),
         _ => Ok(values),
     }
+}
+
+/// The answer of a command that succeeded and printed `output`.
+fn success(call: &HostCall<'_>, output: &[u8]) -> mlua::Result<MultiValue> {
+    let values = [
+        Value::Boolean(true),
+        Value::String(call.lua.create_string(output)?),
+        Value::String(call.lua.create_string("")?),
+        Value::Integer(0),
+    ];
+    adapt_output(call, MultiValue::from_iter(values))
 }

@@ -19,10 +19,11 @@ use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
 use super::leftover_answers::LeftoverAnswers;
 use super::observations::{Observations, TaskEnd};
 use super::overrides::ExecStub;
+use super::trial_budget::{TrialBudget, TrialLimit, TrialTime};
 use super::virtual_host::VirtualHost;
 use crate::lua::boundary::{Callback, CommitFate, HostCall, Work};
 use crate::lua::host_function::CallTarget;
-use crate::lua::{Boundary, Signal, Stop};
+use crate::lua::{Boundary, Host, Signal, Stop};
 use crate::store::{Key, Overlay};
 use crate::time::ActiveTimer;
 use crate::time::{Clock, ManualClock, Millis};
@@ -33,6 +34,15 @@ use crate::workflow::{RunBoundary, RunEvent};
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a running script is polled.
 const SILENCE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What becomes of a command whose result is not known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum UnknownCommand {
+    /// It is taken to succeed and to print nothing.
+    Assumed,
+    /// It fails with this error.
+    Refused(&'static str),
+}
 
 /// The rules of a what-if run.
 pub(super) struct WhatIfRules {
@@ -46,8 +56,10 @@ pub(super) struct WhatIfRules {
     /// Whether commands are really run after the divergence.
     pub live: bool,
     pub stubs: Vec<ExecStub>,
-    /// The error for a command without a known result.
-    pub refusal: &'static str,
+    /// What becomes of a command without a known result.
+    pub unknown_command: UnknownCommand,
+    /// The time that it may take off the path of the recording.
+    pub time: TrialTime,
     pub signal: Signal,
 }
 
@@ -65,6 +77,7 @@ pub(super) struct WhatIfBoundary {
     leftovers: RefCell<LeftoverAnswers>,
     polls: Cell<u64>,
     silence: ActiveTimer,
+    budget: TrialBudget,
     inside: Cell<bool>,
     /// The stop that happened in the last call.
     stop: Cell<Option<Stop>>,
@@ -84,6 +97,7 @@ impl WhatIfBoundary {
         if events.is_none() {
             host.let_time_pass();
         }
+        let budget = TrialBudget::new(rules.time);
         WhatIfBoundary {
             rules,
             events: RefCell::new(events),
@@ -95,6 +109,7 @@ impl WhatIfBoundary {
             leftovers: RefCell::default(),
             polls: Cell::default(),
             silence: ActiveTimer::new(SILENCE_CHECK_INTERVAL),
+            budget,
             inside: Cell::default(),
             stop: Cell::default(),
             calls: ActiveCalls::default(),
@@ -112,9 +127,17 @@ impl WhatIfBoundary {
         self.observations.take()
     }
 
-    /// Whether the recording ended before its run did: the what-if run ends there, unless it has diverged.
-    fn is_over(&self) -> bool {
-        self.observations.borrow().is_cut_off
+    /// Whether the what-if run ends here: the recording ended before its run did and it has not diverged, or
+    /// a limit is reached.
+    pub(super) fn is_over(&self) -> bool {
+        let observations = self.observations.borrow();
+        observations.is_cut_off || observations.limit.is_some()
+    }
+
+    /// Ends the what-if run if it has reached a limit.
+    fn end_at(&self, limit: Option<TrialLimit>) -> Option<Stop> {
+        self.observations.borrow_mut().limit = Some(limit?);
+        Some(Stop::Replayed)
     }
 
     /// There is no next record: unless the recorded run had ended, the what-if run ends here.
@@ -171,6 +194,7 @@ impl WhatIfBoundary {
             self.clock.advance(ahead);
         }
         self.clock.set(self.rules.began_at.plus(at));
+        self.budget.restart(self.host.elapsed());
     }
 
     fn diverge(&self, kind: DivergenceKind, recorded: Option<Record>, actual: Option<ReplayedEvent>) {
@@ -290,6 +314,9 @@ impl Boundary for WhatIfBoundary {
             }
             false => None,
         };
+        if !self.is_over() && !self.is_on_path.get() {
+            self.end_at(self.budget.count_call(self.host.elapsed()));
+        }
         if self.is_over() {
             return Err(WhatIfBoundary::over());
         }
@@ -372,12 +399,19 @@ impl Boundary for WhatIfBoundary {
         if self.is_over() {
             return Some(Stop::Replayed);
         }
+        let limit = || {
+            let elapsed = self.host.elapsed();
+            self.end_at(match self.inside.get() {
+                true => self.budget.count_wait(elapsed),
+                false => self.budget.count_poll(elapsed),
+            })
+        };
         if !self.is_on_path.get() {
-            return due();
+            return due().or_else(limit);
         }
         // A call on the copy ends as it was recorded, whatever the time there.
         if self.inside.get() {
-            return if self.calls.is_changed() { due() } else { None };
+            return if self.calls.is_changed() { due().or_else(limit) } else { None };
         }
         if let Some(stop) = self.stop.take() {
             return Some(stop);
