@@ -88,12 +88,13 @@ impl EtcdStore {
     /// What is in a bucket that is closed.
     pub(super) fn content_of(&self, bucket: u64) -> Result<BucketContent, StoreError> {
         let mut content = BucketContent { earliest: i64::MAX, ..BucketContent::default() };
-        for kv in self.range(&RangeRequest::of(self.keys.records(bucket)))?.kvs {
-            let Ok(recorded) = self.recorded(&kv) else { continue };
+        self.range_in_pages(RangeRequest::of(self.keys.records(bucket)), &mut |kv| {
+            let Ok(recorded) = self.recorded(&kv) else { return Ok(()) };
             content.changes += recorded.record.changes.len() as u64;
             content.bytes += recorded.record.changes.iter().map(record::ChangeRecord::bytes).sum::<u64>();
             content.earliest = content.earliest.min(recorded.record.at);
-        }
+            Ok(())
+        })?;
         Ok(content)
     }
 }
@@ -117,15 +118,18 @@ impl HistoryView<'_> {
 
     /// The records of a bucket that were written at `from` or later.
     fn read_records(&self, bucket: u64, from: i64) -> Result<Vec<RecordedTransaction>, StoreError> {
-        let found = self.store.range(&RangeRequest {
+        let request = RangeRequest {
             revision: self.revision,
             min_mod_revision: from,
             ..RangeRequest::of(self.store.keys.records(bucket))
+        };
+        let mut records: Vec<RecordedTransaction> = Vec::new();
+        self.store.range_in_pages(request, &mut |kv| {
+            if self.store.keys.name_of_record(&kv.key).is_some() {
+                records.push(self.store.recorded(&kv)?);
+            }
+            Ok(())
         })?;
-        let ours = found.kvs.iter().filter(|kv| self.store.keys.name_of_record(&kv.key).is_some());
-        let mut records = ours
-            .map(|kv| self.store.recorded(kv))
-            .collect::<Result<Vec<RecordedTransaction>, StoreError>>()?;
         records.sort_unstable_by_key(|recorded| recorded.revision);
         Ok(records)
     }

@@ -367,7 +367,7 @@ impl EtcdStore {
                         let _ = self.wire.revoke(life.lease);
                     }
                     self.holdings.borrow_mut().remove(&Holding::Lock(name.into(), token));
-                    self.keep_up(&slot.head, true);
+                    self.keep_up(&slot.head, Some(0));
                     return Ok(Removal::Removed { was_expired });
                 }
                 Sent::Refused(read) => {

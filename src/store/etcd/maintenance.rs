@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::EtcdStore;
 use super::commit_record::{Draft, HEAD_READS, Head, Retries, Sent};
-use super::read::about_of;
+use super::read::{Found, about_of};
 use super::record::{self, BucketContent, ClosedBucket, NewChange, OpenBucket};
 use super::wire::{Compare, KeySpan, Op, RangeRequest, Txn};
-use crate::store::{Key, KeyRange, Maintained, Retention, StoreError, Subject};
+use crate::store::{ErrorKind, Key, KeyRange, Maintained, Retention, StoreError, Subject};
 use crate::time::Millis;
 
 /// How often a store that writes looks for what has expired.
@@ -17,28 +17,58 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const BATCHES: usize = 8;
 /// How many records a bucket has on the average, where enough of them are kept.
 const BUCKET_RECORDS: u64 = 512;
+/// How many bytes of values a bucket has on the average, where they are large.
+const BUCKET_BYTES: u64 = 8 << 20;
 /// How long a bucket is written to at most: it tells times apart.
 const BUCKET_AGE: Duration = Duration::from_secs(3600);
-/// How many marks are removed in one transaction.
+/// How many marks of expiries are removed in one transaction.
+const STALE_MARKS: i64 = 32;
+/// How many marks of deletions are removed in one transaction.
 const MARKS: i64 = 100;
 
 impl EtcdStore {
-    /// Does what is due after a write. It never fails one: what could not be done now is done later.
-    pub(super) fn keep_up(&self, head: &Head, has_written: bool) {
+    /// Does what is due after a write of that many bytes of history, `None` if nothing was written. It never
+    /// fails one: what could not be done now is done later, and a notice says why.
+    pub(super) fn keep_up(&self, head: &Head, written: Option<u64>) {
         let now = self.now();
         // A clock that was set back must not put it off.
         let is_due = self.swept.get().is_none_or(|last| now < last || now.since(last) >= INTERVAL);
         if is_due {
             self.swept.set(Some(now));
             for _ in 0..BATCHES {
-                if self.sweep().unwrap_or(0) < self.capabilities.operations {
-                    break;
+                match self.sweep() {
+                    Ok(swept) if swept >= self.capabilities.operations => {}
+                    Ok(_) => break,
+                    Err(error) => {
+                        self.note_upkeep("expired entries could not be removed", &error);
+                        break;
+                    }
                 }
             }
-            let _ = self.prune_recordings();
+            if let Err(error) = self.drop_stale_marks() {
+                self.note_upkeep("marks of expiries could not be removed", &error);
+            }
+            if let Err(error) = self.prune_recordings() {
+                self.note_upkeep("old recordings could not be removed", &error);
+            }
         }
-        if has_written && self.is_time_to_rotate(head, now) {
-            let _ = self.rotate(head, now);
+        if let Some(bytes) = written
+            && self.is_time_to_rotate(head, now, bytes)
+            && let Err(error) = self.rotate(head, now)
+        {
+            self.note_upkeep("old history could not be removed", &error);
+        }
+    }
+
+    /// Keeps a notice for the user, once as long as it is the same.
+    fn note_upkeep(&self, what: &str, error: &StoreError) {
+        // Others that write at the same time do it.
+        if matches!(error.kind, ErrorKind::Contended { .. }) {
+            return;
+        }
+        let text = format!("{what}: {error}");
+        if self.last_notice.replace(text.clone()) != text {
+            self.notices.borrow_mut().push(text);
         }
     }
 
@@ -64,6 +94,37 @@ impl EtcdStore {
         Ok(keys.len())
     }
 
+    /// Removes marks of expiries that have passed and are not those of their entries any more: another program
+    /// wrote or deleted these. What has expired was swept before.
+    fn drop_stale_marks(&self) -> Result<(), StoreError> {
+        let until = Millis(self.now().0.saturating_add(1));
+        let marks = self.range(&RangeRequest {
+            limit: STALE_MARKS,
+            keys_only: true,
+            ..RangeRequest::of(self.keys.expiries(Millis(i64::MIN), until))
+        })?;
+        let marked = marks.kvs.iter().filter_map(|mark| Some((mark, self.keys.entry_of_expiry(&mark.key)?)));
+        let (marks, named): (Vec<_>, Vec<(Millis, Key)>) = marked.unzip();
+        if named.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Key> = named.iter().map(|(_, key)| key.clone()).collect();
+        let mut txn = Txn::default();
+        for ((mark, (at, key)), found) in marks.into_iter().zip(&named).zip(self.stored(&keys, 0)?) {
+            if found.as_ref().and_then(Found::expires_at) == Some(*at) {
+                continue;
+            }
+            let seen = found.map_or(0, |found| found.kv.mod_revision);
+            txn.compares.push(Compare::modified_at(mark.key.clone(), mark.mod_revision));
+            txn.compares.push(Compare::modified_at(self.keys.entry(key), seen));
+            txn.success.push(Op::delete(mark.key.clone()));
+        }
+        if !txn.success.is_empty() {
+            self.txn(&txn)?;
+        }
+        Ok(())
+    }
+
     /// Removes entries, as many as one transaction can, if they have expired; history shows it.
     ///
     /// # Errors
@@ -83,7 +144,7 @@ impl EtcdStore {
             for (key, read) in keys.iter().zip(answers[HEAD_READS..].chunks_exact(2)) {
                 let Some(kv) = read[0].first() else { continue };
                 let about = about_of(kv, read[1].first()).map_err(|error| self.unreadable(error, &kv.key))?;
-                let found = super::read::Found { kv: kv.clone(), about };
+                let found = Found { kv: kv.clone(), about };
                 let (Some(at), true) = (found.expires_at(), found.is_expired(now)) else { continue };
                 draft.compares.push(Compare::modified_at(self.keys.entry(key), kv.mod_revision));
                 self.draft_deletion(&mut draft, key, name);
@@ -110,11 +171,11 @@ impl EtcdStore {
         }
     }
 
-    fn is_time_to_rotate(&self, head: &Head, now: Millis) -> bool {
+    fn is_time_to_rotate(&self, head: &Head, now: Millis, bytes: u64) -> bool {
         let rows = head.format.as_ref().map_or_else(Retention::default, |format| format.retention()).rows;
         let records = (rows / 8).clamp(1, BUCKET_RECORDS);
         let is_old = head.opened_at.is_some_and(|at| now.since(at) >= BUCKET_AGE);
-        is_old || fastrand::u64(..records) == 0
+        is_old || fastrand::u64(..records) == 0 || fastrand::u64(..BUCKET_BYTES) < bytes
     }
 
     /// Closes a bucket, so that later records come after all of it, and drops the oldest ones.
@@ -167,7 +228,11 @@ impl EtcdStore {
             let Ok(closed) = record::decode::<ClosedBucket>(&kv.value) else { continue };
             let content = match closed.content {
                 Some(content) => content,
-                None => self.count_bucket(bucket, closed, kv.mod_revision)?,
+                // What cannot be counted goes by its age.
+                None => self.count_bucket(bucket, closed, kv.mod_revision).unwrap_or_else(|error| {
+                    self.note_upkeep("a part of history could not be counted", &error);
+                    BucketContent::default()
+                }),
             };
             buckets.push((bucket, closed, content));
         }

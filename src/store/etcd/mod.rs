@@ -90,6 +90,13 @@ pub struct EtcdStore {
     waiting: RefCell<BTreeMap<Ticket, i64>>,
     /// The processes that were present at a moment.
     present: RefCell<Option<(Instant, HashSet<Vec<u8>>)>>,
+    /// The last key of the last page that was read, and the length of the beginning that all its keys share.
+    last_page: RefCell<Option<(crate::store::Key, usize)>>,
+    /// The mean size of the values of the last page, in bytes.
+    value_bytes: Cell<u64>,
+    /// What is to be shown to the user, and the last of it that there was.
+    notices: RefCell<Vec<String>>,
+    last_notice: RefCell<String>,
 }
 
 impl EtcdStore {
@@ -119,8 +126,8 @@ impl EtcdStore {
             capabilities: Capabilities {
                 largest_value: largest,
                 operations,
-                // Each takes up to two compares, and each entry that is written one.
-                conditions: Some(address.max_operations.saturating_sub(operations + 8) / 2),
+                // Each takes up to two compares, and so does each entry that is written.
+                conditions: Some(address.max_operations.saturating_sub(2 * operations + 8) / 2),
                 largest_transaction: largest,
                 expiry_grain: 1,
             },
@@ -138,6 +145,10 @@ impl EtcdStore {
             holdings: RefCell::default(),
             waiting: RefCell::default(),
             present: RefCell::default(),
+            last_page: RefCell::default(),
+            value_bytes: Cell::new(read::UNKNOWN_VALUE_BYTES),
+            notices: RefCell::default(),
+            last_notice: RefCell::default(),
         }
     }
 
@@ -248,7 +259,7 @@ impl Store for EtcdStore {
     }
 
     fn take_notices(&self) -> Vec<String> {
-        Vec::new()
+        self.notices.take()
     }
 
     fn location(&self) -> &Location {

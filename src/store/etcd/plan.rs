@@ -20,6 +20,8 @@ pub(super) struct Slot {
     pub stale: Option<About>,
     /// The mark of its deletion.
     pub tombstone: Option<LastRecord>,
+    /// The revision of etcd's at which that was written; 0 without one.
+    pub deleted_at: i64,
 }
 
 /// All that was read for a transaction, at one revision of etcd's.

@@ -12,6 +12,10 @@ use crate::time::Millis;
 
 /// The most keys of one page of etcd's.
 const PAGE_KEYS: usize = 1000;
+/// About how many bytes of values one answer is to have, so that it comes within the time of an attempt.
+const ANSWER_BYTES: u64 = 2 << 20;
+/// How large values are taken to be before any was read.
+pub(super) const UNKNOWN_VALUE_BYTES: u64 = 128 << 10;
 
 /// An entry as it is stored.
 #[derive(Clone, Debug)]
@@ -157,7 +161,37 @@ impl EtcdStore {
         }
     }
 
-    /// A page of what is stored, with values of which no more than `value_limit` bytes are needed.
+    /// Calls `each` with all keys of a range and their values, in the order of the keys, at one revision. They
+    /// are read in pages, so that no answer becomes large.
+    pub(super) fn range_in_pages(
+        &self,
+        mut request: RangeRequest,
+        each: &mut dyn FnMut(KeyValue) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut mean = UNKNOWN_VALUE_BYTES;
+        loop {
+            request.limit = i64::try_from(keys_of_size(mean)).unwrap_or(i64::MAX);
+            let answer = self.range(&request)?;
+            if request.revision == 0 {
+                request.revision = answer.revision;
+            }
+            let Some(last) = answer.kvs.last() else { return Ok(()) };
+            request.span.start = [&last.key[..], b"\0"].concat();
+            mean = mean_size(&answer.kvs);
+            for kv in answer.kvs {
+                each(kv)?;
+            }
+            if !answer.more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A page of what is stored, with values of which no more than `value_limit` bytes are needed. It may end
+    /// before `limit`, also where there is more.
+    ///
+    /// A page costs etcd as much as its range is long, since it counts to the end of it. So the page after
+    /// another one is looked for near that first: among the keys that begin as all of the page did.
     fn stored_page(
         &self,
         scan: &Scan,
@@ -165,16 +199,65 @@ impl EtcdStore {
         has_values: bool,
         revision: i64,
     ) -> Result<StoredPage, StoreError> {
-        let range = narrowed(&scan.range, scan.after.as_ref(), scan.order);
-        let is_descending = scan.order == Order::Descending;
+        let mut range = narrowed(&scan.range, scan.after.as_ref(), scan.order);
+        let limit = if has_values { limit.min(keys_of_size(self.value_bytes.get())) } else { limit };
+        let read = |range: &KeyRange| self.page_of(range, scan.order, limit, has_values, revision);
+        if let Some(shared) = self.shared_with(scan) {
+            for length in (1..=shared.len()).rev() {
+                let near = KeyRange::beginning(&Key::from_stored(&shared[..length], false));
+                let Some(end) = near.end.filter(|end| !end.as_bytes().is_empty()) else { break };
+                if range.end.as_ref().is_some_and(|whole| end >= *whole) {
+                    break;
+                }
+                let mut page = read(&KeyRange { start: range.start.clone(), end: Some(end.clone()) })?;
+                if let Some((last, _)) = page.found.last() {
+                    page.last = Some(last.clone());
+                    self.remember_page(&page);
+                    return Ok(page);
+                }
+                range.start = Some(end);
+            }
+        }
+        let page = read(&range)?;
+        self.remember_page(&page);
+        Ok(page)
+    }
+
+    /// The beginning that all keys of the page before share, if that was the last one that was read.
+    fn shared_with(&self, scan: &Scan) -> Option<Vec<u8>> {
+        let (last, length) = self.last_page.take()?;
+        let follows = scan.order == Order::Ascending && scan.after.as_ref() == Some(&last);
+        follows.then(|| last.as_bytes()[..length].to_vec())
+    }
+
+    fn remember_page(&self, page: &StoredPage) {
+        let (Some((first, _)), Some(last)) = (page.found.first(), &page.last) else { return };
+        let pairs = first.as_bytes().iter().zip(last.as_bytes());
+        let length = pairs.take_while(|(one, other)| one == other).count();
+        self.last_page.replace(Some((last.clone(), length)));
+    }
+
+    /// A page of a range.
+    fn page_of(
+        &self,
+        range: &KeyRange,
+        order: Order,
+        limit: usize,
+        has_values: bool,
+        revision: i64,
+    ) -> Result<StoredPage, StoreError> {
+        let is_descending = order == Order::Descending;
         let request = |span: KeySpan, keys_only| {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             Op::Range(RangeRequest { limit, revision, is_descending, keys_only, ..RangeRequest::of(span) })
         };
         let both =
-            vec![request(self.keys.entries(&range), !has_values), request(self.keys.abouts(&range), false)];
+            vec![request(self.keys.entries(range), !has_values), request(self.keys.abouts(range), false)];
         let (revision, mut answers) = self.read_all(both)?;
         let (abouts, entries) = (answers.pop().unwrap_or_default(), answers.pop().unwrap_or_default());
+        if has_values && !entries.kvs.is_empty() {
+            self.value_bytes.set(mean_size(&entries.kvs));
+        }
         let mut known: HashMap<Key, KeyValue> = HashMap::with_capacity(abouts.kvs.len());
         let mut last_known = None;
         for about in abouts.kvs {
@@ -190,7 +273,7 @@ impl EtcdStore {
             page.last = entries.more.then(|| key.clone());
             let about = known.get(&key);
             let is_beyond = abouts.more
-                && last_known.as_ref().is_none_or(|last| match scan.order {
+                && last_known.as_ref().is_none_or(|last| match order {
                     Order::Ascending => key > *last,
                     Order::Descending => key < *last,
                 });
@@ -285,6 +368,18 @@ impl EtcdStore {
         limit: usize,
         revision: i64,
     ) -> Result<Vec<(Key, Found)>, StoreError> {
+        self.expiring_in(&KeyRange::all(), (from, to), after, limit, revision)
+    }
+
+    /// As [`EtcdStore::expiring`], of a range of keys.
+    fn expiring_in(
+        &self,
+        range: &KeyRange,
+        (from, to): (Millis, Millis),
+        after: Option<(Millis, &Key)>,
+        limit: usize,
+        revision: i64,
+    ) -> Result<Vec<(Key, Found)>, StoreError> {
         let mut span = self.keys.expiries(from, to);
         if let Some((at, key)) = after {
             span.start = span.start.max(self.keys.expiry(at, &key.successor()));
@@ -301,8 +396,9 @@ impl EtcdStore {
             let marks = self.range(&request)?;
             let Some(last) = marks.kvs.last() else { break };
             span.start = [&last.key[..], b"\0"].concat();
-            let marked: Vec<(Millis, Key)> =
+            let mut marked: Vec<(Millis, Key)> =
                 marks.kvs.iter().filter_map(|mark| self.keys.entry_of_expiry(&mark.key)).collect();
+            marked.retain(|(_, key)| range.contains(key));
             let keys: Vec<Key> = marked.iter().map(|(_, key)| key.clone()).collect();
             for ((at, key), found) in marked.into_iter().zip(self.stored(&keys, revision)?) {
                 if let Some(found) = found.filter(|found| found.expires_at() == Some(at)) {
@@ -319,9 +415,7 @@ impl EtcdStore {
     /// The entries of a range that have expired and were not removed.
     pub(super) fn expired_in(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Found)>, StoreError> {
         let until = Millis(self.now().0.saturating_add(1));
-        let mut all = self.expiring((Millis(i64::MIN), until), None, limit, 0)?;
-        all.retain(|(key, _)| range.contains(key));
-        Ok(all)
+        self.expiring_in(range, (Millis(i64::MIN), until), None, limit, 0)
     }
 
     /// How many entries of a range have not expired.
@@ -331,6 +425,17 @@ impl EtcdStore {
         let expired = self.expired_in(range, usize::MAX)?.len() as u64;
         Ok(stored.saturating_sub(expired))
     }
+}
+
+/// The mean size of the values of some keys, in bytes; at least 1.
+fn mean_size(kvs: &[KeyValue]) -> u64 {
+    let bytes: u64 = kvs.iter().map(|kv| kv.value.len() as u64).sum();
+    (bytes / (kvs.len() as u64).max(1)).max(1)
+}
+
+/// How many keys with values of that mean size one answer is to have.
+fn keys_of_size(mean: u64) -> usize {
+    usize::try_from(ANSWER_BYTES / mean.max(1)).unwrap_or(PAGE_KEYS).clamp(1, PAGE_KEYS)
 }
 
 /// What is left of a range behind the last key of the page before.

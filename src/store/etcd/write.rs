@@ -59,7 +59,7 @@ impl EtcdStore {
                 continue;
             }
             if let Some((condition, found, others)) = plan::judge(transaction, &present, now) {
-                self.keep_up(&head, false);
+                self.keep_up(&head, None);
                 return Ok(Outcome::Refused { condition, found, others });
             }
             let plan = plan::plan(transaction, &present, now, &self.capabilities)?;
@@ -67,7 +67,7 @@ impl EtcdStore {
             if plan.written.is_empty() {
                 let newest = self.revision()?;
                 let edited = plan.edited.into_iter().map(|planned| planned.made(newest)).collect();
-                self.keep_up(&head, false);
+                self.keep_up(&head, None);
                 return Ok(Outcome::Committed { revision: newest, changed: plan.changed, edited });
             }
             // etcd writes no key twice in one transaction: what has expired goes in one of its own.
@@ -87,11 +87,12 @@ impl EtcdStore {
             self.pin(&mut draft, &wanted, &present);
             draft.reads = self.reads_of(&wanted);
             let last = draft.changes.len().saturating_sub(1);
+            let bytes = draft.changes.iter().map(record::ChangeRecord::bytes).sum();
             match self.commit_record(name, &head, now, draft)? {
                 Sent::Done(revision) => {
                     let revision = record::revision_at(revision, last);
                     let edited = plan.edited.into_iter().map(|planned| planned.made(revision)).collect();
-                    self.keep_up(&head, true);
+                    self.keep_up(&head, Some(bytes));
                     return Ok(Outcome::Committed { revision, changed: plan.changed, edited });
                 }
                 Sent::Refused(read) => {
@@ -221,8 +222,9 @@ impl EtcdStore {
             (Some(Found { about: Some(_), .. }), _) | (_, None) => None,
             (_, Some(kv)) => record::decode(&kv.value).ok(),
         };
+        let deleted_at = tombstone.map_or(0, |kv| kv.mod_revision);
         let tombstone = tombstone.and_then(|kv| record::decode(&kv.value).ok());
-        Ok(Slot { found, stale, tombstone })
+        Ok(Slot { found, stale, tombstone, deleted_at })
     }
 
     /// Whether ranges that are deleted have keys that were not read yet: they are now wanted.
@@ -331,9 +333,8 @@ impl EtcdStore {
     ) {
         let key = &written.key;
         let old = slot.found.as_ref().map(Found::image);
-        let seen = slot.found.as_ref().map_or(0, |found| found.kv.mod_revision);
         let version = slot.found.as_ref().and_then(version_of).unwrap_or(0);
-        draft.compares.push(Compare::modified_at(self.keys.entry(key), seen));
+        draft.compares.extend(self.as_seen(key, slot));
         let known = slot.found.as_ref().and_then(|found| found.about.as_ref()).or(slot.stale.as_ref());
         let marked = known.and_then(|about| about.expires_at);
         let expires_at = written.image.as_ref().and_then(|image| image.expires_at);
@@ -376,6 +377,19 @@ impl EtcdStore {
             is_external: false,
         };
         draft.changes.push(change.record());
+    }
+
+    /// That an entry is as it was read. One that was absent may come to be absent again: then its tombstone is
+    /// another one. So a request that arrives late, after it was answered that a condition did not hold, does
+    /// not take effect.
+    fn as_seen(&self, key: &Key, slot: &Slot) -> Vec<Compare> {
+        match &slot.found {
+            Some(found) => vec![Compare::modified_at(self.keys.entry(key), found.kv.mod_revision)],
+            None => vec![
+                Compare::modified_at(self.keys.entry(key), 0),
+                Compare::modified_at(self.keys.tombstone(key), slot.deleted_at),
+            ],
+        }
     }
 
     /// The keys of an entry that goes, except the mark of its expiry.
@@ -423,9 +437,8 @@ impl EtcdStore {
         for key in &wanted.keys {
             let name = self.keys.entry(key);
             if !is_pinned.contains(&name) {
-                let slot = present.slots.get(key);
-                let seen = slot.and_then(|slot| slot.found.as_ref()).map_or(0, |found| found.kv.mod_revision);
-                draft.compares.push(Compare::modified_at(name, seen));
+                let none = Slot::default();
+                draft.compares.extend(self.as_seen(key, present.slots.get(key).unwrap_or(&none)));
             }
         }
         for (name, token) in &wanted.locks {

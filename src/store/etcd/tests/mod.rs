@@ -2,6 +2,8 @@
 
 mod conformance;
 mod foreign;
+mod large;
+mod late;
 mod locks;
 mod runs;
 mod world;

@@ -32,6 +32,7 @@ struct TimedWire {
     sends_twice: bool,
     clock: Arc<ManualClock>,
     leases: Leases,
+    sent: Arc<Mutex<Vec<Txn>>>,
 }
 
 impl Wire for TimedWire {
@@ -40,6 +41,7 @@ impl Wire for TimedWire {
     }
 
     fn txn(&self, txn: &Txn) -> Result<TxnResponse, WireError> {
+        self.sent.lock().unwrap().push(txn.clone());
         if self.sends_twice {
             self.inner.txn(txn)?;
         }
@@ -99,6 +101,8 @@ pub(super) struct Place {
     clock: Arc<ManualClock>,
     leases: Leases,
     sends_twice: bool,
+    /// The transactions that were sent.
+    pub sent: Arc<Mutex<Vec<Txn>>>,
 }
 
 impl Place {
@@ -109,7 +113,8 @@ impl Place {
         let text = format!("{}/test-{}-{number}", etcd_node()?, std::process::id());
         let address = EtcdAddress::parse(&text, false).unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        Some(Place { address, clock, leases: Arc::default(), sends_twice: false })
+        let (leases, sent) = Default::default();
+        Some(Place { address, clock, leases, sends_twice: false, sent })
     }
 
     /// The same where the answer to the first attempt at each write is lost.
@@ -128,7 +133,7 @@ impl Place {
 
     fn timed_wire(&self, sends_twice: bool) -> TimedWire {
         let (clock, leases) = (self.clock.clone(), self.leases.clone());
-        TimedWire { inner: self.gateway(), sends_twice, clock, leases }
+        TimedWire { inner: self.gateway(), sends_twice, clock, leases, sent: self.sent.clone() }
     }
 
     pub fn keys(&self) -> Keys {
