@@ -68,9 +68,9 @@ pub struct RunArguments {
     /// Do not record the run, so that it cannot be replayed
     #[arg(long)]
     no_record: bool,
-    /// A variable of the environment, such as *_PIN, whose value is not to be stored; may be repeated, and
-    /// takes the place of what is masked otherwise: names with TOKEN, SECRET, PASSW, CREDENTIAL,
-    /// PRIVATE_KEY or API_KEY in them
+    /// The name of a variable or parameter, such as *_PIN, whose value is not to be stored; may be repeated, and
+    /// is added to what is masked anyway: names with TOKEN, SECRET, PASSW, CREDENTIAL, PRIVATE_KEY or API_KEY in
+    /// them
     #[arg(long, value_name = "PATTERN")]
     mask: Vec<String>,
     /// One JSON object a line on standard output for everything that happens
@@ -245,18 +245,22 @@ fn recording_boundary(
     if store.check_writable().is_err() {
         return Ok(None);
     }
-    let patterns = match arguments.mask.is_empty() {
-        true => recording::DEFAULT_PATTERNS.map(String::from).to_vec(),
-        false => arguments.mask.clone(),
-    };
-    let mask = Mask::new(&patterns).map_err(CliError::Usage)?;
+    let built_in = recording::DEFAULT_PATTERNS.map(String::from);
+    let mask = Mask::new(&[&built_in[..], &arguments.mask].concat()).map_err(CliError::Usage)?;
+    let params: Vec<_> = request.params.iter().map(|param| mask.parameter(param)).collect();
+    let values = request.values.as_deref().map(|values| mask.values(values));
+    for (name, value) in &arguments.env {
+        mask.read(name.as_bytes(), value.as_bytes());
+    }
     let stem = request.script.file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
-    let header =
-        (!arguments.no_record).then(|| Header::of(request, &**host, actor, mask.patterns()).encode());
+    let header = (!arguments.no_record).then(|| {
+        let header = Header::of(request, &**host, actor, mask.patterns());
+        Header { params: params.clone(), values, ..header }.encode()
+    });
     let new = NewRun {
         workflow: stem,
         file: request.script.file.display().to_string(),
-        params: request.params.iter().cloned().collect(),
+        params: if arguments.no_record { BTreeMap::new() } else { params.into_iter().collect() },
         header,
     };
     let (store, host, task) = (Rc::clone(store), Rc::clone(host), reporter.current_task());

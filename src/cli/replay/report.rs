@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::lua::error::ScriptLine;
 use crate::text::escape::escape;
+use crate::text::masked::MASK_START;
 use crate::workflow::recording::Recording;
 use crate::workflow::replay::{Divergence, Replay, ReplayedEvent, Verdict};
 
@@ -42,6 +43,8 @@ pub(super) fn verdict(
         let text = line(place).map_or(String::new(), |text| format!(": {text}"));
         format!("\n  it runs at {}{text}", escape(place.to_string().as_bytes()))
     });
+    let masked = masked_parameters(recording);
+    let source = if masked.is_empty() { source.into() } else { format!("{source}, {masked}") };
     match &replayed.verdict {
         Verdict::Same(_) => format!("{name}: {records}, all came to pass again{source}"),
         Verdict::RecordingEnded if replayed.last == 0 => {
@@ -113,8 +116,25 @@ fn diverged(
     {
         add_line("changed", &format!("{place}: {text}"));
     }
+    let masked = masked_parameters(recording);
+    if !masked.is_empty() {
+        add_line("replayed", &masked);
+    }
     add_line("sources", if replayed.source_differs { "not the recorded ones" } else { "the recorded ones" });
     lines.join("\n")
+}
+
+/// That parameters were masked, if there are any.
+fn masked_parameters(recording: &Recording) -> String {
+    let header = &recording.header;
+    let is_masked = |(_, value): &&(String, String)| value.starts_with(MASK_START);
+    let names = header.params.iter().filter(is_masked).map(|(name, _)| escape(name.as_bytes()));
+    let has_values = header.values.as_ref().is_some_and(|values| values.contains(MASK_START));
+    let names: Vec<String> = names.chain(has_values.then(|| "--values".to_string())).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("with masks in place of the secrets in {}", names.join(", ")),
+    }
 }
 
 pub(super) fn replay_to_json(
@@ -135,6 +155,7 @@ pub(super) fn replay_to_json(
         "replay": word,
         "records": replayed.last,
         "source_differs": replayed.source_differs,
+        "masked": !masked_parameters(recording).is_empty(),
         "lines_moved": replayed.source_differs && replayed.did_lines_move,
     });
     if let Some(place) = &replayed.stopped_at {

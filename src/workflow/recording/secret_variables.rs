@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use serde_json::Value as Json;
 
 use crate::lua::recorded_value::RecordedValue;
 use crate::text::masked::{self, MASK_START, MIN_LENGTH, replaced};
@@ -63,6 +64,41 @@ impl Mask {
         Some(shown)
     }
 
+    /// A parameter of the run, as it is to be stored; it is known from now on.
+    pub fn parameter(&self, (name, value): &(String, String)) -> (String, String) {
+        let shown = self.read(name.as_bytes(), value.as_bytes());
+        let shown = shown.map(|shown| String::from_utf8_lossy(&shown).into_owned());
+        (name.clone(), shown.unwrap_or_else(|| value.clone()))
+    }
+
+    /// The text of a JSON object of values, with those of secret names masked at any depth; they are known
+    /// from now on.
+    pub fn values(&self, text: &str) -> String {
+        let Ok(mut values) = serde_json::from_str::<Json>(text) else { return text.into() };
+        self.mask_fields(&mut values);
+        values.to_string()
+    }
+
+    fn mask_fields(&self, value: &mut Json) {
+        match value {
+            Json::Array(items) => items.iter_mut().for_each(|item| self.mask_fields(item)),
+            Json::Object(fields) => {
+                for (name, field) in fields {
+                    let plain = match &*field {
+                        Json::String(text) => Some(text.clone()),
+                        Json::Number(number) => Some(number.to_string()),
+                        _ => None,
+                    };
+                    match plain.and_then(|plain| self.read(name.as_bytes(), plain.as_bytes())) {
+                        Some(shown) => *field = String::from_utf8_lossy(&shown).into_owned().into(),
+                        None => self.mask_fields(field),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A text with every secret in it masked.
     pub fn text(&self, text: Vec<u8>) -> Vec<u8> {
         let text = masked::masked(text);
@@ -92,6 +128,21 @@ mod tests {
         assert_eq!(mask.text(b"a hunter2!hunter2".to_vec()), b"a <masked db_password>!<masked db_password>");
         let nested = RecordedValue::Table(vec![RecordedValue::text("x=hunter2")], Vec::new());
         assert_eq!(mask.value(nested).to_string(), "{\"x=<masked db_password>\"}");
+    }
+
+    #[test]
+    fn parameters_and_values_are_known_from_the_start() {
+        let mask = Mask::new(&DEFAULT_PATTERNS.map(String::from)).unwrap();
+        let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
+        assert_eq!(mask.parameter(&pair("api_token", "t0psecret")), pair("api_token", "<masked api_token>"));
+        assert_eq!(mask.parameter(&pair("stage", "prod")), pair("stage", "prod"));
+        let values = mask.values(r#"{"db":{"password":"hunter2","host":"h"},"list":[{"secret":12345}]}"#);
+        let masked =
+            r#"{"db":{"host":"h","password":"<masked password>"},"list":[{"secret":"<masked secret>"}]}"#;
+        let parse = |text: &str| serde_json::from_str::<Json>(text).unwrap();
+        assert_eq!(parse(&values), parse(masked));
+        let text = mask.text(b"t0psecret hunter2 12345 prod".to_vec());
+        assert_eq!(text, b"<masked api_token> <masked password> <masked secret> prod");
     }
 
     #[test]
