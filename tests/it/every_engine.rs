@@ -31,7 +31,7 @@ const MODULES: [&str; 16] = [
 
 /// The tests in these modules, or parts of modules, that run on a file alone: they open it with SQLite, name
 /// `state.db` or revisions from 1, or test what etcd documents otherwise (history of other programs, parts of
-/// what is over 24 changes, backups).
+/// what is over 24 changes, backups, `demo`).
 const FILE_ONLY: &[&str] = &[
     "command_line::a_reader_that_closes_the_pipe_early_is_no_failure_to_talk_about",
     "command_line::locks_are_shown_beside_keys_used_as_locks",
@@ -87,6 +87,7 @@ const FILE_ONLY: &[&str] = &[
     "tui::changing::a_dead_holders_lock_is_cleared",
     "tui::changing::what_is_changed_without_being_recorded_is_shown_all_the_same",
     "tui::configured::a_damaged_note_of_how_databases_were_left_costs_no_other",
+    "tui::ending::without_a_terminal_it_says_so_and_what_to_use_instead",
     "tui::finding::more_rows_than_can_be_sorted_are_not_and_that_is_said",
     "tui::history::a_long_history_is_read_in_pieces_from_both_ends",
     "tui::history::an_interface_that_may_only_look_removes_nothing",
@@ -99,6 +100,7 @@ const FILE_ONLY: &[&str] = &[
     "tui::older",
     "tui::overview::every_change_of_the_last_minutes_is_counted",
     "tui::overview::locks_of_the_dead_failed_runs_what_changes_and_what_expires_are_on_one_screen",
+    "tui::signalled::a_terminal_that_shows_only_lines_is_refused_with_what_to_use_instead",
     "tui::signalled::mapped_memory_that_is_gone_is_explained",
     "tui::stacks",
     "tui::stories::author_a_workflow_is_run_stepped_through_and_asked_what_if",
