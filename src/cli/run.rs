@@ -187,8 +187,9 @@ fn try_out(
     let progress = ProgressReporter::new(false);
     let reporter = Reporter::new(move |event| progress.show(event));
     let machine = SystemHost::new(arguments.env.iter().cloned().collect());
-    let options = arguments.trial.options(Vec::new(), None, arguments.strict, what_if_stop_signal()?);
-    let mut outcome = dry_run(store, request, &options, &database.settings(), machine, reporter)?;
+    let options = arguments.trial.options(Vec::new(), None, what_if_stop_signal()?);
+    let mut outcome =
+        dry_run(store, request, &options, arguments.strict, &database.settings(), machine, reporter)?;
     outcome.mask(&database.secrets());
     what_if::show(&progress::visible(&request.script.file.display().to_string()), &outcome, arguments.json)?;
     match outcome.summary {

@@ -45,18 +45,10 @@ impl TrialArguments {
         &self,
         values: Vec<KeyOverride>,
         source: Option<Script>,
-        is_strict: bool,
         stop_signal: StopSignal,
     ) -> WhatIfOptions {
-        WhatIfOptions {
-            values,
-            source,
-            live: self.live,
-            stubs: self.stub.clone(),
-            is_strict,
-            time: self.time,
-            stop_signal,
-        }
+        let stubs = self.stub.clone();
+        WhatIfOptions { values, source, live: self.live, stubs, time: self.time, stop_signal }
     }
 }
 

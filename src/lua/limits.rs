@@ -11,6 +11,10 @@ use mlua::{HookTriggers, Lua, VmState};
 use crate::lua::error::running;
 use crate::lua::{Boundary, Host, Losses, LostLock, Stop};
 
+/// How many instructions a script executes between two polls: some hundred microseconds, which costs next to
+/// nothing.
+pub const INSTRUCTIONS_PER_POLL: u32 = 10_000;
+
 /// The signal that asked the program to stop; 0 while none did. Shared with signal handlers.
 pub type Signal = Arc<AtomicUsize>;
 
@@ -179,10 +183,8 @@ impl Limits {
 
     /// Makes every coroutine of `lua` poll the limits while it runs.
     pub fn watch(self: &Rc<Limits>, lua: &Lua) -> mlua::Result<()> {
-        // One poll per hundred microseconds or so, which costs next to nothing.
-        const INSTRUCTIONS: u32 = 10_000;
         let limits = Rc::clone(self);
-        let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS);
+        let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS_PER_POLL);
         lua.set_global_hook(triggers, move |lua, _| match limits.stop() {
             Some(stop) => {
                 limits.boundary.stopped_at(running(lua));

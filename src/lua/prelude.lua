@@ -117,19 +117,7 @@ end
 
 -- Whether the order in which Lua goes through a table may depend on where its keys lie. Up to format 4 of
 -- recordings every key is looked at, which takes as many steps as happen to come before the first object.
-local kind_of_keys, with_objects = host.kind_of_keys, setmetatable({}, weak)
-local function has_places(t)
-  if with_objects[t] then
-    return true
-  end
-  local kind = kind_of_keys(t)
-  if kind == 2 then
-    -- An object leaves its mark on the order of what comes after it.
-    with_objects[t] = true
-  end
-  return kind > 0
-end
-
+local kind_of_keys, has_places = host.kind_of_keys, nil
 if not kind_of_keys then
   function has_places(t)
     for key in next, t do
@@ -140,6 +128,19 @@ if not kind_of_keys then
     return false
   end
 else
+  local with_objects = setmetatable({}, weak)
+  function has_places(t)
+    if with_objects[t] then
+      return true
+    end
+    local kind = kind_of_keys(t)
+    if kind == 2 then
+      -- An object leaves its mark on the order of what comes after it.
+      with_objects[t] = true
+    end
+    return kind > 0
+  end
+
   -- When something is collected depends on the memory that is in use, which is not the same in a replay: a
   -- table keeps its entries.
   local raw_setmetatable, getmetatable, rawset = setmetatable, getmetatable, rawset

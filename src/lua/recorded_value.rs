@@ -108,10 +108,11 @@ impl RecordedValue {
         }
     }
 
-    /// The value, or a digest in its place if it has more than `limit` bytes: for what is only compared.
+    /// The value as it is stored where a replay only compares it: a digest in its place if it is large.
     #[must_use]
-    pub fn bounded(self, limit: usize) -> RecordedValue {
-        if self.size() <= limit {
+    pub fn compared(self) -> RecordedValue {
+        const LIMIT: usize = 4096;
+        if self.size() <= LIMIT {
             return self;
         }
         // The format can hold all of our plain data.

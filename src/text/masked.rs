@@ -7,6 +7,11 @@ use memchr::memmem;
 /// The beginning of the text that replaces a secret.
 pub const MASK_START: &str = "<masked ";
 
+/// Whether a secret was masked in a text.
+pub fn is_masked(text: &str) -> bool {
+    text.contains(MASK_START)
+}
+
 /// The shortest secret that is masked; the letters of a shorter one are found in too many other texts.
 pub const MIN_LENGTH: usize = 4;
 

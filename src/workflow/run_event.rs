@@ -189,10 +189,9 @@ impl RunEvent {
     /// As it is recorded and compared: large outputs are a digest.
     #[must_use]
     pub fn compared(self) -> RunEvent {
-        const LIMIT: usize = 4096;
         match self {
             RunEvent::TaskReturned { task, outputs } => {
-                RunEvent::TaskReturned { task, outputs: outputs.bounded(LIMIT) }
+                RunEvent::TaskReturned { task, outputs: outputs.compared() }
             }
             other => other,
         }

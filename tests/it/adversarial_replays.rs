@@ -98,7 +98,6 @@ fn whatever_a_workflow_does_is_the_same_in_its_replay() {
             assert_eq!(replayed["replay"], "same", "{source}\n{replayed}");
             assert!(replayed["records"].as_u64().unwrap() > 5, "{replayed}");
         }
-        place.run(&["clear", "--all", "--yes"]);
     }
     if is_full {
         assert!(run >= 200, "{run}");

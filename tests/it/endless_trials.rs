@@ -1,13 +1,13 @@
 //! Dry runs and what-ifs of workflows that never end, through the real program.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value as Json, json};
 
-use crate::support::files::{Place, object, until};
+use crate::support::files::{Place, until};
+use crate::what_if;
 
 /// Bodies of a task that never ends by itself, and what may end a trial of it.
 const ENDLESS: [(&str, &str, &[&str]); 14] = [
@@ -36,24 +36,12 @@ const ENDLESS: [(&str, &str, &[&str]); 14] = [
 ];
 
 fn workflow(place: &Place, body: &str) -> String {
-    let source = format!("task('t'):command(function()\n{body}\nend):build()");
-    source_file(place, &source)
-}
-
-fn source_file(place: &Place, source: &str) -> String {
-    let file = place.file("w.lua");
-    std::fs::write(&file, source).unwrap();
-    file.to_str().unwrap().into()
+    what_if::workflow(place, "w.lua", &what_if::task(body))
 }
 
 /// The report of a trial, which must end with this code.
 fn report(place: &Place, arguments: &[&str], code: i32) -> Json {
-    let began = Instant::now();
-    let answer = place.run(&[arguments, &["--json"]].concat());
-    // Far above what it takes: a trial that does not end is seen here, and not by a limit of time.
-    assert!(began.elapsed() < Duration::from_secs(300), "{arguments:?}");
-    assert_eq!(answer.code, Some(code), "{arguments:?} {answer:?}");
-    object(&String::from_utf8(answer.out).unwrap())
+    what_if::told(place.run(&[arguments, &["--json"]].concat()), code)
 }
 
 #[test]
@@ -80,7 +68,7 @@ fn hooks_conditions_and_retries_that_never_end_are_ended() {
     ];
     for source in places {
         let place = Place::new();
-        let file = source_file(&place, &source);
+        let file = what_if::workflow(&place, "w.lua", &source);
         let told = report(&place, &["run", &file, "--dry-run", "--for", "1m"], 1);
         assert_eq!(told["ended_by"], "time", "{source}: {told}");
     }
@@ -89,8 +77,9 @@ fn hooks_conditions_and_retries_that_never_end_are_ended() {
 #[test]
 fn a_limit_of_the_workflow_itself_ends_it_first() {
     let place = Place::new();
-    let file = source_file(
+    let file = what_if::workflow(
         &place,
+        "w.lua",
         "task('t'):timeout('5s'):command(function() while true do sleep(1) end end):build()",
     );
     let told = report(&place, &["run", &file, "--dry-run"], 1);
@@ -169,8 +158,7 @@ fn commands_of_a_dry_run_are_assumed_to_succeed_and_it_says_so() {
         &place,
         "local ok, out, err, code = exec.run('deploy it')
          state.set('deployed', ok and code == 0 and out == '' and err == '')
-         for i = 1, 3 do exec.run('again') end
-         return true",
+         for i = 1, 3 do exec.run('again') end",
     );
     let told = report(&place, &["run", &file, "--dry-run"], 0);
     assert_eq!(told["assumed"], 4, "{told}");

@@ -6,13 +6,13 @@ use serde_json::{Value as Json, json};
 
 use crate::support::files::{Answer, Place, object, objects, until};
 
-fn workflow(place: &Place, name: &str, source: &str) -> String {
+pub fn workflow(place: &Place, name: &str, source: &str) -> String {
     let file = place.file(name);
     std::fs::write(&file, source).unwrap();
     file.to_str().unwrap().into()
 }
 
-fn task(body: &str) -> String {
+pub fn task(body: &str) -> String {
     format!("task('t'):command(function(params)\n{body}\nreturn true\nend):build()")
 }
 
@@ -20,7 +20,7 @@ fn example(name: &str) -> String {
     format!("{}/assets/workflows/{name}.lua", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn told(answer: Answer, code: i32) -> Json {
+pub fn told(answer: Answer, code: i32) -> Json {
     assert_eq!(answer.code, Some(code), "{answer:?}");
     object(&String::from_utf8(answer.out).unwrap())
 }

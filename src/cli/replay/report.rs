@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::lua::error::ScriptLine;
 use crate::text::escape::escape;
-use crate::text::masked::MASK_START;
+use crate::text::masked::is_masked;
 use crate::workflow::recording::Recording;
 use crate::workflow::replay::{Divergence, Replay, ReplayedEvent, Verdict};
 
@@ -118,7 +118,7 @@ fn diverged(
     }
     let masked = masked_parameters(recording);
     if !masked.is_empty() {
-        add_line("replayed", &masked);
+        add_line("masked", &masked);
     }
     add_line("sources", if replayed.source_differs { "not the recorded ones" } else { "the recorded ones" });
     lines.join("\n")
@@ -127,9 +127,9 @@ fn diverged(
 /// That parameters were masked, if there are any.
 fn masked_parameters(recording: &Recording) -> String {
     let header = &recording.header;
-    let is_masked = |(_, value): &&(String, String)| value.starts_with(MASK_START);
-    let names = header.params.iter().filter(is_masked).map(|(name, _)| escape(name.as_bytes()));
-    let has_values = header.values.as_ref().is_some_and(|values| values.contains(MASK_START));
+    let masked = header.params.iter().filter(|(_, value)| is_masked(value));
+    let names = masked.map(|(name, _)| escape(name.as_bytes()));
+    let has_values = header.values.as_deref().is_some_and(is_masked);
     let names: Vec<String> = names.chain(has_values.then(|| "--values".to_string())).collect();
     match names.is_empty() {
         true => String::new(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::EtcdStore;
 use super::commit_record::{Draft, HEAD_READS, Head, Retries, Sent};
-use super::read::{Found, about_of};
+use super::read::{Found, StaleMark, about_of};
 use super::record::{self, BucketContent, ClosedBucket, NewChange, OpenBucket};
 use super::wire::{Compare, KeySpan, Op, RangeRequest, Txn};
 use crate::store::{ErrorKind, Key, KeyRange, Maintained, Retention, StoreError, Subject};
@@ -22,7 +22,7 @@ const BUCKET_BYTES: u64 = 8 << 20;
 /// How long a bucket is written to at most: it tells times apart.
 const BUCKET_AGE: Duration = Duration::from_secs(3600);
 /// How many marks of expiries are removed in one transaction.
-const STALE_MARKS: i64 = 32;
+const STALE_MARKS: usize = 32;
 /// How many marks of deletions are removed in one transaction.
 const MARKS: i64 = 100;
 
@@ -44,9 +44,6 @@ impl EtcdStore {
                         break;
                     }
                 }
-            }
-            if let Err(error) = self.drop_stale_marks() {
-                self.note_upkeep("marks of expiries could not be removed", &error);
             }
             if let Err(error) = self.prune_recordings() {
                 self.note_upkeep("old recordings could not be removed", &error);
@@ -86,42 +83,26 @@ impl EtcdStore {
         }
     }
 
-    /// How many entries of a batch had expired; they are removed.
+    /// How many entries of a batch had expired; they are removed, and so are the stale marks before them.
     fn sweep(&self) -> Result<usize, StoreError> {
-        let expired = self.expired_in(&KeyRange::all(), self.capabilities.operations)?;
-        let keys: Vec<Key> = expired.into_iter().map(|(key, _)| key).collect();
+        let expired = self.expired(&KeyRange::all(), self.capabilities.operations)?;
+        let keys: Vec<Key> = expired.found.into_iter().map(|(key, _)| key).collect();
         self.expire(&keys)?;
+        for marks in expired.stale.chunks(STALE_MARKS) {
+            self.drop_stale_marks(marks)?;
+        }
         Ok(keys.len())
     }
 
-    /// Removes marks of expiries that have passed and are not those of their entries any more: another program
-    /// wrote or deleted these. What has expired was swept before.
-    fn drop_stale_marks(&self) -> Result<(), StoreError> {
-        let until = Millis(self.now().0.saturating_add(1));
-        let marks = self.range(&RangeRequest {
-            limit: STALE_MARKS,
-            keys_only: true,
-            ..RangeRequest::of(self.keys.expiries(Millis(i64::MIN), until))
-        })?;
-        let marked = marks.kvs.iter().filter_map(|mark| Some((mark, self.keys.entry_of_expiry(&mark.key)?)));
-        let (marks, named): (Vec<_>, Vec<(Millis, Key)>) = marked.unzip();
-        if named.is_empty() {
-            return Ok(());
-        }
-        let keys: Vec<Key> = named.iter().map(|(_, key)| key.clone()).collect();
+    /// Removes marks that are not those of their entries any more, if they and the entries are as they were read.
+    fn drop_stale_marks(&self, marks: &[StaleMark]) -> Result<(), StoreError> {
         let mut txn = Txn::default();
-        for ((mark, (at, key)), found) in marks.into_iter().zip(&named).zip(self.stored(&keys, 0)?) {
-            if found.as_ref().and_then(Found::expires_at) == Some(*at) {
-                continue;
-            }
-            let seen = found.map_or(0, |found| found.kv.mod_revision);
-            txn.compares.push(Compare::modified_at(mark.key.clone(), mark.mod_revision));
-            txn.compares.push(Compare::modified_at(self.keys.entry(key), seen));
-            txn.success.push(Op::delete(mark.key.clone()));
+        for mark in marks {
+            txn.compares.push(Compare::modified_at(mark.name.clone(), mark.written_at));
+            txn.compares.push(Compare::modified_at(self.keys.entry(&mark.key), mark.entry_written_at));
+            txn.success.push(Op::delete(mark.name.clone()));
         }
-        if !txn.success.is_empty() {
-            self.txn(&txn)?;
-        }
+        self.txn(&txn)?;
         Ok(())
     }
 
@@ -228,7 +209,7 @@ impl EtcdStore {
             let Ok(closed) = record::decode::<ClosedBucket>(&kv.value) else { continue };
             let content = match closed.content {
                 Some(content) => content,
-                // What cannot be counted goes by its age.
+                // A bucket that cannot be counted is dropped by its age.
                 None => self.count_bucket(bucket, closed, kv.mod_revision).unwrap_or_else(|error| {
                     self.note_upkeep("a part of history could not be counted", &error);
                     BucketContent::default()

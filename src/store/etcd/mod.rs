@@ -51,8 +51,8 @@ use crate::store::credentials;
 use crate::store::kind_inference::Kinds;
 use crate::store::time_travel::RevisionIndex;
 use crate::store::{
-    Actor, Capabilities, EpochStart, ErrorKind, Identity, Location, Maintained, Options, Process, Revision,
-    State, Stats, Store, StoreError, Ticket, Token,
+    Actor, Capabilities, EpochStart, ErrorKind, Identity, Key, Location, Maintained, Options, Process,
+    Revision, State, Stats, Store, StoreError, Ticket, Token,
 };
 use crate::time::{Clock, Millis};
 
@@ -91,7 +91,7 @@ pub struct EtcdStore {
     /// The processes that were present at a moment.
     present: RefCell<Option<(Instant, HashSet<Vec<u8>>)>>,
     /// The last key of the last page that was read, and the length of the beginning that all its keys share.
-    last_page: RefCell<Option<(crate::store::Key, usize)>>,
+    last_page: RefCell<Option<(Key, usize)>>,
     /// The mean size of the values of the last page, in bytes.
     value_bytes: Cell<u64>,
     /// What is to be shown to the user, and the last of it that there was.

@@ -100,6 +100,24 @@ struct StoredPage {
     last: Option<Key>,
 }
 
+/// A mark of an expiry that another program made obsolete: it changed or deleted the entry.
+#[derive(Debug)]
+pub(super) struct StaleMark {
+    /// The name of the mark, and the revision of etcd's at which it was written.
+    pub name: Vec<u8>,
+    pub written_at: i64,
+    /// The entry, and the revision at which it was written; 0 if it does not exist.
+    pub key: Key,
+    pub entry_written_at: i64,
+}
+
+/// The entries with their marks of expiry.
+#[derive(Default)]
+pub(super) struct Expiring {
+    pub found: Vec<(Key, Found)>,
+    pub stale: Vec<StaleMark>,
+}
+
 impl EtcdStore {
     fn found(&self, kv: KeyValue, about: Option<&KeyValue>) -> Result<Found, StoreError> {
         let about = about_of(&kv, about).map_err(|error| self.unreadable(error, &kv.key))?;
@@ -368,7 +386,7 @@ impl EtcdStore {
         limit: usize,
         revision: i64,
     ) -> Result<Vec<(Key, Found)>, StoreError> {
-        self.expiring_in(&KeyRange::all(), (from, to), after, limit, revision)
+        Ok(self.expiring_in(&KeyRange::all(), (from, to), after, limit, revision)?.found)
     }
 
     /// As [`EtcdStore::expiring`], of a range of keys.
@@ -379,14 +397,14 @@ impl EtcdStore {
         after: Option<(Millis, &Key)>,
         limit: usize,
         revision: i64,
-    ) -> Result<Vec<(Key, Found)>, StoreError> {
+    ) -> Result<Expiring, StoreError> {
         let mut span = self.keys.expiries(from, to);
         if let Some((at, key)) = after {
             span.start = span.start.max(self.keys.expiry(at, &key.successor()));
         }
-        let mut all = Vec::new();
-        while all.len() < limit && span.start < span.end {
-            let asked = (limit - all.len()).min(PAGE_KEYS);
+        let mut all = Expiring::default();
+        while all.found.len() < limit && span.start < span.end {
+            let asked = (limit - all.found.len()).min(PAGE_KEYS);
             let request = RangeRequest {
                 limit: i64::try_from(asked).unwrap_or(i64::MAX),
                 keys_only: true,
@@ -396,16 +414,24 @@ impl EtcdStore {
             let marks = self.range(&request)?;
             let Some(last) = marks.kvs.last() else { break };
             span.start = [&last.key[..], b"\0"].concat();
-            let mut marked: Vec<(Millis, Key)> =
-                marks.kvs.iter().filter_map(|mark| self.keys.entry_of_expiry(&mark.key)).collect();
-            marked.retain(|(_, key)| range.contains(key));
-            let keys: Vec<Key> = marked.iter().map(|(_, key)| key.clone()).collect();
-            for ((at, key), found) in marked.into_iter().zip(self.stored(&keys, revision)?) {
-                if let Some(found) = found.filter(|found| found.expires_at() == Some(at)) {
-                    all.push((key, found));
+            let more = marks.more;
+            let named = |mark: KeyValue| Some((self.keys.entry_of_expiry(&mark.key)?, mark));
+            let mut marked: Vec<((Millis, Key), KeyValue)> =
+                marks.kvs.into_iter().filter_map(named).collect();
+            marked.retain(|((_, key), _)| range.contains(key));
+            let keys: Vec<Key> = marked.iter().map(|((_, key), _)| key.clone()).collect();
+            for (((at, key), mark), found) in marked.into_iter().zip(self.stored(&keys, revision)?) {
+                match found {
+                    Some(found) if found.expires_at() == Some(at) => all.found.push((key, found)),
+                    found => all.stale.push(StaleMark {
+                        name: mark.key,
+                        written_at: mark.mod_revision,
+                        key,
+                        entry_written_at: found.map_or(0, |found| found.kv.mod_revision),
+                    }),
                 }
             }
-            if !marks.more {
+            if !more {
                 break;
             }
         }
@@ -414,6 +440,11 @@ impl EtcdStore {
 
     /// The entries of a range that have expired and were not removed.
     pub(super) fn expired_in(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Found)>, StoreError> {
+        Ok(self.expired(range, limit)?.found)
+    }
+
+    /// As [`EtcdStore::expired_in`], with the stale marks that were read on the way.
+    pub(super) fn expired(&self, range: &KeyRange, limit: usize) -> Result<Expiring, StoreError> {
         let until = Millis(self.now().0.saturating_add(1));
         self.expiring_in(range, (Millis(i64::MIN), until), None, limit, 0)
     }

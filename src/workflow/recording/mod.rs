@@ -24,8 +24,7 @@ pub(crate) use encoding::with_records;
 pub use file::{InvalidFile, read_file, with_header, write_file};
 pub use reader::{RecordedEvents, Recording};
 pub use recording_boundary::RecordingBoundary;
-pub(in crate::workflow) use recording_boundary::{compared, raised_in, returned_by};
-pub(in crate::workflow) use secret_variables::is_masked;
+pub(in crate::workflow) use recording_boundary::{raised_in, returned_by};
 pub use secret_variables::{DEFAULT_PATTERNS, Mask};
 
 use crate::lua::error::ScriptLine;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::secret_variables::is_masked;
 use crate::lua::recorded_value::RecordedValue;
+use crate::text::masked::is_masked;
 use crate::workflow::{RunEvent, RunOutcome, TaskOutcome};
 
 /// The event; `None` if no event has this name and such fields.

@@ -40,12 +40,6 @@ pub(in crate::workflow) fn returned_by(protected: bool, values: &MultiValue) -> 
     }
 }
 
-/// A value that a replay compares and answers nothing from.
-pub(in crate::workflow) fn compared(value: RecordedValue) -> RecordedValue {
-    const LIMIT: usize = 4096;
-    value.bounded(LIMIT)
-}
-
 /// The boundary of a recorded run. The run gets its number before its first change, or by
 /// [`RecordingBoundary::begin`]: a file with a mistake leaves nothing behind.
 pub struct RecordingBoundary {
@@ -315,7 +309,7 @@ impl Boundary for RecordingBoundary {
         self.has_raised.set(result.is_err());
         let returned = result.as_ref().ok().and_then(|values| returned_by(call_back.protected, values));
         let returned = returned.map(|values| self.masked(values));
-        self.returned.set(returned.map(|values| values.into_iter().map(compared).collect()));
+        self.returned.set(returned.map(|values| values.into_iter().map(RecordedValue::compared).collect()));
         result
     }
 

@@ -12,11 +12,6 @@ use crate::text::masked::{self, MASK_START, MIN_LENGTH, replaced};
 pub const DEFAULT_PATTERNS: [&str; 6] =
     ["*TOKEN*", "*SECRET*", "*PASSW*", "*CREDENTIAL*", "*PRIVATE_KEY*", "*API_KEY*"];
 
-/// Whether a secret was masked in a text.
-pub(in crate::workflow) fn is_masked(text: &str) -> bool {
-    text.contains(MASK_START)
-}
-
 /// Which variables are secret, and the values that were read.
 #[derive(Debug)]
 pub struct Mask {

@@ -15,9 +15,10 @@ use crate::lua::host_function::{CallTarget, CallbackKind};
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::sandbox::collects;
 use crate::lua::{Boundary, Signal, Stop};
+use crate::text::masked::is_masked;
 use crate::time::ActiveTimer;
 use crate::workflow::recording::{
-    Answer, Record, RecordKind, RecordedEvents, RecordingError, compared, is_masked, raised_in, returned_by,
+    Answer, Record, RecordKind, RecordedEvents, RecordingError, raised_in, returned_by,
 };
 use crate::workflow::{RunBoundary, RunEvent};
 
@@ -390,7 +391,7 @@ impl ReplayBoundary {
         let Some(actual) = returned_by(is_protected, values) else { return Ok(()) };
         let holds = !matches!(values.front(), None | Some(Value::Nil | Value::Boolean(false)));
         let is_test = !call.function.returns_callback && !is_protected;
-        let actual: Vec<RecordedValue> = actual.into_iter().map(compared).collect();
+        let actual: Vec<RecordedValue> = actual.into_iter().map(RecordedValue::compared).collect();
         let is_other = |record: &Record| match &record.what {
             // The call tests by its function what it waits for, and answers the first value that it is true for.
             RecordKind::Callback { .. } => is_test && holds,

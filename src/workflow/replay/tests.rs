@@ -405,7 +405,6 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
         source: None,
         live: false,
         stubs: Vec::new(),
-        is_strict: true,
         time: None,
         stop_signal: StopSignal::default(),
     };
@@ -468,7 +467,6 @@ fn tried(
         source: None,
         live: false,
         stubs: Vec::new(),
-        is_strict: true,
         time: None,
         stop_signal: StopSignal::default(),
     };
@@ -628,7 +626,6 @@ fn what_a_run_left_is_what_a_trial_without_a_change_leaves() {
         source: None,
         live: false,
         stubs: Vec::new(),
-        is_strict: true,
         time: None,
         stop_signal: StopSignal::default(),
     };

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use crate::lua::limits::INSTRUCTIONS_PER_POLL;
+
 /// How much time a trial may take without a recording, unless it was given another.
 const TIME_WITHOUT_RECORDING: Duration = Duration::from_secs(600);
 /// The least time that a trial of a recorded run may take, unless it was given another.
@@ -15,8 +17,10 @@ const CALLS_WITHIN_ANY_TIME: u64 = 1_000;
 
 /// The most calls of the host.
 const CALLS: u64 = 1_000_000;
-/// The most polls of a running script: one comes every 10,000 instructions.
+/// The most polls of a running script.
 const POLLS: u64 = 200_000;
+/// The instructions between them.
+const INSTRUCTIONS: u64 = POLLS * INSTRUCTIONS_PER_POLL as u64;
 /// The most polls of one call that waits, some ten hours of its time.
 const WAITS: u64 = 2_000_000;
 /// How much more memory the process may hold than when the trial began, in bytes.
@@ -133,7 +137,7 @@ impl TrialBudget {
     pub(super) fn count_poll(&self, elapsed: Duration) -> Option<TrialLimit> {
         let polls = self.polls.get() + 1;
         self.polls.set(polls);
-        let too_many = || (polls > POLLS).then_some(TrialLimit::Instructions(POLLS * 10_000));
+        let too_many = || (polls > POLLS).then_some(TrialLimit::Instructions(INSTRUCTIONS));
         self.check_time(elapsed).or_else(too_many)
     }
 

@@ -30,8 +30,6 @@ pub struct WhatIfOptions {
     /// Whether commands are really run, and variables really read, once the run has left the recording.
     pub live: bool,
     pub stubs: Vec<ExecStub>,
-    /// Whether a dry run refuses commands without a stub, instead of taking them to succeed.
-    pub is_strict: bool,
     /// How much time it may take once the run has left the recording, virtual while it waits; `None` is ten
     /// times the recorded time and a minute at least, or ten minutes without a recording.
     pub time: Option<Duration>,
@@ -144,7 +142,7 @@ pub fn what_if(
             live,
             stubs: options.stubs.clone(),
             unknown_command: UnknownCommand::Refused(
-                "it was not run when this was recorded, so there is no answer (--live runs it, --stub answers it)",
+                "the recording has no answer for this command (--live runs it, --stub answers it)",
             ),
             time,
             signal: Arc::clone(&options.stop_signal.signal),
@@ -186,7 +184,8 @@ pub fn what_if(
     })
 }
 
-/// Runs a workflow on a private copy of the current state.
+/// Runs a workflow on a private copy of the current state. A command without a stub is taken to succeed, unless
+/// it `is_strict`: then it fails.
 ///
 /// # Errors
 /// [`ReplayError`] if it cannot be run at all.
@@ -194,6 +193,7 @@ pub fn dry_run(
     store: &Rc<dyn Store>,
     request: &RunRequest,
     options: &WhatIfOptions,
+    is_strict: bool,
     settings: &Options,
     machine: SystemHost,
     reporter: Reporter,
@@ -213,10 +213,8 @@ pub fn dry_run(
         changed: Vec::new(),
         live: options.live,
         stubs: options.stubs.clone(),
-        unknown_command: match options.is_strict {
-            true => UnknownCommand::Refused(
-                "a dry run changes nothing, and nobody knows what a command does (--live runs it, --stub answers it)",
-            ),
+        unknown_command: match is_strict {
+            true => UnknownCommand::Refused("a dry run runs no command (--live runs it, --stub answers it)"),
             false => UnknownCommand::Assumed,
         },
         time: TrialTime::new(options.time, None),

@@ -93,9 +93,7 @@ impl WhatIfOutcome {
         }
         lines
     }
-}
 
-impl WhatIfOutcome {
     /// The words that begin a statement that rests on commands that were not run.
     fn assuming(&self) -> String {
         match self.assumed {

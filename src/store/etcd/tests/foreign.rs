@@ -2,11 +2,14 @@
 
 use super::super::wire::{Op, RangeRequest, Txn, Wire};
 use super::world::Place;
+use std::time::Duration;
+
 use crate::store::testing::conformance::{ForeignWrite, World};
 use crate::store::{
     Changes, Condition, ErrorKind, Expiry, History, Key, KeyRange, Revision, Scan, State, Store, Transaction,
     Value,
 };
+use crate::time::Millis;
 
 fn key(name: &str) -> Key {
     Key::new(name).unwrap()
@@ -104,6 +107,35 @@ fn hostile_records_are_errors_or_foreign() {
     place.wire().txn(&newer).unwrap();
     let refused = store.commit(&Transaction::delete(key("k"))).unwrap_err();
     assert!(matches!(refused.kind, ErrorKind::NewerSchema { found: 2, known: 1 }), "{refused}");
+}
+
+#[test]
+fn marks_of_expiries_that_another_program_made_obsolete_are_removed() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    let marks = || {
+        let all = place.keys().expiries(Millis(i64::MIN), Millis(i64::MAX));
+        place.wire().range(&RangeRequest::of(all)).unwrap().kvs.len()
+    };
+    let expiring = |name: &str| {
+        let expiry = Expiry::After(Duration::from_secs(60));
+        store.commit(&Transaction::put(key(name), Value::integer(1), expiry)).unwrap();
+    };
+    for number in 0..40 {
+        expiring(&format!("deleted {number}"));
+        assert!(place.foreign(&ForeignWrite::Delete(key(&format!("deleted {number}")))));
+    }
+    expiring("written");
+    assert!(place.foreign(&ForeignWrite::Put(key("written"), "2".into())));
+    expiring("expired");
+    assert_eq!(marks(), 42);
+    put(&store, "other", 1);
+    assert_eq!(marks(), 42, "none has passed");
+    place.pass(Duration::from_secs(61));
+    put(&store, "other", 2);
+    assert_eq!(marks(), 0);
+    assert_eq!(store.get(&key("written")).unwrap().unwrap().stored, b"2", "it does not expire");
+    assert_eq!(store.get(&key("expired")).unwrap(), None);
 }
 
 #[test]

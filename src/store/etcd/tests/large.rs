@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::super::wire::{RangeRequest, Wire};
 use super::world::Place;
 use crate::store::testing::conformance::{ForeignWrite, World};
 use crate::store::{
-    Expiry, History, HistoryScan, Key, KeyRange, Order, Scan, Store, Transaction, Value, entry_pages,
+    Expiry, History, HistoryScan, Key, KeyRange, Order, Retention, Scan, Store, Transaction, Value,
+    entry_pages,
 };
 use crate::testing::rounds;
 
@@ -37,6 +39,18 @@ fn large_values_are_read_with_their_history_and_pruned() {
     let changes = reader.history(&HistoryScan::newest(usize::MAX)).unwrap();
     assert_eq!(changes.len(), writes);
     assert!(changes.iter().all(|change| change.new.as_ref().is_some_and(|new| new.stored.len() >= 100_000)));
+    // More is written until a bucket is closed, which may be dropped then.
+    let closed =
+        || !place.wire().range(&RangeRequest::of(place.keys().closed_buckets())).unwrap().kvs.is_empty();
+    let more = (0..10_000).find(|_| {
+        put(&store, "more", 400_000);
+        closed()
+    });
+    let all = writes + more.expect("a bucket is closed after some 8 MB") + 1;
+    store.set_retention(&Retention { bytes: 1, ..Retention::default() }).unwrap();
+    store.prune(store.now()).unwrap();
+    let left = reader.history(&HistoryScan::newest(usize::MAX)).unwrap();
+    assert!(left.len() < all, "{} of {all}", left.len());
     assert_eq!(store.take_notices(), Vec::<String>::new());
 }
 

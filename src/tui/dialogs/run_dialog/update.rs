@@ -4,7 +4,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use crate::text::masked::MASK_START;
+use crate::text::masked::is_masked;
 use crate::tui::app::App;
 use crate::tui::dialog::Dialog;
 use crate::tui::dialogs::run_dialog::state::RunDialog;
@@ -59,7 +59,7 @@ fn wanted(app: &App, start: &RunDialog) -> Result<WorkflowStart, String> {
     match params.iter().find(|param| !param.contains('=') || param.starts_with('=')) {
         Some(wrong) => Err(format!("{wrong}: a parameter is KEY=VALUE")),
         // It was offered from a recorded run, which has not kept it.
-        None if params.iter().any(|param| param.contains(MASK_START)) => {
+        None if params.iter().any(|param| is_masked(param)) => {
             Err("the value of a parameter was masked when it was recorded: enter it".into())
         }
         None => {

@@ -46,7 +46,7 @@ pub fn what_if(
     };
     let title = trying.describe();
     let WhatIfInput { values, stubs, live, .. } = trying;
-    let wish = WhatIfOptions { values, source, live, stubs, is_strict: true, time: None, stop_signal };
+    let wish = WhatIfOptions { values, source, live, stubs, time: None, stop_signal };
     let outcome = try_out(Some(&store), &recording, &wish, &desk.settings, Reporter::new(|_| {}));
     is_over.store(true, Ordering::SeqCst);
     watching.thread().unpark();
