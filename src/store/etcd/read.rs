@@ -271,7 +271,9 @@ impl EtcdStore {
         };
         let both =
             vec![request(self.keys.entries(range), !has_values), request(self.keys.abouts(range), false)];
-        let (revision, mut answers) = self.read_all(both)?;
+        let (newest, mut answers) = self.read_all(both)?;
+        // What is read besides is of the same revision.
+        let revision = if revision > 0 { revision } else { newest };
         let (abouts, entries) = (answers.pop().unwrap_or_default(), answers.pop().unwrap_or_default());
         if has_values && !entries.kvs.is_empty() {
             self.value_bytes.set(mean_size(&entries.kvs));

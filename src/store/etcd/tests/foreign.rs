@@ -110,6 +110,32 @@ fn hostile_records_are_errors_or_foreign() {
 }
 
 #[test]
+fn a_page_of_the_past_has_what_another_program_had_written_by_then() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    let names = ["a", "b", "c"];
+    let write = |value: &str| {
+        for name in names {
+            assert!(place.foreign(&ForeignWrite::Put(key(name), value.into())));
+        }
+    };
+    write("before");
+    let then = store.read_revision().unwrap().0 >> 8;
+    write("after it");
+    for value_limit in [0, 3, 256, 257, u64::MAX] {
+        let scan = Scan { value_limit, ..Scan::new(KeyRange::all(), 10) };
+        for (revision, text) in [(then, "before"), (0, "after it")] {
+            let page = store.scan_stored(&scan, None, revision).unwrap();
+            let expected = &text.as_bytes()[..text.len().min(value_limit as usize)];
+            assert_eq!(page.len(), names.len());
+            for entry in page {
+                assert_eq!((&entry.stored[..], entry.size), (expected, text.len() as u64), "{value_limit}");
+            }
+        }
+    }
+}
+
+#[test]
 fn marks_of_expiries_that_another_program_made_obsolete_are_removed() {
     let Some(place) = Place::new() else { return };
     let store = place.open(place.settings());
