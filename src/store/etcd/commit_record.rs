@@ -22,6 +22,8 @@ pub(super) struct Head {
     pub opened_at: Option<Millis>,
     /// `None` before the first write.
     pub format: Option<Format>,
+    /// The revision of etcd's at which that was written; 0 before the first write.
+    pub format_revision: i64,
 }
 
 /// How many reads [`EtcdStore::head_reads`] are.
@@ -64,7 +66,8 @@ impl EtcdStore {
         let open: Option<OpenBucket> = bucket.first().and_then(|kv| record::decode(&kv.value).ok());
         let bucket = bucket.first().map_or(0, |kv| kv.mod_revision.max(0).cast_unsigned());
         let opened_at = open.map(|open| Millis(open.opened_at));
-        Ok(Head { bucket, opened_at, format: self.format_of(format)? })
+        let format_revision = format.first().map_or(0, |kv| kv.mod_revision);
+        Ok(Head { bucket, opened_at, format: self.format_of(format)?, format_revision })
     }
 
     /// A name for a record in the bucket that is written to. It stays the same in each retry of one write,
@@ -99,8 +102,9 @@ impl EtcdStore {
         compares.push(Compare::absent(key.clone()));
         ops.push(Op::put(key.clone(), record));
         ops.push(Op::put(self.keys.newest(), record::encode(&newest)));
+        // A newer version may have changed it: that one decides what may be written.
+        compares.push(Compare::modified_at(self.keys.format(), head.format_revision));
         if head.format.is_none() {
-            compares.push(Compare::absent(self.keys.format()));
             ops.push(Op::put(self.keys.format(), record::encode(&Format::new())));
         }
         let most = self.max_operations;

@@ -173,6 +173,7 @@ impl EtcdStore {
             failure: Vec::new(),
         };
         let rotated = self.txn(&txn)?;
+        self.last_seen.borrow_mut().forget_head();
         if rotated.succeeded {
             self.count_bucket(head.bucket, closed, rotated.revision)?;
             self.prune(now)?;

@@ -12,6 +12,7 @@ mod error_mapping;
 mod history;
 mod history_view;
 mod keys;
+mod last_seen;
 mod lock_queue;
 mod lock_read;
 mod lock_record;
@@ -43,6 +44,7 @@ use std::time::Instant;
 pub use self::address::{EtcdAddress, InvalidEtcdAddress, Password};
 pub use self::doctor::examine;
 use self::keys::Keys;
+use self::last_seen::LastSeen;
 use self::presence::{Holding, Presence};
 use self::record::{Format, Unreadable};
 use self::watch::Subscription;
@@ -77,6 +79,8 @@ pub struct EtcdStore {
     oldest: Cell<Option<(u64, Revision, Millis)>>,
     /// Whether etcd had forgotten a revision at which something was to be read.
     was_compacted: Cell<bool>,
+    /// What this store last saw of entries: writes are planned on it.
+    last_seen: RefCell<LastSeen>,
     /// When this store last removed what had expired.
     swept: Cell<Option<Millis>>,
     watch: OnceCell<Subscription>,
@@ -138,6 +142,7 @@ impl EtcdStore {
             revision_index: RefCell::default(),
             oldest: Cell::default(),
             was_compacted: Cell::default(),
+            last_seen: RefCell::default(),
             swept: Cell::default(),
             watch: OnceCell::new(),
             records: RefCell::default(),

@@ -148,7 +148,9 @@ impl EtcdStore {
             return Ok(None);
         }
         let now = self.now();
-        let found = self.stored_entry(key, 0)?.filter(|found| !found.is_expired(now));
+        let found = self.stored_entry(key, 0)?;
+        self.last_seen.borrow_mut().see(key, found.as_ref());
+        let found = found.filter(|found| !found.is_expired(now));
         Ok(found.map(|found| self.settings.kinds.mark(found.entry(key.clone(), value_limit))))
     }
 

@@ -4,7 +4,7 @@
 use super::EtcdStore;
 use super::commit_record::{Draft, HEAD_READS, Head, Retries, Sent};
 use super::keys::RecordName;
-use super::plan::{self, Plan, Present, Slot, Written};
+use super::plan::{self, Plan, Present, Refusal, Slot, Written};
 use super::read::{Found, about_of, check_key};
 use super::record::{self, About, HEAD, HistoryRecord, LastRecord, NewChange, etcd_revision, number_of};
 use super::wire::{Compare, KeyValue, Op, RangeRequest, RangeResponse};
@@ -29,6 +29,25 @@ struct Wanted {
     deleted: Vec<KeyRange>,
 }
 
+/// What is to be done for a transaction.
+enum Decision {
+    /// A condition does not hold.
+    Refused(Refusal),
+    /// Nothing would be different.
+    WriteNothing(Plan),
+    /// These entries are to be written and have expired.
+    Expire(Vec<Key>),
+    Write(WritePlan),
+}
+
+/// What is to be written.
+struct WritePlan {
+    plan: Plan,
+    draft: Draft,
+    /// What is there afterwards; the revision is not known yet.
+    written: Vec<(Key, Option<Found>)>,
+}
+
 impl EtcdStore {
     /// Carries out a transaction; see [`State::commit`].
     pub(super) fn commit_transaction(&self, transaction: &Transaction) -> Result<Outcome, StoreError> {
@@ -41,14 +60,14 @@ impl EtcdStore {
         let unique = fastrand::u64(..);
         let mut answers = None;
         let mut swept = false;
+        let mut recalled = self.recall(&wanted);
         loop {
             let now = self.now();
-            let (revision, read) = match answers.take() {
-                Some(read) => (0, read),
-                None => self.read_all(self.reads_of(&wanted))?,
+            let is_recalled = recalled.is_some();
+            let (head, present) = match recalled.take() {
+                Some(recalled) => recalled,
+                None => self.read_present(&wanted, answers.take())?,
             };
-            let head = self.head(&read)?;
-            let present = self.present(&wanted, revision, &read)?;
             if self.has_more_keys(&mut wanted, &present)? {
                 continue;
             }
@@ -58,51 +77,119 @@ impl EtcdStore {
                 swept = true;
                 continue;
             }
-            if let Some((condition, found, others)) = plan::judge(transaction, &present, now) {
-                self.keep_up(&head, None);
-                return Ok(Outcome::Refused { condition, found, others });
-            }
-            let plan = plan::plan(transaction, &present, now, &self.capabilities)?;
-            self.capabilities.check_operations(plan.written.len() as u64)?;
-            if plan.written.is_empty() {
-                let newest = self.revision()?;
-                let edited = plan.edited.into_iter().map(|planned| planned.made(newest)).collect();
-                self.keep_up(&head, None);
-                return Ok(Outcome::Committed { revision: newest, changed: plan.changed, edited });
-            }
-            // etcd writes no key twice in one transaction: what has expired goes in one of its own.
-            let is_expired = |written: &&Written| {
-                let slot = present.slots.get(&written.key);
-                slot.and_then(|slot| slot.found.as_ref()).is_some_and(|found| found.is_expired(now))
-            };
-            let expired: Vec<Key> =
-                plan.written.iter().filter(is_expired).map(|written| written.key.clone()).collect();
-            if !expired.is_empty() {
-                self.expire(&expired)?;
-                continue;
-            }
-            let first = plan.written.first().map(|written| written.key.clone());
             let name = RecordName { bucket: head.bucket, unique };
-            let mut draft = self.draft(transaction, &plan, &present, name, now)?;
+            let plan = match self.decide(transaction, &present, name, now) {
+                Ok(Decision::Write(plan)) => plan,
+                // What was seen before may be out of date: a write is refused by etcd then, and all else is
+                // decided on what is read now.
+                _ if is_recalled => continue,
+                Err(error) => return Err(error),
+                Ok(Decision::Refused((condition, found, others))) => {
+                    self.keep_up(&head, None);
+                    return Ok(Outcome::Refused { condition, found, others });
+                }
+                Ok(Decision::WriteNothing(plan)) => {
+                    let newest = self.revision()?;
+                    let edited = plan.edited.into_iter().map(|planned| planned.made(newest)).collect();
+                    self.keep_up(&head, None);
+                    return Ok(Outcome::Committed { revision: newest, changed: plan.changed, edited });
+                }
+                // etcd writes no key twice in one transaction: what has expired goes in one of its own.
+                Ok(Decision::Expire(keys)) => {
+                    self.expire(&keys)?;
+                    continue;
+                }
+            };
+            let WritePlan { plan, mut draft, written } = plan;
             self.pin(&mut draft, &wanted, &present);
             draft.reads = self.reads_of(&wanted);
             let last = draft.changes.len().saturating_sub(1);
             let bytes = draft.changes.iter().map(record::ChangeRecord::bytes).sum();
             match self.commit_record(name, &head, now, draft)? {
-                Sent::Done(revision) => {
-                    let revision = record::revision_at(revision, last);
+                Sent::Done(etcd_revision) => {
+                    self.see_written(written, etcd_revision);
+                    let revision = record::revision_at(etcd_revision, last);
                     let edited = plan.edited.into_iter().map(|planned| planned.made(revision)).collect();
                     self.keep_up(&head, Some(bytes));
                     return Ok(Outcome::Committed { revision, changed: plan.changed, edited });
                 }
                 Sent::Refused(read) => {
                     answers = Some(read).filter(|read| !read.is_empty());
-                    if let Some(key) = first {
-                        retries.again(&key)?;
+                    if let Some(written) = plan.written.first() {
+                        retries.again(&written.key)?;
                     }
                 }
             }
         }
+    }
+
+    /// What was last seen of what a transaction depends on. Locks are supposed to be held: that is pinned.
+    fn recall(&self, wanted: &Wanted) -> Option<(Head, Present)> {
+        if !wanted.ranges.is_empty() || !wanted.deleted.is_empty() {
+            return None;
+        }
+        let (head, mut present) = self.last_seen.borrow().recall(&wanted.keys)?;
+        present.held = wanted.locks.iter().map(|lock| (lock.clone(), etcd_revision(lock.1.0) > 0)).collect();
+        Some((head, present))
+    }
+
+    /// What a transaction depends on: as it is, or as it was read already.
+    fn read_present(
+        &self,
+        wanted: &Wanted,
+        answers: Option<Vec<RangeResponse>>,
+    ) -> Result<(Head, Present), StoreError> {
+        let (revision, read) = match answers {
+            Some(read) => (0, read),
+            None => self.read_all(self.reads_of(wanted))?,
+        };
+        let head = self.head(&read)?;
+        let present = self.present(wanted, revision, &read)?;
+        let mut last_seen = self.last_seen.borrow_mut();
+        last_seen.see_head(&head);
+        for (key, slot) in &present.slots {
+            last_seen.see(key, slot.found.as_ref());
+        }
+        Ok((head, present))
+    }
+
+    /// Keeps what was written at a revision of etcd's.
+    fn see_written(&self, written: Vec<(Key, Option<Found>)>, revision: i64) {
+        let mut last_seen = self.last_seen.borrow_mut();
+        for (key, mut found) in written {
+            if let Some(found) = &mut found {
+                found.kv.mod_revision = revision;
+            }
+            last_seen.see(&key, found.as_ref());
+        }
+    }
+
+    /// What is to be done for a transaction, where that is present.
+    fn decide(
+        &self,
+        transaction: &Transaction,
+        present: &Present,
+        name: RecordName,
+        now: Millis,
+    ) -> Result<Decision, StoreError> {
+        if let Some(refusal) = plan::judge(transaction, present, now) {
+            return Ok(Decision::Refused(refusal));
+        }
+        let plan = plan::plan(transaction, present, now, &self.capabilities)?;
+        self.capabilities.check_operations(plan.written.len() as u64)?;
+        if plan.written.is_empty() {
+            return Ok(Decision::WriteNothing(plan));
+        }
+        let is_expired = |written: &&Written| {
+            let slot = present.slots.get(&written.key);
+            slot.and_then(|slot| slot.found.as_ref()).is_some_and(|found| found.is_expired(now))
+        };
+        let expired: Vec<Key> =
+            plan.written.iter().filter(is_expired).map(|written| written.key.clone()).collect();
+        if !expired.is_empty() {
+            return Ok(Decision::Expire(expired));
+        }
+        self.draft(transaction, plan, present, name, now).map(Decision::Write)
     }
 
     fn wanted(&self, transaction: &Transaction) -> Result<Wanted, StoreError> {
@@ -279,11 +366,11 @@ impl EtcdStore {
     fn draft(
         &self,
         transaction: &Transaction,
-        plan: &Plan,
+        plan: Plan,
         present: &Present,
         name: RecordName,
         now: Millis,
-    ) -> Result<Draft, StoreError> {
+    ) -> Result<WritePlan, StoreError> {
         let mut draft = Draft::default();
         let none = Slot::default();
         for written in &plan.written {
@@ -303,9 +390,11 @@ impl EtcdStore {
             }
         }
         let own = draft.changes.len();
+        let mut all_written = Vec::with_capacity(plan.written.len());
         for (place, written) in plan.written.iter().enumerate() {
             let slot = present.slots.get(&written.key).unwrap_or(&none);
-            self.draft_entry(&mut draft, written, slot, (own + place, name), now);
+            let found = self.draft_entry(&mut draft, written, slot, (own + place, name), now);
+            all_written.push((written.key.clone(), found));
         }
         if let Purpose::Undo(undone) = transaction.purpose {
             let by = u8::try_from(own + 1).unwrap_or(u8::MAX);
@@ -318,11 +407,12 @@ impl EtcdStore {
             Some(written) if bytes > limit => {
                 Err(ErrorKind::TooLarge { key: written.key.clone(), bytes, limit }.into())
             }
-            _ => Ok(draft),
+            _ => Ok(WritePlan { plan, draft, written: all_written }),
         }
     }
 
-    /// The keys and the change of one entry; its change has that place, counted from 0.
+    /// The keys and the change of one entry; its change has that place, counted from 0. The entry as it is
+    /// afterwards, but for its revision.
     fn draft_entry(
         &self,
         draft: &mut Draft,
@@ -330,7 +420,7 @@ impl EtcdStore {
         slot: &Slot,
         (place, name): (usize, RecordName),
         now: Millis,
-    ) {
+    ) -> Option<Found> {
         let key = &written.key;
         let old = slot.found.as_ref().map(Found::image);
         let version = slot.found.as_ref().and_then(version_of).unwrap_or(0);
@@ -341,7 +431,7 @@ impl EtcdStore {
         if let Some(at) = marked.filter(|at| expires_at != Some(Millis(*at))) {
             draft.ops.push(Op::delete(self.keys.expiry(Millis(at), key)));
         }
-        match &written.image {
+        let after = match &written.image {
             Some(image) => {
                 if let Some(at) = expires_at.filter(|at| marked != Some(at.0)) {
                     draft.ops.push(Op::put(self.keys.expiry(at, key), Vec::new()));
@@ -363,9 +453,15 @@ impl EtcdStore {
                 };
                 draft.ops.push(Op::put(self.keys.entry(key), image.stored.clone()));
                 draft.ops.push(Op::put(self.keys.about(key), record::encode(&about)));
+                let version = slot.found.as_ref().map_or(1, |found| found.kv.version + 1);
+                let kv = KeyValue { value: image.stored.clone(), version, ..KeyValue::default() };
+                Some(Found { kv, about: Some(about) })
             }
-            None => self.draft_deletion(draft, key, name),
-        }
+            None => {
+                self.draft_deletion(draft, key, name);
+                None
+            }
+        };
         let change = NewChange {
             subject: Subject::Entry,
             key: key.as_bytes(),
@@ -377,6 +473,7 @@ impl EtcdStore {
             is_external: false,
         };
         draft.changes.push(change.record());
+        after
     }
 
     /// That an entry is as it was read. One that was absent may come to be absent again: then its tombstone is

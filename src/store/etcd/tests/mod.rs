@@ -3,6 +3,7 @@
 mod conformance;
 mod foreign;
 mod large;
+mod last_seen;
 mod late;
 mod locks;
 mod runs;

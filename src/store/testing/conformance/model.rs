@@ -38,6 +38,8 @@ enum Step {
     Foreign(ForeignWrite),
     /// The process ends, and another one goes on.
     Reopen,
+    /// Another process, which was there before, goes on.
+    Switch,
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -84,6 +86,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (-2..4i64).prop_map(Step::Clock),
         6 => foreign.prop_map(Step::Foreign),
         1 => Just(Step::Reopen),
+        4 => Just(Step::Switch),
     ]
 }
 
@@ -190,6 +193,8 @@ impl Model {
 struct Trial<'a> {
     world: &'a dyn World,
     store: Box<dyn Store>,
+    /// The other process, and when it last did its upkeep.
+    other: (Box<dyn Store>, Option<Millis>),
     model: Model,
     /// The rows after each step, by the revision that there was then.
     past: BTreeMap<Revision, BTreeMap<Key, Row>>,
@@ -205,7 +210,7 @@ impl<'a> Trial<'a> {
         model.put(&key_of(0), &Value::integer(0), Expiry::Clear);
         model.keep_up();
         let past = BTreeMap::from([(store.revision().unwrap(), model.rows.clone())]);
-        Trial { world, store, model, past }
+        Trial { world, store, other: (world.store(), None), model, past }
     }
 
     /// Takes a step and remembers where it led.
@@ -358,6 +363,11 @@ impl<'a> Trial<'a> {
             Step::Reopen => {
                 self.store = self.world.store();
                 self.model.last_upkeep = None;
+            }
+            Step::Switch => {
+                let (store, last_upkeep) = &mut self.other;
+                std::mem::swap(&mut self.store, store);
+                std::mem::swap(&mut self.model.last_upkeep, last_upkeep);
             }
         }
     }
