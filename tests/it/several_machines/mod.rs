@@ -2,6 +2,7 @@
 //! change is there once, nothing else is, and each program says what it knows.
 
 mod answers_lost;
+mod compaction;
 mod faults;
 mod linearizability;
 mod linearizable;
@@ -135,7 +136,7 @@ fn check_counter(counted: &Counted, changes: &[(i64, i64)]) {
     );
 }
 
-/// `slothstate watch` of the counter from its beginning, which goes on whatever happens to the nodes.
+/// `slothstate watch` from the beginning, which goes on whatever happens to the nodes.
 struct Watching {
     process: Child,
     output: std::path::PathBuf,
@@ -147,11 +148,17 @@ impl Watching {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.process.id().cast_signed()), signal).unwrap();
     }
 
+    /// Of the counter.
     fn start(cluster: &Cluster, first: usize, prefix: &str) -> Watching {
+        Watching::start_of(cluster, first, prefix, "counter")
+    }
+
+    /// Of all keys that begin with `keys`.
+    fn start_of(cluster: &Cluster, first: usize, prefix: &str, keys: &str) -> Watching {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("changes");
         let mut command =
-            cluster.command(first, prefix, &["watch", "--since", "0", "--busy-timeout", "5m", "counter"]);
+            cluster.command(first, prefix, &["watch", "--since", "0", "--busy-timeout", "5m", keys]);
         let process = command.stdout(std::fs::File::create(&output).unwrap()).stderr(Stdio::inherit());
         Watching { process: process.spawn().unwrap(), output, _folder: folder }
     }

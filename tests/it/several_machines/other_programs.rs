@@ -1,4 +1,4 @@
-//! Keys that other programs write, prefixes of others beside ours, and the compaction of etcd's own past.
+//! Keys that other programs write, and prefixes of others beside ours.
 
 use serde_json::Value as Json;
 
@@ -86,31 +86,4 @@ fn prefixes_do_not_see_each_other() {
     for prefix in &prefixes[1..] {
         assert_eq!(done(&cluster, prefix, &["keys"]), "k\nn\n", "{prefix}");
     }
-}
-
-#[test]
-fn a_watcher_that_slept_through_a_compaction_misses_nothing() {
-    let Some(cluster) = Cluster::start("compaction", 1, Network::Loopback, &[]) else { return };
-    let increments = if crate::support::files::thorough() { 2000 } else { 200 };
-    done(&cluster, PREFIX, &["incr", "counter"]);
-    let mut watching = Watching::start(&cluster, 0, PREFIX);
-    watching.revisions(1);
-    watching.signal(nix::sys::signal::Signal::SIGSTOP);
-    for _ in 1..increments {
-        done(&cluster, PREFIX, &["incr", "counter"]);
-    }
-    let status: Json =
-        serde_json::from_str(&etcdctl(&cluster, &["endpoint", "status", "-w", "json"])).unwrap();
-    let revision = status[0]["Status"]["header"]["revision"].as_u64().unwrap().to_string();
-    etcdctl(&cluster, &["compact", &revision]);
-    watching.signal(nix::sys::signal::Signal::SIGCONT);
-    let expected: Vec<i64> =
-        super::history(&cluster, PREFIX).into_iter().map(|(revision, _)| revision).collect();
-    assert_eq!(expected.len(), increments);
-    assert_eq!(watching.revisions(increments), expected);
-    // The past does not go with etcd's own.
-    assert_eq!(done(&cluster, PREFIX, &["get", "counter", "--at", &expected[0].to_string()]), "1\n");
-    let middle = increments / 2;
-    let at = expected[middle - 1].to_string();
-    assert_eq!(done(&cluster, PREFIX, &["get", "counter", "--at", &at]), format!("{middle}\n"));
 }
