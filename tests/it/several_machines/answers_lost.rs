@@ -1,6 +1,7 @@
 //! Writes through a proxy that loses their answers: each is done once all the same.
 
-use super::{Counted, Written, check_counter, history, written};
+use super::writers::Increments;
+use super::{Written, history, written};
 use crate::support::etcd_cluster::{Cluster, Network};
 use crate::support::files::{answer, slothstate};
 use crate::support::losing_proxy;
@@ -12,7 +13,7 @@ fn a_write_whose_answer_is_lost_is_done_once() {
     let Some(cluster) = Cluster::start("answers lost", 1, Network::Loopback, &[]) else { return };
     let losing = losing_proxy::start(cluster.client(0));
     let home = tempfile::tempdir().unwrap();
-    let mut counted = Counted::default();
+    let mut counted = Increments::default();
     // Alone it never answers a write; with another node after it, that one answers each.
     for (nodes, limit) in [(losing.clone(), "200ms"), (format!("{losing},{}", cluster.client(0)), "60s")] {
         let before = (counted.acknowledged.len(), counted.unknown);
@@ -30,6 +31,6 @@ fn a_write_whose_answer_is_lost_is_done_once() {
         assert_eq!((counted.acknowledged.len(), counted.unknown), expected, "{nodes}");
     }
     let changes = history(&cluster, "/lost");
-    check_counter(&counted, &changes);
+    counted.check(&changes);
     assert_eq!(changes.len(), 2 * WRITES, "each took effect once");
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value as Json;
 
-use super::Watching;
+use super::{Watching, history, revisions};
 use crate::support::etcd_cluster::{Cluster, Network};
-use crate::support::files::{answer, is_stopped, objects, thorough, until};
+use crate::support::files::{answer, is_stopped, thorough, until};
 
 const PREFIX: &str = "/prod";
 const WRITERS: usize = 4;
@@ -85,8 +85,8 @@ fn a_watcher_that_slept_through_a_compaction_misses_nothing() {
     // Of five turns, one has a write besides its increment, and the next one a deletion.
     let turns = writes / WRITERS * 5 / 7;
     done(&cluster, &["incr", "counter"]);
-    let mut asleep = Watching::start_of(&cluster, 0, PREFIX, "");
-    let awake = Watching::start_of(&cluster, 0, PREFIX, "");
+    let mut asleep = Watching::start(&cluster, 0, PREFIX);
+    let awake = Watching::start(&cluster, 0, PREFIX);
     asleep.revisions(1);
     asleep.signal(Signal::SIGSTOP);
     until("it is stopped", || is_stopped(asleep.process.id()));
@@ -114,9 +114,8 @@ fn a_watcher_that_slept_through_a_compaction_misses_nothing() {
     compact(&cluster);
     asleep.signal(Signal::SIGCONT);
 
-    let history = objects(&done(&cluster, &["history", "--json", "--limit", "1000000"]));
-    let expected: Vec<i64> =
-        history.iter().rev().map(|change| change["revision"].as_i64().unwrap()).collect();
+    let history = history(&cluster, PREFIX);
+    let expected = revisions(&history);
     let changes_of = |key: &str| history.iter().filter(|change| change["key"] == key).count();
     assert_eq!(changes_of("counter"), 1 + WRITERS * turns);
     for number in 0..WRITERS {
@@ -127,7 +126,7 @@ fn a_watcher_that_slept_through_a_compaction_misses_nothing() {
         assert_eq!(watching.revisions(expected.len()), expected);
     }
     // The past does not go with etcd's own.
-    let counter: Vec<&Json> = history.iter().rev().filter(|change| change["key"] == "counter").collect();
+    let counter: Vec<&Json> = history.iter().filter(|change| change["key"] == "counter").collect();
     for (place, change) in [(0, counter[0]), (writes / 3, counter[writes / 3])] {
         let at = change["revision"].to_string();
         assert_eq!(done(&cluster, &["get", "counter", "--at", &at]), format!("{}\n", place + 1));

@@ -10,10 +10,11 @@ mod locks;
 mod other_programs;
 mod server_errors;
 mod tls;
+mod writers;
 
 use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::ScopedJoinHandle;
+
+use serde_json::Value as Json;
 
 use crate::support::etcd_cluster::Cluster;
 use crate::support::files::{Answer, answer, objects, until};
@@ -45,95 +46,22 @@ fn written<T>(answer: Answer, read: impl FnOnce(&str) -> T) -> Written<T> {
     }
 }
 
-/// Processes that increment one counter, each beside a node.
-struct Counting<'scope> {
-    stop: &'scope AtomicBool,
-    acknowledged: &'scope AtomicUsize,
-    workers: Vec<ScopedJoinHandle<'scope, Counted>>,
-}
-
-/// What a worker knows of its increments.
-#[derive(Default)]
-struct Counted {
-    acknowledged: Vec<i64>,
-    unknown: usize,
-}
-
-impl Counting<'_> {
-    /// Waits until this many more increments were acknowledged.
-    fn go_on(&self, more: usize) {
-        let before = self.acknowledged.load(Ordering::SeqCst);
-        until("writes go on", || self.acknowledged.load(Ordering::SeqCst) >= before + more);
-    }
-
-    /// Ends the workers.
-    fn end(self) -> Counted {
-        self.stop.store(true, Ordering::SeqCst);
-        let mut all = Counted::default();
-        for worker in self.workers {
-            let counted = worker.join().unwrap();
-            all.acknowledged.extend(counted.acknowledged);
-            all.unknown += counted.unknown;
-        }
-        all
-    }
-}
-
-/// The increments of one worker, until `stop`.
-fn count(
-    command: impl Fn() -> std::process::Command,
-    stop: &AtomicBool,
-    acknowledged: &AtomicUsize,
-) -> Counted {
-    let mut counted = Counted::default();
-    while !stop.load(Ordering::SeqCst) {
-        match written(answer(command()), |value| value.trim().parse().unwrap()) {
-            Written::Done(value) => {
-                counted.acknowledged.push(value);
-                acknowledged.fetch_add(1, Ordering::SeqCst);
-            }
-            Written::NotDone => {}
-            Written::Unknown => counted.unknown += 1,
-        }
-    }
-    counted
-}
-
-/// What history has of the counter, oldest first: revisions and values.
-fn history(cluster: &Cluster, prefix: &str) -> Vec<(i64, i64)> {
+/// The whole of history, oldest first, once the cluster answers.
+fn history(cluster: &Cluster, prefix: &str) -> Vec<Json> {
     let mut lines = String::new();
     until("the cluster answers", || {
-        let answer =
-            answer(cluster.command(0, prefix, &["history", "counter", "--json", "--limit", "1000000"]));
+        let answer = answer(cluster.command(0, prefix, &["history", "--json", "--limit", "1000000"]));
         let is_read = answer.code == Some(0);
         lines = String::from_utf8(answer.out).unwrap();
         is_read
     });
-    let mut changes: Vec<(i64, i64)> = objects(&lines)
-        .iter()
-        .map(|change| (change["revision"].as_i64().unwrap(), change["new"].as_i64().unwrap()))
-        .collect();
+    let mut changes = objects(&lines);
     changes.reverse();
     changes
 }
 
-/// Each acknowledged increment is in history exactly once, and there is no other but those whose end is not known.
-fn check_counter(counted: &Counted, changes: &[(i64, i64)]) {
-    let values: Vec<i64> = changes.iter().map(|(_, value)| *value).collect();
-    let all: Vec<i64> = (1..).take(values.len()).collect();
-    assert_eq!(values, all, "history is the steps of one counter");
-    let mut acknowledged = counted.acknowledged.clone();
-    acknowledged.sort_unstable();
-    let given = acknowledged.len();
-    acknowledged.dedup();
-    assert_eq!(acknowledged.len(), given, "an increment was acknowledged twice");
-    assert!(acknowledged.iter().all(|value| all.contains(value)), "an acknowledged increment is lost");
-    assert!(
-        values.len() <= given + counted.unknown,
-        "{} changes, but {given} acknowledged and {} unknown",
-        values.len(),
-        counted.unknown
-    );
+fn revisions(changes: &[Json]) -> Vec<i64> {
+    changes.iter().map(|change| change["revision"].as_i64().unwrap()).collect()
 }
 
 /// `slothstate watch` from the beginning, which goes on whatever happens to the nodes.
@@ -148,17 +76,11 @@ impl Watching {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.process.id().cast_signed()), signal).unwrap();
     }
 
-    /// Of the counter.
+    /// Of all keys.
     fn start(cluster: &Cluster, first: usize, prefix: &str) -> Watching {
-        Watching::start_of(cluster, first, prefix, "counter")
-    }
-
-    /// Of all keys that begin with `keys`.
-    fn start_of(cluster: &Cluster, first: usize, prefix: &str, keys: &str) -> Watching {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("changes");
-        let mut command =
-            cluster.command(first, prefix, &["watch", "--since", "0", "--busy-timeout", "5m", keys]);
+        let mut command = cluster.command(first, prefix, &["watch", "--since", "0", "--busy-timeout", "5m"]);
         let process = command.stdout(std::fs::File::create(&output).unwrap()).stderr(Stdio::inherit());
         Watching { process: process.spawn().unwrap(), output, _folder: folder }
     }
@@ -171,7 +93,7 @@ impl Watching {
             text = std::fs::read_to_string(&self.output).unwrap();
             text.matches('\n').count() >= count
         });
-        objects(&text).iter().map(|change| change["revision"].as_i64().unwrap()).collect()
+        revisions(&objects(&text))
     }
 }
 

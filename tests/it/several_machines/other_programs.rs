@@ -58,8 +58,8 @@ fn a_watcher_tells_what_another_program_wrote_before_what_came_next() {
     etcdctl(&cluster, &["del", "/prod/counter"]);
     done(&cluster, PREFIX, &["incr", "counter"]);
     let history = objects(&done(&cluster, PREFIX, &["history", "counter", "--json"]));
-    let revisions: Vec<i64> =
-        history.iter().rev().map(|change| change["revision"].as_i64().unwrap()).collect();
+    let mut revisions = super::revisions(&history);
+    revisions.reverse();
     assert_eq!(watching.revisions(revisions.len()), revisions);
     // The chain of old and new values has no hole.
     for pair in history.windows(2) {
