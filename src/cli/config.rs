@@ -67,6 +67,13 @@ fn print_problems(database: &Database, problems: &[ConfigProblem], json: bool) -
                 (!is_usual && !context.production, ", every change is confirmed"),
             ];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
+            let commands = match &context.allow_exec {
+                _ if context.no_exec => ", no commands".to_string(),
+                Some(patterns) if patterns.is_empty() => ", no commands".to_string(),
+                Some(patterns) => format!(", only commands {}", escape(patterns.join(", ").as_bytes())),
+                None => String::new(),
+            };
+            let marks = marks + &commands;
             let path = &context.location;
             lines.line(format!("context {}: {path}{marks}", escape(context.name.as_bytes())).as_bytes())?;
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{CliError, output};
 use crate::config::{Config, Context};
+use crate::lua::exec::CommandBounds;
 use crate::store::credentials;
 use crate::store::secret_keys::Secrets;
 use crate::store::{ErrorKind, Location, Options, Store, StoreError, open, open_or_create};
@@ -167,6 +168,33 @@ impl Database {
         let kinds = self.config().kinds.clone();
         let secrets = self.secrets();
         Options { read_only, busy_limit: self.busy_timeout, kinds, secrets, ..Options::default() }
+    }
+
+    /// Which commands the configuration allows to the workflows of this database. One that is not named by a
+    /// context has the bounds of all of its contexts.
+    pub fn command_bounds(&self) -> CommandBounds {
+        let contexts = &self.config().contexts;
+        match (&self.context, self.location()) {
+            (Some(name), _) => contexts
+                .named(name)
+                .map_or_else(CommandBounds::default, |it| CommandBounds::default().and_of(it)),
+            (None, Ok(location)) => {
+                contexts.all_of_location(&location).fold(CommandBounds::default(), CommandBounds::and_of)
+            }
+            (None, Err(_)) => CommandBounds::default(),
+        }
+    }
+
+    /// The same bounds, and none allowed if the database is opened read-only.
+    pub fn read_only_bounds(&self, bounds: CommandBounds) -> CommandBounds {
+        match self.known().filter(|context| context.read_only) {
+            _ if self.read_only => bounds.and_none("--read-only"),
+            Some(context) => {
+                let name = escape(context.name.as_bytes());
+                bounds.and_none(format!("context {name} is read-only"))
+            }
+            None => bounds,
+        }
     }
 
     /// The keys whose values are masked.

@@ -119,7 +119,8 @@ fn try_out(
     for key in &arguments.without {
         values.push((Key::new(key.as_str())?, None));
     }
-    let options = arguments.trial.options(values, source, run::what_if_stop_signal()?);
+    let bounds = database.read_only_bounds(database.command_bounds());
+    let options = arguments.trial.options(values, source, bounds, run::what_if_stop_signal()?);
     let mut outcome = try_again(store, recording, &options, &database.settings(), Reporter::new(|_| {}))?;
     let ends_differently = outcome.state.iter().any(|difference| !difference.is_as_given);
     outcome.mask(&database.secrets());

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::cli::what_if::{self, TrialArguments};
 use crate::cli::{CliError, Database, signals};
 use crate::input_file::{Accept, STANDARD_INPUT};
+use crate::lua::exec::{CommandBounds, CommandPattern};
 use crate::lua::{
     HeldLocks, Host, LogLevel, PassThrough, Stop, StopSignal, StoreFactory, StuckGuard, SystemHost,
 };
@@ -63,6 +64,14 @@ pub struct RunArguments {
     /// In a dry run, let a command without a stub fail, instead of assuming that it succeeds and prints nothing
     #[arg(long, requires = "dry_run")]
     strict: bool,
+    /// Start no command: string commands and conditions are refused, exec.run and exec.result raise an error
+    #[arg(long)]
+    no_exec: bool,
+    /// Start only commands that match this glob as a whole, such as 'git *'; may be repeated. Each command of a
+    /// list or pipe must match, and $(…), redirections to files and the like are refused. The configuration of
+    /// a context may allow less
+    #[arg(long, value_name = "PATTERN", conflicts_with = "no_exec")]
+    allow_exec: Vec<CommandPattern>,
     #[command(flatten)]
     trial: TrialArguments,
     /// Do not record the run, so that it cannot be replayed
@@ -111,7 +120,8 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     });
     let stop_signal = stop_signal()?;
     let overrides: BTreeMap<String, String> = arguments.env.iter().cloned().collect();
-    let machine = SystemHost::new(overrides).with_stubs(arguments.trial.stubs().to_vec());
+    let bounds = database.read_only_bounds(bounds(database, arguments));
+    let machine = SystemHost::new(overrides).with_stubs(arguments.trial.stubs().to_vec()).with_bounds(bounds);
     let host: Rc<dyn Host> = Rc::new(machine);
     let settings = database.settings();
     let recording_boundary =
@@ -172,6 +182,16 @@ pub fn run(database: &Database, arguments: &RunArguments) -> Result<(), CliError
     }
 }
 
+/// Which commands may be started: what both the configuration and the options allow.
+fn bounds(database: &Database, arguments: &RunArguments) -> CommandBounds {
+    let bounds = database.command_bounds();
+    match (arguments.no_exec, arguments.allow_exec.is_empty()) {
+        (true, _) => bounds.and_none("--no-exec"),
+        (false, false) => bounds.and_only("--allow-exec", arguments.allow_exec.clone()),
+        (false, true) => bounds,
+    }
+}
+
 /// The path of the log kept from a database that was replaced.
 pub(super) fn kept_log(kept: &Path) -> String {
     format!("the log (-wal) of what the database was before is kept as {}", kept.display())
@@ -187,7 +207,12 @@ fn try_out(
     let progress = ProgressReporter::new(false);
     let reporter = Reporter::new(move |event| progress.show(event));
     let machine = SystemHost::new(arguments.env.iter().cloned().collect());
-    let options = arguments.trial.options(Vec::new(), None, what_if_stop_signal()?);
+    // Where nothing is started, a command has the end that it has in a run that may write.
+    let bounds = match arguments.trial.is_live() {
+        true => database.read_only_bounds(bounds(database, arguments)),
+        false => bounds(database, arguments),
+    };
+    let options = arguments.trial.options(Vec::new(), None, bounds, what_if_stop_signal()?);
     let mut outcome =
         dry_run(store, request, &options, arguments.strict, &database.settings(), machine, reporter)?;
     outcome.mask(&database.secrets());

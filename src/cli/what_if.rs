@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::{CliError, output};
 use crate::lua::StopSignal;
+use crate::lua::exec::CommandBounds;
 use crate::store::Image;
 use crate::text::duration::parse_positive_duration;
 use crate::workflow::Script;
@@ -37,6 +38,10 @@ impl TrialArguments {
         }
     }
 
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
     pub(super) fn stubs(&self) -> &[ExecStub] {
         &self.stub
     }
@@ -45,10 +50,11 @@ impl TrialArguments {
         &self,
         values: Vec<KeyOverride>,
         source: Option<Script>,
+        bounds: CommandBounds,
         stop_signal: StopSignal,
     ) -> WhatIfOptions {
         let stubs = self.stub.clone();
-        WhatIfOptions { values, source, live: self.live, stubs, time: self.time, stop_signal }
+        WhatIfOptions { values, source, live: self.live, bounds, stubs, time: self.time, stop_signal }
     }
 }
 

@@ -17,6 +17,10 @@ pub struct Context {
     pub production: bool,
     /// Which changes the interface confirms.
     pub confirm: ConfirmPolicy,
+    /// Whether its workflows start no commands.
+    pub no_exec: bool,
+    /// The patterns of the commands that its workflows may start; `None` for all commands.
+    pub allow_exec: Option<Vec<String>>,
 }
 
 /// Which changes of the interface need a confirmation.
@@ -69,6 +73,13 @@ impl Contexts {
         Contexts(contexts)
     }
 
+    /// All contexts of a database.
+    pub fn all_of_location(&self, location: &Location) -> impl Iterator<Item = &Context> {
+        let wanted = location.identity();
+        let is_meant = move |it: &Location| it == location || it.identity() == wanted;
+        self.0.iter().filter(move |context| is_meant(&context.location))
+    }
+
     pub fn all(&self) -> &[Context] {
         &self.0
     }
@@ -80,11 +91,8 @@ impl Contexts {
     /// The context of a database under any of its names. A database may have several contexts: unless one is
     /// chosen by name, it counts as production if any of them is, and as read-only if all of them are.
     pub fn of_location(&self, location: &Location) -> Option<&Context> {
-        let wanted = location.identity();
-        let is_meant = |it: &Location| it == location || it.identity() == wanted;
-        let fits = self.0.iter().filter(|context| is_meant(&context.location));
         // The first of the best: `min_by_key` takes the first of several.
-        fits.min_by_key(|context| (!context.production, context.read_only))
+        self.all_of_location(location).min_by_key(|context| (!context.production, context.read_only))
     }
 }
 
@@ -97,6 +105,7 @@ fn context(
 ) -> Option<Context> {
     let (mut place, mut has_place, mut read_only, mut production, mut confirm) =
         (None, false, false, false, None);
+    let (mut no_exec, mut allow_exec) = (false, None);
     for ConfigItem { name: setting, line, value } in items {
         match (setting.as_str(), value) {
             ("path" | "db", ConfigValue::Text(_)) if place.is_some() => {
@@ -115,6 +124,10 @@ fn context(
             ("confirm", ConfigValue::Text(text)) if text == "dangerous" => {
                 confirm = Some(ConfirmPolicy::Dangerous)
             }
+            ("no_exec", ConfigValue::Truth(truth)) => no_exec = truth,
+            ("allow_exec", ConfigValue::List(items)) => {
+                allow_exec = Some(command_patterns(items, line, document));
+            }
             ("path", _) => document.refuse(line, "path is the name of a file"),
             ("db", _) => document.refuse(line, "db is the name of a file or an address such as etcd://host/prefix"),
             // What was meant to protect protects, also if it is misspelt.
@@ -126,6 +139,17 @@ fn context(
                 production = true;
                 document.refuse(line, format!("production is true or false, not {}", value.what()));
             }
+            ("no_exec", value) => {
+                no_exec = true;
+                document.refuse(line, format!("no_exec is true or false, not {}", value.what()));
+            }
+            ("allow_exec", value) => {
+                allow_exec = Some(Vec::new());
+                document.refuse(
+                    line,
+                    format!("allow_exec is a list of patterns such as [\"git *\"], not {}", value.what()),
+                );
+            }
             ("confirm", _) => {
                 confirm = Some(ConfirmPolicy::Always);
                 document.refuse(line, "confirm is \"always\" or \"dangerous\"");
@@ -133,7 +157,7 @@ fn context(
             _ => document.refuse(
                 line,
                 format!(
-                    "{setting} is not a setting of a context; the settings are path, db, read_only, production and confirm"
+                    "{setting} is not a setting of a context; the settings are path, db, read_only, production, confirm, no_exec and allow_exec"
                 ),
             ),
         }
@@ -142,7 +166,29 @@ fn context(
         document.refuse(line, format!("the context {name} has no path"));
     }
     let confirm = confirm.unwrap_or(ConfirmPolicy::of_production(production));
-    Some(Context { name, location: place?, read_only, production, confirm })
+    Some(Context { name, location: place?, read_only, production, confirm, no_exec, allow_exec })
+}
+
+/// The patterns of commands; one that is wrong is reported and allows nothing.
+fn command_patterns(items: Vec<ConfigValue>, line: usize, document: &mut Document) -> Vec<String> {
+    let mut patterns = Vec::new();
+    for item in items {
+        match item {
+            ConfigValue::Text(text) => match globset::Glob::new(&text) {
+                Ok(_) if !text.trim().is_empty() => patterns.push(text),
+                Ok(_) => document.refuse(line, "a pattern in allow_exec is empty"),
+                Err(error) => document.refuse(
+                    line,
+                    format!("the pattern {text} in allow_exec is not a glob: {}", error.kind()),
+                ),
+            },
+            other => document.refuse(
+                line,
+                format!("a pattern in allow_exec is a text such as \"git *\", not {}", other.what()),
+            ),
+        }
+    }
+    patterns
 }
 
 /// `~/` is the home directory; other relative paths start at the configuration folder.
@@ -184,6 +230,8 @@ mod tests {
             read_only: false,
             production: true,
             confirm: ConfirmPolicy::Always,
+            no_exec: false,
+            allow_exec: None,
         };
         assert_eq!(contexts.named("live"), Some(&live));
         assert_eq!(contexts.of_location(&file.as_path().into()), Some(&live));
@@ -263,6 +311,24 @@ mod tests {
                 "{problems:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_bounds_commands_bounds_them_also_with_mistakes() {
+        let bounds = |flags: &str| {
+            let text = format!("[contexts.a]\npath = \"/x.db\"\n{flags}\n");
+            let (contexts, problems) = contexts(&text, Path::new("/etc"));
+            let context = contexts.named("a").unwrap();
+            (context.no_exec, context.allow_exec.clone(), problems.len())
+        };
+        let list = |patterns: &[&str]| Some(patterns.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(bounds(""), (false, None, 0));
+        assert_eq!(bounds("no_exec = true"), (true, None, 0));
+        assert_eq!(bounds("no_exec = \"yes\""), (true, None, 1));
+        assert_eq!(bounds("allow_exec = [\"git *\", \"ls\"]"), (false, list(&["git *", "ls"]), 0));
+        assert_eq!(bounds("allow_exec = []"), (false, list(&[]), 0));
+        assert_eq!(bounds("allow_exec = \"git *\""), (false, list(&[]), 1));
+        assert_eq!(bounds("allow_exec = [\"git [\", 3, \"\", \"ls\"]"), (false, list(&["ls"]), 3));
     }
 
     #[test]

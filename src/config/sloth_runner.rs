@@ -41,6 +41,8 @@ impl SlothRunnerFolders {
                 read_only: false,
                 production: false,
                 confirm: ConfirmPolicy::Dangerous,
+                no_exec: false,
+                allow_exec: None,
             })
             .collect()
     }
@@ -87,6 +89,8 @@ mod tests {
             read_only: true,
             production: true,
             confirm: ConfirmPolicy::Always,
+            no_exec: false,
+            allow_exec: None,
         };
         assert_eq!(names(&[known]), ["agent web1", "agent web2"]);
         assert!(

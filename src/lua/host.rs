@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{Local, Offset, TimeZone};
 
-use crate::lua::exec::{self, ExecStub, Finished, ShellCommand, Sink, Watch};
+use crate::lua::exec::{self, CommandBounds, ExecStub, Finished, ShellCommand, Sink, Watch};
 use crate::store::host_name;
 use crate::time::{Clock, Millis, SystemClock};
 
@@ -43,6 +43,14 @@ pub trait Host {
     /// Removes a directory with its content, and the run's directory around it once that is empty.
     fn remove_directory(&self, path: &Path) -> std::io::Result<()>;
 
+    /// Whether a command may be started, or is answered without.
+    ///
+    /// # Errors
+    /// Why it may not.
+    fn check_command(&self, _: &ShellCommand) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Runs a command, and passes each line of its output to `sink` as it arrives; terminates it once `watch`
     /// says so.
     ///
@@ -56,19 +64,27 @@ pub struct SystemHost {
     started: Instant,
     overrides: BTreeMap<String, String>,
     stubs: Vec<ExecStub>,
+    bounds: CommandBounds,
     seed: Cell<Option<u64>>,
 }
 
 impl SystemHost {
     /// This machine, with `overrides` of its environment.
     pub fn new(overrides: BTreeMap<String, String>) -> SystemHost {
-        SystemHost { started: Instant::now(), overrides, stubs: Vec::new(), seed: Cell::new(None) }
+        let (stubs, bounds) = (Vec::new(), CommandBounds::default());
+        SystemHost { started: Instant::now(), overrides, stubs, bounds, seed: Cell::new(None) }
     }
 
     /// The same machine, on which commands that match one of `stubs` are not run.
     #[must_use]
     pub fn with_stubs(self, stubs: Vec<ExecStub>) -> SystemHost {
         SystemHost { stubs, ..self }
+    }
+
+    /// The same machine, on which only the commands start that `bounds` allows.
+    #[must_use]
+    pub fn with_bounds(self, bounds: CommandBounds) -> SystemHost {
+        SystemHost { bounds, ..self }
     }
 }
 
@@ -139,7 +155,15 @@ impl Host for SystemHost {
         Ok(())
     }
 
+    fn check_command(&self, command: &ShellCommand) -> Result<(), String> {
+        match exec::find_stub(&self.stubs, &command.text) {
+            Some(_) => Ok(()),
+            None => self.bounds.check(command),
+        }
+    }
+
     fn execute(&self, mut command: ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished> {
+        self.check_command(&command).map_err(std::io::Error::other)?;
         if let Some(stub) = exec::find_stub(&self.stubs, &command.text) {
             return Ok(stub.finished(sink));
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crossterm::event::KeyCode;
 
 use crate::config::Context;
+use crate::lua::exec::CommandBounds;
 use crate::store::secret_keys::{MASK, Secrets, masked_change, masked_entry};
 use crate::store::{Change, Entry, Key, Location};
 use crate::text::escape::escape_data;
@@ -314,6 +315,19 @@ impl App {
     }
 
     /// Why nothing can be written.
+    /// Which commands may be started on the open database.
+    pub fn command_bounds(&self) -> CommandBounds {
+        let wanted = self.database.location.identity();
+        let contexts = self.settings.contexts.iter();
+        let bounds = contexts
+            .filter(|context| context.location.identity() == wanted)
+            .fold(CommandBounds::default(), CommandBounds::and_of);
+        match self.database.read_only && self.database.unwritable.is_none() {
+            true => bounds.and_none("the database is opened read-only"),
+            false => bounds,
+        }
+    }
+
     pub fn why_read_only(&self) -> &str {
         self.database.unwritable.as_deref().unwrap_or("this database is opened for looking only")
     }

@@ -152,7 +152,8 @@ fn contexts(place: &DatabaseTarget, config: &Config) -> Vec<Context> {
         let read_only = place.settings.read_only;
         let confirm = ConfirmPolicy::Dangerous;
         let location = place.location.clone();
-        contexts.insert(0, Context { name, location, read_only, production: false, confirm });
+        let (production, no_exec, allow_exec) = (false, false, None);
+        contexts.insert(0, Context { name, location, read_only, production, confirm, no_exec, allow_exec });
     }
     contexts
 }

@@ -24,6 +24,17 @@ pub enum InvalidWorkflow {
     /// A task has nothing to do.
     #[error("{place}: task {task} has no command; give it one with :command(function(params, deps) … end)")]
     NoCommand { place: ScriptLine, task: String },
+    /// A shell command of a task may not be started.
+    #[error("{place}: task {task}: its {option} \"{command}\" {why}")]
+    RefusedCommand {
+        place: ScriptLine,
+        task: String,
+        /// The method that it was given to.
+        option: &'static str,
+        /// Its text, escaped.
+        command: String,
+        why: String,
+    },
     /// A selected task does not exist.
     #[error("there is no task {name}; {known}")]
     UnknownTask { name: String, known: String },

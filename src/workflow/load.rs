@@ -7,11 +7,12 @@ use mlua::{Lua, Table, Value};
 use crate::input_file::{self, Accept, STANDARD_INPUT};
 use crate::lua::convert::json_to_lua;
 use crate::lua::error::{OUT_OF_MEMORY, message};
+use crate::lua::exec::ShellCommand;
 use crate::lua::{Runtime, ScriptError};
 use crate::store::JsonText;
 use crate::text::escape::escape;
 use crate::workflow::declare::{Declarations, Rules};
-use crate::workflow::{InvalidWorkflow, Workflow, plan};
+use crate::workflow::{InvalidWorkflow, Task, TaskAction, Workflow, plan};
 
 /// A file of Lua.
 #[derive(Clone, Debug)]
@@ -140,5 +141,23 @@ pub fn load(
     }
     let listed = declared.listed.unwrap_or(all);
     workflow.tasks = plan(&declared.tasks, &listed, wanted)?;
+    workflow.tasks.iter().try_for_each(|task| check_commands(runtime, task))?;
     Ok(workflow)
+}
+
+/// Refuses a task with a shell command that may not be started.
+fn check_commands(runtime: &Runtime, task: &Task) -> Result<(), InvalidWorkflow> {
+    for (option, action) in
+        [("command", &task.command), ("run_if", &task.run_if), ("abort_if", &task.abort_if)]
+    {
+        let Some(TaskAction::Shell(text)) = action else { continue };
+        let cwd = task.workdir.as_ref().map(PathBuf::from);
+        let command = ShellCommand { text: text.clone(), cwd, ..ShellCommand::default() };
+        if let Err(why) = runtime.context.host.check_command(&command) {
+            let (place, task) = (task.place.clone(), task.name.clone());
+            let command = escape(text.as_bytes());
+            return Err(InvalidWorkflow::RefusedCommand { place, task, option, command, why });
+        }
+    }
+    Ok(())
 }

@@ -112,6 +112,14 @@ fn a_database_has_a_name() {
     run(&place, &["--context", "here", "get", "build"]).refused(2, "--db");
     let shown = run_without_db(&place, &["config"], None).done();
     assert!(shown.contains("context look: ") && shown.contains("state.db, read only"), "{shown}");
+    write(
+        &place,
+        "config.toml",
+        "[contexts.a]\npath = \"../state.db\"\nallow_exec = [\"git *\", \"ls\"]\n[contexts.b]\npath = \"../state.db\"\nno_exec = true\n",
+    );
+    let shown = run_without_db(&place, &["config"], None).done();
+    assert!(shown.contains("state.db, only commands git *, ls\n"), "{shown}");
+    assert!(shown.contains("state.db, no commands\n"), "{shown}");
     // A file is the database that it is, whichever way it is named.
     run(&place, &["set", "build", "20"]).done();
     write(&place, "config.toml", "[contexts.look]\npath = \"../state.db\"\nread_only = true\n");

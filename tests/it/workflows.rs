@@ -1,5 +1,6 @@
 //! Workflows through the real program: the examples, what stops a run, and what is said of mistakes.
 
+mod command_bounds;
 mod commands;
 mod forms;
 mod functions;

@@ -1,10 +1,12 @@
 //! The `exec` module: commands of the machine, run by a workflow and ended with it.
 //!
 //! `shell` starts commands under a supervisor, `output` captures what they print, `stub` answers in place of a
-//! command.
+//! command. `bounds` decides which commands may start, by what `shell_syntax` makes of their texts.
 
+mod bounds;
 mod output;
 mod shell;
+mod shell_syntax;
 mod stub;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Table, Value};
 
+pub use bounds::{CommandBounds, CommandPattern};
 pub use output::{CapturedOutput, MAX_OUTPUT, Sink, Stream};
 pub use shell::{ExitReason, Finished, ShellCommand, Watch, run};
 pub use stub::{ExecStub, find as find_stub};
@@ -99,6 +102,7 @@ fn run_command(call: &Call) -> Result<MultiValue, CallError> {
         ));
     }
     let command = read(call)?;
+    call.context.host.check_command(&command).map_err(CallError::usage)?;
     let log = |level: LogLevel, line: &[u8]| (call.context.log)(level, line);
     let stop = || call.context.limits.stop().is_some();
     let mut sink = |stream: Stream, line: &[u8]| match stream {
@@ -157,6 +161,27 @@ fn run_command(call: &Call) -> Result<MultiValue, CallError> {
     let stdout = call.lua.create_string(&done.stdout.bytes)?;
     let stderr = call.lua.create_string(&done.stderr.bytes)?;
     call.answer((code == 0, stdout, stderr, code))
+}
+
+/// The command that the arguments describe, as far as they do: what is wrong is left out.
+pub fn outline(arguments: &MultiValue) -> ShellCommand {
+    let text = match arguments.front() {
+        Some(Value::String(text)) => text.to_string_lossy(),
+        _ => String::new(),
+    };
+    let mut command = ShellCommand { text, ..ShellCommand::default() };
+    if let Some(Value::Table(options)) = arguments.get(1) {
+        for (name, value) in options.pairs::<String, Value>().flatten() {
+            match (name.as_str(), value) {
+                ("env", value) => command.env = variables(&value).unwrap_or_default(),
+                ("cwd" | "workdir", Value::String(folder)) => {
+                    command.cwd = Some(std::ffi::OsStr::from_bytes(&folder.as_bytes()).into());
+                }
+                _ => {}
+            }
+        }
+    }
+    command
 }
 
 /// The command that the arguments describe.

@@ -370,6 +370,8 @@ fn production(size: (u16, u16)) -> App {
         read_only: false,
         production: true,
         confirm: ConfirmPolicy::Always,
+        no_exec: false,
+        allow_exec: None,
     });
     app
 }

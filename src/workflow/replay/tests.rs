@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::*;
+use crate::lua::exec::CommandBounds;
 use crate::lua::exec::{CapturedOutput, ExitReason, Finished, ShellCommand, Sink, Watch};
 use crate::lua::{Host, StoreFactory};
 use crate::store::{
@@ -404,6 +405,7 @@ fn check(place: &Place, store: &Rc<dyn Store>, number: i64, source: &str) -> Res
         values,
         source: None,
         live: false,
+        bounds: CommandBounds::default(),
         stubs: Vec::new(),
         time: None,
         stop_signal: StopSignal::default(),
@@ -466,6 +468,7 @@ fn tried(
         values,
         source: None,
         live: false,
+        bounds: CommandBounds::default(),
         stubs: Vec::new(),
         time: None,
         stop_signal: StopSignal::default(),
@@ -625,6 +628,7 @@ fn what_a_run_left_is_what_a_trial_without_a_change_leaves() {
         values: vec![(Key::new("c").unwrap(), Some(StateOverride::Text(b"1".to_vec())))],
         source: None,
         live: false,
+        bounds: CommandBounds::default(),
         stubs: Vec::new(),
         time: None,
         stop_signal: StopSignal::default(),

@@ -119,6 +119,10 @@ impl Host for VirtualHost {
         }
     }
 
+    fn check_command(&self, command: &ShellCommand) -> Result<(), String> {
+        self.machine.as_ref().map_or(Ok(()), |machine| machine.check_command(command))
+    }
+
     fn execute(&self, command: ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished> {
         match &self.machine {
             Some(machine) => machine.execute(command, watch, sink),

@@ -13,6 +13,7 @@ use super::trial_budget::{TrialLimit, TrialTime};
 use super::virtual_host::VirtualHost;
 use super::what_if_boundary::{UnknownCommand, WhatIfBoundary, WhatIfRules};
 use super::{Divergence, ReplayError, recorded_request};
+use crate::lua::exec::CommandBounds;
 use crate::lua::{HeldLocks, Host, StopSignal, SystemHost};
 use crate::store::{
     Entry, ErrorKind, Expiry, Key, Moment, Operation, Options, Overlay, Revision, ScratchError, ScratchStore,
@@ -29,6 +30,8 @@ pub struct WhatIfOptions {
     pub source: Option<Script>,
     /// Whether commands are really run, and variables really read, once the run has left the recording.
     pub live: bool,
+    /// Which commands may be really run.
+    pub bounds: CommandBounds,
     pub stubs: Vec<ExecStub>,
     /// How much time it may take once the run has left the recording, virtual while it waits; `None` is ten
     /// times the recorded time and a minute at least, or ten minutes without a recording.
@@ -148,7 +151,8 @@ pub fn what_if(
             signal: Arc::clone(&options.stop_signal.signal),
         };
         let host = VirtualHost::new(Arc::clone(&clock), header.utc_offset, header.began_at.unsigned_abs());
-        let host = if live { host.with(SystemHost::new(BTreeMap::new()), true) } else { host };
+        let machine = || SystemHost::new(BTreeMap::new()).with_bounds(options.bounds.clone());
+        let host = if live { host.with(machine(), true) } else { host };
         let env = WhatIfEnv { clock, host: Rc::new(host), scratch, holder: header.holder.clone() };
         run(&recorded_request(header, source), overlay, values, rules, env, reporter)
     };
@@ -221,6 +225,7 @@ pub fn dry_run(
         signal: Arc::clone(&options.stop_signal.signal),
     };
     let offset = machine.utc_offset(now);
+    let machine = machine.with_stubs(options.stubs.clone()).with_bounds(options.bounds.clone());
     let host = VirtualHost::new(Arc::clone(&clock), offset, now.0.unsigned_abs()).with(machine, options.live);
     let env = WhatIfEnv { clock, host: Rc::new(host), scratch, holder: settings.actor.name.clone() };
     let WhatIfResult { observations, state, summary, .. } =

@@ -282,6 +282,8 @@ mod tests {
                 read_only: false,
                 production: false,
                 confirm: Default::default(),
+                no_exec: false,
+                allow_exec: None,
             })
             .collect();
         for name in names {

@@ -28,7 +28,8 @@ pub fn key(app: &mut App, key: KeyEvent, now: Millis) -> Option<Vec<Effect>> {
     if let Some(wish) = debugger.wish.take() {
         let run = debugger.sitting.run;
         let (mut effects, trying) = what_if_keys::key(app, wish, key);
-        if let Some(trying) = trying {
+        if let Some(mut trying) = trying {
+            trying.bounds = app.command_bounds();
             let question = |number| DebuggerRequest::WhatIf(number, run, trying);
             effects.extend(search(app, Action::Run(RunAction::WhatIf), String::new(), now, question));
         }

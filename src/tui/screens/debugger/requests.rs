@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::lua::exec::CommandBounds;
 use crate::store::{Change, Image, Key, Location, Needle, Revision};
 use crate::text::escape::escape;
 use crate::tui::list::{RunRow, Tasks};
@@ -224,6 +225,8 @@ pub struct WhatIfInput {
     pub stubs: Vec<ExecStub>,
     /// Whether commands that nobody knows the answer of are run in truth.
     pub live: bool,
+    /// Which commands may be run then.
+    pub bounds: CommandBounds,
 }
 
 impl WhatIfInput {

@@ -220,6 +220,8 @@ fn a_run_of_a_production_database_says_so() {
         read_only: false,
         production: true,
         confirm: ConfirmPolicy::Always,
+        no_exec: false,
+        allow_exec: None,
     });
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     terminal.draw(|frame| draw::draw(&app, NOW, frame)).unwrap();
@@ -487,6 +489,8 @@ fn commands_are_run_in_truth_only_for_whoever_says_yes() {
         read_only: false,
         production: true,
         confirm: ConfirmPolicy::Always,
+        no_exec: false,
+        allow_exec: None,
     });
     type_text(&mut app, "w");
     update(&mut app, Message::Input(control('p')), NOW);

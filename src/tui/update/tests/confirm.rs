@@ -24,6 +24,8 @@ fn context(production: bool, confirm: ConfirmPolicy) -> Context {
         read_only: false,
         production,
         confirm,
+        no_exec: false,
+        allow_exec: None,
     }
 }
 

@@ -18,6 +18,8 @@ fn context(name: &str, production: bool) -> Context {
         read_only: false,
         production,
         confirm: ConfirmPolicy::of_production(production),
+        no_exec: false,
+        allow_exec: None,
     }
 }
 

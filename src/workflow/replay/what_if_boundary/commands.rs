@@ -4,6 +4,7 @@ use mlua::{MultiValue, Value};
 
 use super::super::leftover_answers::LeftoverAnswers;
 use super::{UnknownCommand, WhatIfBoundary};
+use crate::lua::Host;
 use crate::lua::boundary::{HostCall, Work};
 use crate::lua::error::raise;
 use crate::lua::exec;
@@ -24,6 +25,10 @@ impl WhatIfBoundary {
         }
         if self.rules.live {
             return self.work(work);
+        }
+        // A command that may not be started fails as in the run.
+        if let Err(why) = self.host.check_command(&exec::outline(call.arguments)) {
+            return Err(raise(call.lua, format!("{}(\"{}\"): {why}", call.function.name, escape(&text))));
         }
         self.observations.borrow_mut().commands.push(command);
         if let Some(answer) = self.leftovers(|leftovers| leftovers.command(&text)) {

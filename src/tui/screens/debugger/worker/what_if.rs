@@ -45,8 +45,8 @@ pub fn what_if(
         })
     };
     let title = trying.describe();
-    let WhatIfInput { values, stubs, live, .. } = trying;
-    let wish = WhatIfOptions { values, source, live, stubs, time: None, stop_signal };
+    let WhatIfInput { values, stubs, live, bounds, .. } = trying;
+    let wish = WhatIfOptions { values, source, live, bounds, stubs, time: None, stop_signal };
     let outcome = try_out(Some(&store), &recording, &wish, &desk.settings, Reporter::new(|_| {}));
     is_over.store(true, Ordering::SeqCst);
     watching.thread().unpark();
