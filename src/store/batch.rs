@@ -55,21 +55,34 @@ impl<T> Batches<T> {
 /// Those of [`crate::store::State::commit`]; batches before the one that failed took effect.
 pub fn commit_in_batches(store: &dyn Store, operations: Vec<Operation>) -> Result<u64, StoreError> {
     let mut changed = 0;
-    let mut commit = |batch: Vec<Operation>| {
-        if let Outcome::Committed { changed: more, .. } = store.commit(&Transaction::all(batch))? {
-            changed += more;
-        }
-        Ok::<(), StoreError>(())
-    };
     let mut batches = Batches::of(store, usize::MAX, u64::MAX);
     for operation in operations {
         if let Some(full) = batches.push(operation, 0) {
-            commit(full)?;
+            changed += commit_in_halves(store, full)?;
         }
     }
-    let rest = batches.take();
-    if !rest.is_empty() {
-        commit(rest)?;
+    Ok(changed + commit_in_halves(store, batches.take())?)
+}
+
+/// Carries out operations together, or half of them after the other half if the values that they replace are
+/// too large for that.
+fn commit_in_halves(store: &dyn Store, operations: Vec<Operation>) -> Result<u64, StoreError> {
+    let mut changed = 0;
+    let mut parts = vec![operations];
+    while let Some(part) = parts.pop() {
+        if part.is_empty() {
+            continue;
+        }
+        let mut transaction = Transaction::all(part);
+        match store.commit(&transaction) {
+            Ok(Outcome::Committed { changed: more, .. }) => changed += more,
+            Ok(Outcome::Refused { .. }) => {}
+            Err(error) if error.is_too_much_together() && transaction.operations.len() > 1 => {
+                let second = transaction.operations.split_off(transaction.operations.len() / 2);
+                parts.extend([second, transaction.operations]);
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(changed)
 }

@@ -137,6 +137,13 @@ pub enum ErrorKind {
         /// The most that are possible.
         most: u64,
     },
+    /// A transaction writes more bytes than the engine can write together, or than it could take back together.
+    TransactionTooLarge {
+        /// How many bytes it takes, with what it replaces.
+        bytes: u64,
+        /// The most that are possible.
+        most: u64,
+    },
     /// A transaction has more conditions than the engine can check together.
     TooManyConditions {
         /// How many it has.
@@ -277,6 +284,11 @@ impl StoreError {
         matches!(self.kind, ErrorKind::Busy { .. } | ErrorKind::Unreachable { .. })
     }
 
+    /// Whether the engine cannot carry out so much in one transaction, but may do it in parts.
+    pub fn is_too_much_together(&self) -> bool {
+        matches!(self.kind, ErrorKind::TooManyOperations { .. } | ErrorKind::TransactionTooLarge { .. })
+    }
+
     /// Whether this is about the database and not about the request.
     pub fn is_database_failure(&self) -> bool {
         !matches!(
@@ -286,6 +298,7 @@ impl StoreError {
                 | ErrorKind::Exists
                 | ErrorKind::TooLarge { .. }
                 | ErrorKind::TooManyOperations { .. }
+                | ErrorKind::TransactionTooLarge { .. }
                 | ErrorKind::TooManyConditions { .. }
                 | ErrorKind::WrongType { .. }
                 | ErrorKind::NotWrittenAsNumber { .. }

@@ -82,6 +82,11 @@ fn sentence(f: &mut fmt::Formatter<'_>, kind: &ErrorKind, place: &str) -> fmt::R
             "{given} changes in one transaction, and the most that this database can make together are {most}; \
              nothing was changed"
         ),
+        ErrorKind::TransactionTooLarge { bytes, most } => write!(
+            f,
+            "one transaction would take {bytes} bytes, with its keys and the values that it replaces, and this \
+             database can write at most {most} together; nothing was changed"
+        ),
         ErrorKind::TooManyConditions { given, most } => write!(
             f,
             "the transaction depends on {given} entries, ranges and locks, and this database can check at most \

@@ -129,11 +129,27 @@ impl ImportPlan<'_> {
         })
     }
 
-    /// Writes a batch in one transaction, under the condition that nothing changed since the decision.
+    /// Writes a batch, in one transaction if the engine can write it together, under the condition that nothing
+    /// changed since the decision.
+    ///
+    /// # Errors
+    /// An error of the store; `summary` counts what was written before.
+    pub fn write(&self, entries: &[Entry], summary: &mut ImportSummary) -> Result<(), CliError> {
+        match self.write_together(entries, summary) {
+            Err(CliError::Store(error)) if error.is_too_much_together() && entries.len() > 1 => {
+                let (first, second) = entries.split_at(entries.len() / 2);
+                self.write(first, summary)?;
+                self.write(second, summary)
+            }
+            done => done,
+        }
+    }
+
+    /// Writes a batch in one transaction.
     ///
     /// # Errors
     /// An error of the store; then nothing of the batch is written.
-    pub fn write(&self, entries: &[Entry], summary: &mut ImportSummary) -> Result<(), CliError> {
+    fn write_together(&self, entries: &[Entry], summary: &mut ImportSummary) -> Result<(), CliError> {
         const ATTEMPTS: u32 = 100;
         let mut key = None;
         for _ in 0..ATTEMPTS {

@@ -228,7 +228,7 @@ fn clear(call: &Call) -> Result<MultiValue, CallError> {
     if let Some(range) = pattern.whole_range() {
         match store.commit(&Transaction::of(Operation::DeleteRange(range))) {
             // Entries that do not fit one transaction are deleted in several.
-            Err(StoreError { kind: ErrorKind::TooManyOperations { .. }, .. }) => {}
+            Err(error) if error.is_too_much_together() => {}
             Ok(Outcome::Committed { changed, .. }) => return call.answer(changed),
             Ok(Outcome::Refused { .. }) => return call.answer(0),
             Err(error) => return Err(error.into()),

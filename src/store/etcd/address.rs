@@ -10,6 +10,8 @@ const DEFAULT_PREFIX: &str = "/slothstate";
 const DEFAULT_PORT: u16 = 2379;
 /// What etcd accepts unless it is configured otherwise.
 const DEFAULT_REQUEST_BYTES: u64 = 1_572_864;
+/// With less than that there is hardly room for values.
+const LEAST_REQUEST_BYTES: u64 = 256 * 1024;
 const DEFAULT_OPERATIONS: usize = 128;
 
 /// A password, which is never shown.
@@ -170,7 +172,7 @@ impl EtcdAddress {
                 "ca" => self.ca = Some(value.into()),
                 "cert" => cert = Some(PathBuf::from(value)),
                 "key" => key = Some(PathBuf::from(value)),
-                "max-request" => self.max_request = number(&value, "max-request", 65_536 + 4096)?,
+                "max-request" => self.max_request = number(&value, "max-request", LEAST_REQUEST_BYTES)?,
                 "max-ops" => {
                     let most = number(&value, "max-ops", 16)?;
                     self.max_operations = usize::try_from(most).unwrap_or(usize::MAX);

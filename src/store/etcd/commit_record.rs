@@ -80,7 +80,8 @@ impl EtcdStore {
     /// lost on the way and the nodes are asked again.
     ///
     /// # Errors
-    /// [`ErrorKind::Unconfirmed`] if it is not known whether it took effect.
+    /// [`ErrorKind::Unconfirmed`] if it is not known whether it took effect; [`ErrorKind::TransactionTooLarge`]
+    /// and [`ErrorKind::TooManyOperations`] if etcd does not take so much at once.
     pub(super) fn commit_record(
         &self,
         name: RecordName,
@@ -92,11 +93,7 @@ impl EtcdStore {
         let key = self.keys.record(name);
         let newest = Newest { changes: u8::try_from(changes.len()).unwrap_or(u8::MAX), at: now.0 };
         let record = HistoryRecord { at: now.0, actor: self.actor.borrow().clone(), changes };
-        let bytes: usize = ops.iter().map(Op::bytes).sum();
         let record = record::encode(&record);
-        let recorded = self.draft_records(newest.changes, (bytes + record.len()) as u64)?;
-        compares.extend(recorded.compares);
-        ops.extend(recorded.ops);
         let bucket = i64::try_from(head.bucket).unwrap_or(i64::MAX);
         compares.push(Compare::modified_at(self.keys.current_bucket(), bucket));
         compares.push(Compare::absent(key.clone()));
@@ -107,23 +104,33 @@ impl EtcdStore {
         if head.format.is_none() {
             ops.push(Op::put(self.keys.format(), record::encode(&Format::new())));
         }
+        let mut txn = Txn { compares, success: ops, failure: vec![Op::get(key)] };
+        self.check_size(&txn)?;
+        let room = self.max_request.saturating_sub(txn.request_bytes());
+        let recorded = self.draft_records(newest.changes, room)?;
+        txn.compares.extend(recorded.compares);
+        txn.success.extend(recorded.ops);
+        let has_piece = recorded.read.is_some();
+        txn.failure.extend(recorded.read);
         let most = self.max_operations;
-        if compares.len() > most || ops.len() > most {
-            let given = compares.len().max(ops.len()) as u64;
+        if txn.compares.len() > most || txn.success.len() > most {
+            let given = txn.compares.len().max(txn.success.len()) as u64;
             return Err(ErrorKind::TooManyOperations { given, most: most as u64 }.into());
         }
+        let found_with = txn.failure.len();
+        txn.failure.extend(reads);
         // Without room for all that is to be read, it is read again.
-        let reads = if reads.len() + 2 <= most { reads } else { Vec::new() };
-        let has_piece = recorded.read.is_some();
-        let failure = std::iter::once(Op::get(key)).chain(recorded.read).chain(reads).collect();
-        let answer = self.txn(&Txn { compares, success: ops, failure })?;
+        if txn.failure.len() > most || self.check_size(&txn).is_err() {
+            txn.failure.truncate(found_with);
+        }
+        self.check_size(&txn)?;
+        let answer = self.txn(&txn)?;
         if answer.succeeded {
             self.records_are_written();
             return Ok(Sent::Done(answer.revision));
         }
         let mut found = answer.into_ranges();
-        let first = usize::from(has_piece);
-        if found.len() < 1 + first {
+        if found.len() < found_with {
             return Err(self.malformed("a transaction without its reads"));
         }
         // The record is there: an earlier attempt at this very write took effect.
@@ -134,8 +141,16 @@ impl EtcdStore {
         if has_piece {
             self.records_are_refused(&found[1]);
         }
-        found.drain(..1 + first);
+        found.drain(..found_with);
         Ok(Sent::Refused(found))
+    }
+
+    /// Refuses a transaction that is larger than etcd's requests.
+    fn check_size(&self, txn: &Txn) -> Result<(), StoreError> {
+        match (txn.request_bytes(), self.max_request) {
+            (bytes, most) if bytes > most => Err(ErrorKind::TransactionTooLarge { bytes, most }.into()),
+            _ => Ok(()),
+        }
     }
 }
 

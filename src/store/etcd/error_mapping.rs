@@ -28,6 +28,17 @@ pub(super) fn store_error(error: WireError, location: &Location) -> StoreError {
                  then disarm the alarm (etcdctl alarm disarm)",
             )
         }
+        WireError::Refused { message, .. } if message.contains("request is too large") => {
+            ErrorKind::Engine { reason: escape(message.as_bytes()) }.at(location).with_remedy(
+                "the server's --max-request-bytes is smaller than this program expects; add \
+                 max-request=BYTES to the address",
+            )
+        }
+        WireError::Refused { message, .. } if message.contains("too many operations in txn") => {
+            ErrorKind::Engine { reason: escape(message.as_bytes()) }.at(location).with_remedy(
+                "the server's --max-txn-ops is smaller than this program expects; add max-ops=N to the address",
+            )
+        }
         WireError::Refused { message, .. } => {
             ErrorKind::Engine { reason: escape(message.as_bytes()) }.at(location)
         }

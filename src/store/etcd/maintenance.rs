@@ -106,7 +106,8 @@ impl EtcdStore {
         Ok(())
     }
 
-    /// Removes entries, as many as one transaction can, if they have expired; history shows it.
+    /// Removes entries, as many as one transaction can, if they have expired; history shows it. Large ones go in
+    /// several.
     ///
     /// # Errors
     /// Those of a write.
@@ -122,11 +123,17 @@ impl EtcdStore {
             let head = self.head(&answers)?;
             let (now, name) = (self.now(), self.new_record_name(&head));
             let mut draft = Draft::default();
+            let (mut bytes, mut is_all) = (0, true);
             for (key, read) in keys.iter().zip(answers[HEAD_READS..].chunks_exact(2)) {
                 let Some(kv) = read[0].first() else { continue };
                 let about = about_of(kv, read[1].first()).map_err(|error| self.unreadable(error, &kv.key))?;
                 let found = Found { kv: kv.clone(), about };
                 let (Some(at), true) = (found.expires_at(), found.is_expired(now)) else { continue };
+                bytes += kv.value.len() as u64;
+                if bytes > self.capabilities.largest_value && !draft.changes.is_empty() {
+                    is_all = false;
+                    break;
+                }
                 draft.compares.push(Compare::modified_at(self.keys.entry(key), kv.mod_revision));
                 self.draft_deletion(&mut draft, key, name);
                 draft.ops.push(Op::delete(self.keys.expiry(at, key)));
@@ -146,7 +153,8 @@ impl EtcdStore {
                 return Ok(());
             }
             match self.commit_record(name, &head, now, draft)? {
-                Sent::Done(_) => return Ok(()),
+                Sent::Done(_) if is_all => return Ok(()),
+                Sent::Done(_) => {}
                 Sent::Refused(_) => retries.again(first)?,
             }
         }

@@ -60,8 +60,10 @@ use crate::time::{Clock, Millis};
 
 /// The most changes of entries in one transaction, where etcd accepts the usual 128 operations.
 const OPERATIONS: usize = 24;
-/// What is left of a request for everything besides the values.
+/// What is left of a request for everything besides the values: keys, each of them several times, and records.
 const OVERHEAD: u64 = 102_864;
+/// How often a value is in the request that changes it: as the entry, and as the old and the new one in history.
+const COPIES: u64 = 3;
 
 /// A state database on etcd.
 pub struct EtcdStore {
@@ -72,6 +74,8 @@ pub struct EtcdStore {
     capabilities: Capabilities,
     /// The most operations in one transaction of etcd's.
     max_operations: usize,
+    /// The largest request in bytes.
+    max_request: u64,
     actor: RefCell<Actor>,
     fence: RefCell<Vec<(String, Token)>>,
     revision_index: RefCell<RevisionIndex>,
@@ -120,7 +124,7 @@ impl EtcdStore {
 
     /// A store that speaks over `wire`.
     fn over(wire: Arc<dyn Wire>, address: &EtcdAddress, settings: Options, location: Location) -> EtcdStore {
-        let largest = address.max_request.saturating_sub(OVERHEAD) / 3;
+        let largest = address.max_request.saturating_sub(OVERHEAD) / COPIES;
         // Of 128 operations, a change of an entry takes up to 4, and the rest is for the transaction.
         let operations = (address.max_operations.saturating_sub(16) * OPERATIONS / 112).clamp(1, 60);
         EtcdStore {
@@ -136,6 +140,7 @@ impl EtcdStore {
                 expiry_grain: 1,
             },
             max_operations: address.max_operations,
+            max_request: address.max_request,
             actor: RefCell::new(settings.actor.clone()),
             settings,
             fence: RefCell::default(),

@@ -18,6 +18,8 @@ pub(super) struct Slot {
     pub found: Option<Found>,
     /// What was known of an entry that another program has changed or deleted since.
     pub stale: Option<About>,
+    /// The revision of etcd's at which what is known of the entry was written; 0 if nothing is.
+    pub about_at: i64,
     /// The mark of its deletion.
     pub tombstone: Option<LastRecord>,
     /// The revision of etcd's at which that was written; 0 without one.

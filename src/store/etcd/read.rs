@@ -7,7 +7,7 @@ use super::EtcdStore;
 use super::keys::Keys;
 use super::record::{self, About, HEAD, Unreadable, type_of};
 use super::wire::{KeySpan, KeyValue, Op, RangeRequest, RangeResponse, Txn};
-use crate::store::{Actor, Entry, Image, Key, KeyPage, KeyRange, Needle, Order, Scan, StoreError};
+use crate::store::{Actor, Entry, ErrorKind, Image, Key, KeyPage, KeyRange, Needle, Order, Scan, StoreError};
 use crate::time::Millis;
 
 /// The most keys of one page of etcd's.
@@ -158,7 +158,10 @@ impl EtcdStore {
     /// first one.
     pub(super) fn read_all(&self, ops: Vec<Op>) -> Result<(i64, Vec<RangeResponse>), StoreError> {
         let (mut revision, mut answers) = (0, Vec::with_capacity(ops.len()));
-        for part in ops.chunks(self.max_operations) {
+        let mut rest = &ops[..];
+        while !rest.is_empty() {
+            let (part, others) = rest.split_at(self.reads_of_one_request(rest)?);
+            rest = others;
             let mut part = part.to_vec();
             if revision > 0 {
                 for op in &mut part {
@@ -178,6 +181,19 @@ impl EtcdStore {
         match answers.len() == ops.len() {
             true => Ok((revision, answers)),
             false => Err(self.malformed("an answer that has not all of what was asked for")),
+        }
+    }
+
+    /// How many of these reads, at least one of which there is, one request takes.
+    fn reads_of_one_request(&self, ops: &[Op]) -> Result<usize, StoreError> {
+        let (most, mut bytes) = (self.max_request, 0);
+        let fits = |op: &&Op| {
+            bytes += op.request_bytes();
+            bytes <= most
+        };
+        match ops.iter().take(self.max_operations).take_while(fits).count() {
+            0 => Err(ErrorKind::TransactionTooLarge { bytes: ops[0].request_bytes(), most }.into()),
+            count => Ok(count),
         }
     }
 

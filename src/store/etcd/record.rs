@@ -171,6 +171,11 @@ impl ChangeRecord {
         (self.old.as_ref().and_then(|old| old.expires_at).map(Millis), self.old.is_some())
     }
 
+    /// Whether another program made it.
+    pub(super) fn is_external(&self) -> bool {
+        self.is_external
+    }
+
     /// How many bytes of values it has.
     pub(super) fn bytes(&self) -> u64 {
         [&self.old, &self.new].into_iter().flatten().map(|image| image.stored.len() as u64).sum()

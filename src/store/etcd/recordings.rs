@@ -14,6 +14,8 @@ use crate::store::{Key, RecordingChunk, RecordingRetention, Revision, State, Sto
 
 /// The most bytes of records in one value.
 const PART: usize = 64 * 1024;
+/// What a piece takes of a request, with its keys, at most.
+const PIECE_BYTES: u64 = PART as u64 + 4096;
 /// How many of them one transaction writes.
 const PARTS: usize = 12;
 /// How many pieces are read at a time.
@@ -86,12 +88,12 @@ fn head_of(piece: &RecordingChunk, written: PieceRevision) -> Vec<u8> {
 }
 
 impl EtcdStore {
-    /// What is written of the recording with so many changes, of which the values take so many bytes. Where
-    /// nothing is buffered, a change that the run made belongs to the last record that was written: a call may
-    /// make several changes, or wait before it makes one.
-    pub(super) fn draft_records(&self, changes: u8, bytes: u64) -> Result<RecordsDraft, StoreError> {
+    /// What is written of the recording with so many changes, if so many bytes of the request are left for it.
+    /// Where nothing is buffered, a change that the run made belongs to the last record that was written: a call
+    /// may make several changes, or wait before it makes one.
+    pub(super) fn draft_records(&self, changes: u8, room: u64) -> Result<RecordsDraft, StoreError> {
         self.write_parts()?;
-        let has_room = bytes <= self.capabilities.largest_value * 3;
+        let has_room = room >= PIECE_BYTES;
         if !has_room && self.records.borrow().kept.is_some() {
             self.write_records()?;
         }

@@ -1,22 +1,27 @@
 //! Writing entries: what a transaction depends on is read at one revision, judged here, and pinned by the
 //! compares of one transaction of etcd's, so that it takes effect only if nothing of that has changed.
 
-use super::EtcdStore;
 use super::commit_record::{Draft, HEAD_READS, Head, Retries, Sent};
 use super::keys::RecordName;
 use super::plan::{self, Plan, Present, Refusal, Slot, Written};
 use super::read::{Found, about_of, check_key};
-use super::record::{self, About, HEAD, HistoryRecord, LastRecord, NewChange, etcd_revision, number_of};
+use super::record::{
+    self, About, ChangeRecord, HEAD, HistoryRecord, LastRecord, NewChange, etcd_revision, number_of,
+};
 use super::wire::{Compare, KeyValue, Op, RangeRequest, RangeResponse};
+use super::{COPIES, EtcdStore};
 use crate::store::lock::lock_lost;
 use crate::store::{
-    Condition, ErrorKind, Image, Key, KeyRange, Locks, Outcome, Purpose, Revision, State, Store, StoreError,
-    Subject, Token, Transaction,
+    Actor, Condition, ErrorKind, Image, Key, KeyRange, Locks, Outcome, Purpose, Revision, State, Store,
+    StoreError, Subject, Token, Transaction,
 };
 use crate::time::Millis;
 
 /// How many reads one key takes.
 const KEY_READS: usize = 3;
+/// How often the largest value may be in the history of one write: the old one and the new one, and twice each
+/// where another program changed the entry before.
+const FOREIGN_COPIES: u64 = 2;
 /// How many reads one lock takes.
 const LOCK_READS: usize = 2;
 
@@ -101,11 +106,25 @@ impl EtcdStore {
                 }
             };
             let WritePlan { plan, mut draft, written } = plan;
+            let values: u64 = draft.changes.iter().map(ChangeRecord::bytes).sum();
+            if values > self.capabilities.largest_value * FOREIGN_COPIES
+                && self.record_foreign(&head, &plan, &present, now)?
+            {
+                if let Some(written) = plan.written.first() {
+                    retries.again(&written.key)?;
+                }
+                continue;
+            }
             self.pin(&mut draft, &wanted, &present);
             draft.reads = self.reads_of(&wanted);
             let last = draft.changes.len().saturating_sub(1);
-            let bytes = draft.changes.iter().map(record::ChangeRecord::bytes).sum();
-            match self.commit_record(name, &head, now, draft)? {
+            let bytes = draft.changes.iter().map(ChangeRecord::bytes).sum();
+            let sent = match self.commit_record(name, &head, now, draft) {
+                // What it would replace is not as large any more, perhaps.
+                Err(error) if is_recalled && error.is_too_much_together() => continue,
+                sent => sent?,
+            };
+            match sent {
                 Sent::Done(etcd_revision) => {
                     self.see_written(written, etcd_revision);
                     let revision = record::revision_at(etcd_revision, last);
@@ -311,7 +330,8 @@ impl EtcdStore {
         };
         let deleted_at = tombstone.map_or(0, |kv| kv.mod_revision);
         let tombstone = tombstone.and_then(|kv| record::decode(&kv.value).ok());
-        Ok(Slot { found, stale, tombstone, deleted_at })
+        let about_at = about.map_or(0, |kv| kv.mod_revision);
+        Ok(Slot { found, stale, about_at, tombstone, deleted_at })
     }
 
     /// Whether ranges that are deleted have keys that were not read yet: they are now wanted.
@@ -400,14 +420,25 @@ impl EtcdStore {
             let by = u8::try_from(own + 1).unwrap_or(u8::MAX);
             draft.ops.push(Op::put(self.keys.undone(undone.0), vec![by]));
         }
-        let bytes: usize = draft.ops.iter().map(Op::bytes).sum();
-        let bytes = bytes as u64 + draft.changes.iter().map(record::ChangeRecord::bytes).sum::<u64>();
-        let limit = self.capabilities.largest_value * 3 + HEAD as u64;
-        match plan.written.first() {
-            Some(written) if bytes > limit => {
-                Err(ErrorKind::TooLarge { key: written.key.clone(), bytes, limit }.into())
-            }
-            _ => Ok(WritePlan { plan, draft, written: all_written }),
+        if plan.written.len() > 1 {
+            self.check_undo(&plan, present)?;
+        }
+        Ok(WritePlan { plan, draft, written: all_written })
+    }
+
+    /// Refuses several changes that could be made together, and not be taken back together: a value that is
+    /// restored is written twice, and the one that it replaces once.
+    fn check_undo(&self, plan: &Plan, present: &Present) -> Result<(), StoreError> {
+        let (mut old, mut new) = (0, 0);
+        for written in &plan.written {
+            let found = present.slots.get(&written.key).and_then(|slot| slot.found.as_ref());
+            old += found.map_or(0, |found| found.kv.value.len() as u64);
+            new += written.image.as_ref().map_or(0, |image| image.stored.len() as u64);
+        }
+        let (bytes, most) = (old + new + old.max(new), self.capabilities.largest_value * COPIES);
+        match bytes > most {
+            true => Err(ErrorKind::TransactionTooLarge { bytes, most }.into()),
+            false => Ok(()),
         }
     }
 
@@ -481,6 +512,11 @@ impl EtcdStore {
     /// not take effect.
     fn as_seen(&self, key: &Key, slot: &Slot) -> Vec<Compare> {
         match &slot.found {
+            // What another program wrote may be recorded by then.
+            Some(found) if found.about.is_none() => vec![
+                Compare::modified_at(self.keys.entry(key), found.kv.mod_revision),
+                Compare::modified_at(self.keys.about(key), slot.about_at),
+            ],
             Some(found) => vec![Compare::modified_at(self.keys.entry(key), found.kv.mod_revision)],
             None => vec![
                 Compare::modified_at(self.keys.entry(key), 0),
@@ -518,7 +554,63 @@ impl EtcdStore {
             }),
             None => None,
         };
+        // It was recorded by itself.
+        if last.is_some_and(ChangeRecord::is_external) && old == new {
+            return Ok(None);
+        }
         Ok(Some(ForeignChange { old, new }))
+    }
+
+    /// Records what other programs made of the entries that a plan writes, by itself: with the write of an entry
+    /// it would be more than one transaction takes. Whether there was anything.
+    fn record_foreign(
+        &self,
+        head: &Head,
+        plan: &Plan,
+        present: &Present,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        let mut any = false;
+        for written in &plan.written {
+            let Some(slot) = present.slots.get(&written.key) else { continue };
+            let Some(found) = &slot.found else { continue };
+            let Some(ForeignChange { old, new: Some(new) }) = self.unrecorded(&written.key, slot)? else {
+                continue;
+            };
+            let name = self.new_record_name(head);
+            let about = About {
+                stored_type: None,
+                expires_at: None,
+                created_at: None,
+                modified_at: now.0,
+                actor: Actor::external(),
+                place: 1,
+                record: name,
+                size: new.stored.len() as u64,
+                head: new.stored[..new.stored.len().min(HEAD)].to_vec().into(),
+            };
+            let mut draft = Draft { compares: self.as_seen(&written.key, slot), ..Draft::default() };
+            // It stays another program's: what is known of it was not written with it.
+            draft.ops.push(Op::put(self.keys.about(&written.key), record::encode(&about)));
+            if let Some(at) = slot.stale.as_ref().and_then(|stale| stale.expires_at) {
+                draft.ops.push(Op::delete(self.keys.expiry(Millis(at), &written.key)));
+            }
+            let change = NewChange {
+                subject: Subject::Entry,
+                key: written.key.as_bytes(),
+                operation: "set",
+                old: old.as_ref(),
+                new: Some(&new),
+                version: version_of(found),
+                previous: previous(slot),
+                is_external: true,
+            };
+            draft.changes.push(change.record());
+            // Whether it was refused or not, all is read again.
+            self.commit_record(name, head, now, draft)?;
+            any = true;
+        }
+        Ok(any)
     }
 
     fn record_named(&self, name: RecordName) -> Result<Option<HistoryRecord>, StoreError> {

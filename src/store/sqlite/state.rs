@@ -158,11 +158,13 @@ impl SqliteStore {
 
     fn check_limits(&self, transaction: &Transaction) -> Result<(), StoreError> {
         let Some(limits) = self.limits.get() else { return Ok(()) };
-        let (mut operations, mut bytes) = (0, 0);
+        let (mut operations, mut bytes, mut replaced) = (0, 0, 0);
         for operation in &transaction.operations {
             let (key, written) = match operation {
                 crate::store::Operation::DeleteRange(range) => {
                     operations += self.count(range)?;
+                    let scan = Scan { value_limit: 0, ..Scan::new(range.clone(), limits.operations) };
+                    replaced += self.scan(&scan)?.iter().map(|entry| entry.size).sum::<u64>();
                     continue;
                 }
                 crate::store::Operation::Restore { key, image } => (key, image.stored.len()),
@@ -170,11 +172,15 @@ impl SqliteStore {
             };
             operations += 1;
             bytes += written as u64;
+            replaced += self.get_prefix(key, 0)?.map_or(0, |entry| entry.size);
             limits.check_value(key, written as u64)?;
         }
         limits.check_operations(operations)?;
         limits.check_conditions(transaction.conditions.len())?;
-        assert!(bytes <= limits.largest_transaction || operations == 1, "{bytes} bytes in one transaction");
+        let (taken, most) = (bytes + replaced + bytes.max(replaced), 3 * limits.largest_transaction);
+        if taken > most && operations > 1 {
+            return Err(crate::store::ErrorKind::TransactionTooLarge { bytes: taken, most }.into());
+        }
         let mut keys: Vec<_> =
             transaction.operations.iter().filter_map(|operation| operation.key()).collect();
         keys.sort();

@@ -30,43 +30,72 @@ pub fn remembered(mut entry: Entry) -> Entry {
 
 /// What became of the parts.
 pub struct BulkOutcome<T> {
-    /// The revision that they made; `None` if nothing had to be changed.
-    pub revision: Option<Revision>,
+    /// The revisions that they made; none if nothing had to be changed.
+    pub revisions: Vec<Revision>,
     /// Those that were carried out.
     pub done: Vec<T>,
     /// Those of which the condition did not hold.
     pub left: Vec<T>,
+    /// Why the others, which are in neither list, were not carried out.
+    pub failed: Option<StoreError>,
 }
 
-/// Carries out in one transaction all parts of which the condition holds.
+/// Parts on their way into one transaction.
+struct Batch<T> {
+    of: Vec<T>,
+    transaction: Transaction,
+}
+
+/// Carries out in one transaction all parts of which the condition holds, or in several, where they are more
+/// than the engine can do together.
 ///
 /// A try that is refused tells all that is in its way, and the next one follows at once: what gets in
 /// between two tries is what others commit in that moment, not in the time that it takes to look at
 /// all of the entries once more. So a storm of changes keeps it neither from ending nor from doing
 /// what can be done.
 pub fn carry_out<T>(store: &dyn Store, parts: Vec<BulkItem<T>>) -> Result<BulkOutcome<T>, StoreError> {
-    let mut of = Vec::with_capacity(parts.len());
-    let mut transaction = Transaction::default();
+    let mut batch = Batch { of: Vec::with_capacity(parts.len()), transaction: Transaction::default() };
     for part in parts {
-        of.push(part.of);
-        transaction.operations.push(part.operation);
-        transaction.conditions.push(part.condition);
+        batch.of.push(part.of);
+        batch.transaction.operations.push(part.operation);
+        batch.transaction.conditions.push(part.condition);
     }
-    let mut left = Vec::new();
-    while !of.is_empty() {
-        match store.commit(&transaction)? {
-            Outcome::Committed { revision, changed, .. } => {
-                return Ok(BulkOutcome { revision: (changed > 0).then_some(revision), done: of, left });
+    let mut outcome = BulkOutcome { revisions: Vec::new(), done: Vec::new(), left: Vec::new(), failed: None };
+    let mut batches = vec![batch];
+    while let Some(mut batch) = batches.pop() {
+        if batch.of.is_empty() {
+            continue;
+        }
+        match store.commit(&batch.transaction) {
+            Ok(Outcome::Committed { revision, changed, .. }) => {
+                outcome.revisions.extend((changed > 0).then_some(revision));
+                outcome.done.extend(batch.of);
             }
-            Outcome::Refused { condition, others, .. } => {
+            Ok(Outcome::Refused { condition, others, .. }) => {
                 let refused: BTreeSet<usize> = others.into_iter().chain([condition]).collect();
-                left.extend(take_out(&mut of, &refused));
-                take_out(&mut transaction.operations, &refused);
-                take_out(&mut transaction.conditions, &refused);
+                outcome.left.extend(take_out(&mut batch.of, &refused));
+                take_out(&mut batch.transaction.operations, &refused);
+                take_out(&mut batch.transaction.conditions, &refused);
+                batches.push(batch);
+            }
+            Err(error) if error.is_too_much_together() && batch.of.len() > 1 => {
+                let middle = batch.of.len() / 2;
+                let transaction = Transaction {
+                    operations: batch.transaction.operations.split_off(middle),
+                    conditions: batch.transaction.conditions.split_off(middle),
+                    ..Transaction::default()
+                };
+                batches.push(Batch { of: batch.of.split_off(middle), transaction });
+                batches.push(batch);
+            }
+            Err(error) if outcome.revisions.is_empty() => return Err(error),
+            Err(error) => {
+                outcome.failed = Some(error);
+                return Ok(outcome);
             }
         }
     }
-    Ok(BulkOutcome { revision: None, done: of, left })
+    Ok(outcome)
 }
 
 fn take_out<T>(list: &mut Vec<T>, places: &BTreeSet<usize>) -> Vec<T> {
@@ -116,7 +145,7 @@ mod tests {
         let is_theirs = |number: &usize| number.is_multiple_of(2) || *number == 1;
         let (theirs, ours): (Vec<_>, Vec<_>) = (0..40).partition(is_theirs);
         assert_eq!((carried.left, carried.done), (theirs, ours));
-        assert_eq!(carried.revision, Some(Revision(before.0 + 19)));
+        assert_eq!(carried.revisions, [Revision(before.0 + 19)]);
         assert_eq!(store.get_prefix(&key(3), 1).unwrap(), None);
         assert_eq!(store.get_prefix(&key(2), 64).unwrap().unwrap().stored, b"theirs");
     }
@@ -164,6 +193,25 @@ mod tests {
         let operation = Operation::Delete(key(0));
         let parts = vec![BulkItem { of: "it", operation, condition: Condition::Absent(key(0)) }];
         let carried = carry_out(&store, parts).unwrap();
-        assert_eq!((carried.revision, carried.done, carried.left), (None, vec![], vec!["it"]));
+        assert_eq!((carried.revisions, carried.done, carried.left), (vec![], vec![], vec!["it"]));
+    }
+
+    #[test]
+    fn what_is_too_large_together_is_done_in_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let store = SqliteStore::open_or_create(&path, Options::default()).unwrap().limited();
+        let part = |number| {
+            store.commit(&put(number, &"x".repeat(490_000))).unwrap();
+            let seen = store.get_prefix(&key(number), 64).unwrap().unwrap();
+            let operation = Operation::Delete(key(number));
+            BulkItem { of: number, operation, condition: Condition::Unchanged(Box::new(seen)) }
+        };
+        let parts: Vec<_> = (0..7).map(part).collect();
+        store.commit(&put(3, "theirs")).unwrap();
+        let carried = carry_out(&store, parts).unwrap();
+        assert_eq!((carried.done, carried.left), (vec![0, 1, 2, 4, 5, 6], vec![3]));
+        assert!((2..=6).contains(&carried.revisions.len()), "{:?}", carried.revisions);
+        assert!(carried.failed.is_none());
     }
 }

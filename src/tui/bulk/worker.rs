@@ -317,13 +317,13 @@ impl Changing<'_> {
     fn commit(&mut self, batch: Vec<BulkItem<Entry>>) -> Result<(), StoreError> {
         let now = self.store.clock().now();
         let carried = bulk::commit::carry_out(self.store, batch)?;
-        self.revisions.extend(carried.revision);
+        self.revisions.extend(carried.revisions);
         carried.done.iter().for_each(|entry| self.tally.take(&self.bulk.deed, entry, now));
         for entry in carried.left {
             let is_there = self.store.get_prefix(&entry.key, 0)?.is_some();
             self.tally.leave(&entry.key, if is_there { SkipReason::Changed } else { SkipReason::Gone });
         }
-        Ok(())
+        carried.failed.map_or(Ok(()), Err)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::super::wire::{RangeRequest, Wire};
+use super::super::wire::{Op, RangeRequest, Wire};
 use super::world::Place;
 use crate::store::testing::conformance::{ForeignWrite, World};
 use crate::store::{
-    Expiry, History, HistoryScan, Key, KeyRange, Order, Retention, Scan, Store, Transaction, Value,
-    entry_pages,
+    ErrorKind, Expiry, History, HistoryScan, Key, KeyRange, Operation, Order, Retention, Scan, State, Store,
+    Transaction, UndoOutcome, Value, entry_pages, undo,
 };
 use crate::testing::rounds;
 
@@ -52,6 +52,83 @@ fn large_values_are_read_with_their_history_and_pruned() {
     let left = reader.history(&HistoryScan::newest(usize::MAX)).unwrap();
     assert!(left.len() < all, "{} of {all}", left.len());
     assert_eq!(store.take_notices(), Vec::<String>::new());
+}
+
+#[test]
+fn what_another_program_wrote_is_overwritten_whatever_its_size() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    let largest = store.capabilities().largest_value as usize;
+    let value = |byte: u8, size: usize| String::from_utf8(vec![byte; size]).unwrap();
+    for (number, (before, foreign, after)) in [
+        (Some(largest), Some(largest), Some(largest)),
+        (Some(largest), Some(largest), None),
+        (Some(largest), None, Some(largest)),
+        (None, Some(largest), Some(largest)),
+        (None, Some(1_400_000), Some(1)),
+        (None, Some(1_400_000), None),
+        (Some(1), Some(largest), Some(largest)),
+        (Some(largest), Some(1), Some(largest)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("{number}{}", "k".repeat(1024));
+        if let Some(size) = before {
+            let put = Transaction::put(key(&name), Value::String(vec![b'a'; size]), Expiry::Clear);
+            let expiring = Expiry::After(std::time::Duration::from_secs(60));
+            assert!(store.commit(&put).unwrap().is_committed());
+            let expiring = Operation::SetExpiry { key: key(&name), expiry: expiring };
+            assert!(store.commit(&Transaction::of(expiring)).unwrap().is_committed());
+        }
+        let write = match foreign {
+            Some(size) => ForeignWrite::Put(key(&name), value(b'b', size)),
+            None => ForeignWrite::Delete(key(&name)),
+        };
+        assert!(place.foreign(&write));
+        let own = match after {
+            Some(size) => Transaction::put(key(&name), Value::String(vec![b'c'; size]), Expiry::Clear),
+            None => Transaction::delete(key(&name)),
+        };
+        assert!(store.commit(&own).unwrap().is_committed(), "{number}");
+        let found = store.get(&key(&name)).unwrap().map(|entry| entry.stored.len());
+        assert_eq!(found, after, "{number}");
+        // No value is missing between two changes.
+        let scan = HistoryScan { key: Some(key(&name)), ..HistoryScan::newest(10) };
+        let changes = store.history(&scan).unwrap();
+        let external = changes.iter().filter(|change| change.actor.name == "external").count();
+        assert_eq!(external, 1, "{number}");
+        for pair in changes.windows(2) {
+            assert!(pair[0].old == pair[1].new, "{number}");
+        }
+        assert_eq!(changes.last().unwrap().old, None);
+        if foreign != Some(1_400_000) {
+            let undone = undo(&store, changes[0].revision, false).unwrap();
+            assert!(matches!(undone, UndoOutcome::Done { .. }), "{number}: {undone:?}");
+        }
+    }
+    let marks = place.keys().expiries(crate::time::Millis(i64::MIN), crate::time::Millis(i64::MAX));
+    assert!(place.wire().range(&RangeRequest::of(marks)).unwrap().kvs.is_empty());
+}
+
+#[test]
+fn a_key_that_leaves_no_room_for_its_value_is_refused_before_it_is_sent() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    for length in [9_000, 20_000, 100_000, 300_000, 1_000_000] {
+        let put =
+            Transaction::put(key(&"k".repeat(length)), Value::String(vec![b'a'; 490_000]), Expiry::Clear);
+        place.sent.lock().unwrap().clear();
+        match store.commit(&put) {
+            Ok(outcome) => assert!(outcome.is_committed()),
+            Err(error) => {
+                assert!(matches!(error.kind, ErrorKind::TransactionTooLarge { .. }), "{length}: {error:?}");
+                let sent = place.sent.lock().unwrap();
+                let mut ops = sent.iter().flat_map(|txn| &txn.success);
+                assert!(ops.all(|op| matches!(op, Op::Range(_))), "{length}");
+            }
+        }
+    }
 }
 
 #[test]

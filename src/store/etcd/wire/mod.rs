@@ -11,6 +11,10 @@ use std::time::Duration;
 pub(super) use self::gateway::Gateway;
 use crate::text::escape::escape;
 
+/// How many bytes a step or a compare takes besides its keys and its value, at most: numbers, lengths and the
+/// frames around them.
+const FRAME: u64 = 80;
+
 /// A key with its value, as etcd keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(default)]
@@ -47,6 +51,10 @@ impl KeySpan {
     /// One key.
     pub fn one(key: Vec<u8>) -> KeySpan {
         KeySpan { start: key, end: Vec::new() }
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.start.len() + self.end.len()) as u64
     }
 
     /// All keys that begin with `prefix`, whose last byte is not 255.
@@ -182,12 +190,14 @@ impl Op {
         Op::Put { key, value, lease: 0 }
     }
 
-    /// How many bytes of a value it writes.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Op::Put { value, .. } => value.len(),
-            Op::Range(_) | Op::Delete(_) => 0,
-        }
+    /// How many bytes of a request it takes; not less than that.
+    pub fn request_bytes(&self) -> u64 {
+        let bytes = match self {
+            Op::Put { key, value, .. } => (key.len() + value.len()) as u64,
+            Op::Range(range) => range.span.bytes(),
+            Op::Delete(span) => span.bytes(),
+        };
+        FRAME + bytes
     }
 
     /// Deletes one key.
@@ -207,6 +217,15 @@ pub(in crate::store) struct Txn {
     pub compares: Vec<Compare>,
     pub success: Vec<Op>,
     pub failure: Vec<Op>,
+}
+
+impl Txn {
+    /// How many bytes the request takes; not less than that.
+    pub fn request_bytes(&self) -> u64 {
+        let compares: u64 = self.compares.iter().map(|compare| FRAME + compare.span.bytes()).sum();
+        let ops: u64 = self.success.iter().chain(&self.failure).map(Op::request_bytes).sum();
+        FRAME + compares + ops
+    }
 }
 
 /// What one step came to.

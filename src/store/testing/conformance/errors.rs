@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Ability, Contract, World, acquired, key, put, request, rows_after};
 use crate::store::{
-    Condition, Edit, ErrorKind, Expiry, LARGEST_BATCH, Number, Operation, Options, Revision, StoreError,
-    Transaction, Type, Value,
+    Condition, Edit, ErrorKind, Expiry, HistoryScan, Key, KeyRange, LARGEST_BATCH, Number, Operation,
+    Options, Outcome, Revision, Scan, Store, StoreError, Transaction, Type, UndoOutcome, Value,
+    commit_in_batches, entry_pages, undo,
 };
 use crate::time::Millis;
 
@@ -20,6 +21,13 @@ pub(super) const CONTRACTS: &[Contract] = &[
     ),
     ("expiries_are_kept_to_the_promised_grain", expiries_are_kept_to_the_promised_grain),
     ("a_value_that_is_too_large_is_refused", a_value_that_is_too_large_is_refused),
+    (
+        "the_largest_value_is_written_overwritten_deleted_and_undone",
+        the_largest_value_is_written_overwritten_deleted_and_undone,
+    ),
+    ("what_is_too_large_together_is_done_in_parts", what_is_too_large_together_is_done_in_parts),
+    ("what_was_committed_together_is_undone_together", what_was_committed_together_is_undone_together),
+    ("large_values_expire", large_values_expire),
     ("an_edit_of_another_type_is_refused", an_edit_of_another_type_is_refused),
     ("an_expiry_after_the_last_moment_is_refused", an_expiry_after_the_last_moment_is_refused),
     ("a_store_that_is_opened_to_read_writes_nothing", a_store_that_is_opened_to_read_writes_nothing),
@@ -102,6 +110,143 @@ fn a_value_that_is_too_large_is_refused(world: &dyn World) {
     let refused = store.commit(&untyped(largest + 1));
     assert!(matches!(refused, Err(StoreError { kind: ErrorKind::TooLarge { .. }, .. })), "{refused:?}");
     assert_eq!(store.revision().unwrap(), before);
+}
+
+/// The largest value, where copies of it fit into the memory of a test.
+fn largest_in_memory(store: &dyn Store) -> Option<usize> {
+    usize::try_from(store.capabilities().largest_value).ok().filter(|largest| *largest <= 1 << 20)
+}
+
+fn text(byte: u8, size: usize) -> Value {
+    Value::String(vec![byte; size])
+}
+
+fn the_largest_value_is_written_overwritten_deleted_and_undone(world: &dyn World) {
+    let store = world.store();
+    let Some(largest) = largest_in_memory(&*store) else { return };
+    let lock = acquired(store.acquire(&request(&"l".repeat(200), "me"), None).unwrap());
+    store.set_fence(vec![(lock.name, lock.token)]);
+    for length in [1, 100, 1024, 4096] {
+        let key = key(&"k".repeat(length));
+        let found = || store.get(&key).unwrap().map(|entry| entry.value());
+        let commit = |transaction: Transaction| match store.commit(&transaction) {
+            Ok(Outcome::Committed { revision, .. }) => revision,
+            other => panic!("a key of {length} bytes: {other:?}"),
+        };
+        let undo = |revision: Revision| {
+            let undone = undo(&*store, revision, false);
+            assert!(matches!(undone, Ok(UndoOutcome::Done { .. })), "a key of {length} bytes: {undone:?}");
+        };
+        let put = |byte: u8, size: usize, expiry: Expiry| {
+            commit(Transaction::put(key.clone(), text(byte, size), expiry))
+        };
+        let created = put(b'a', largest, Expiry::Clear);
+        let overwritten = put(b'b', largest, Expiry::Clear);
+        let expiry = Expiry::After(Duration::from_secs(60));
+        let expiring = commit(Transaction::of(Operation::SetExpiry { key: key.clone(), expiry }));
+        undo(expiring);
+        let deleted = commit(Transaction::delete(key.clone()));
+        assert_eq!(found(), None);
+        undo(deleted);
+        assert_eq!(found(), Some(text(b'b', largest)));
+        undo(overwritten);
+        assert_eq!(found(), Some(text(b'a', largest)));
+        undo(created);
+        assert_eq!(found(), None);
+        put(b'c', largest, expiry);
+        undo(put(b'd', 1, Expiry::Clear));
+        assert_eq!(found(), Some(text(b'c', largest)));
+    }
+}
+
+fn what_is_too_large_together_is_done_in_parts(world: &dyn World) {
+    let store = world.store();
+    let Some(largest) = largest_in_memory(&*store) else { return };
+    let keys: Vec<Key> = (0..10).map(|number| key(&format!("k{number}"))).collect();
+    for key in &keys {
+        let put = Transaction::put(key.clone(), text(b'a', largest), Expiry::Clear);
+        assert!(store.commit(&put).unwrap().is_committed());
+    }
+    let before = store.revision().unwrap();
+    let delete = |key: &Key| Operation::Delete(key.clone());
+    let overwrite =
+        |key: &Key| Operation::Put { key: key.clone(), value: Value::integer(1), expiry: Expiry::Clear };
+    for operations in [
+        keys.iter().map(delete).collect(),
+        keys.iter().map(overwrite).collect(),
+        vec![Operation::DeleteRange(KeyRange::all())],
+    ] {
+        let refused = store.commit(&Transaction::all(operations)).unwrap_err();
+        assert!(matches!(refused.kind, ErrorKind::TransactionTooLarge { .. }), "{refused:?}");
+        assert!(refused.is_too_much_together() && !refused.is_database_failure());
+    }
+    assert_eq!(store.revision().unwrap(), before);
+    assert_eq!(commit_in_batches(&*store, keys.iter().map(delete).collect()).unwrap(), 10);
+    assert_eq!(store.count(&KeyRange::all()).unwrap(), 0);
+    for change in store.history(&HistoryScan { value_limit: 0, ..HistoryScan::newest(10) }).unwrap() {
+        assert_eq!(change.operation, "delete");
+        if change.revision == change.transaction.0 {
+            undo(&*store, change.revision, false).unwrap();
+        }
+    }
+    assert_eq!(store.count(&KeyRange::all()).unwrap(), 10);
+}
+
+fn what_was_committed_together_is_undone_together(world: &dyn World) {
+    let store = world.store();
+    let Some(largest) = largest_in_memory(&*store) else { return };
+    let mut random = fastrand::Rng::with_seed(13);
+    let state = || -> Vec<(Key, Vec<u8>)> {
+        let pages = entry_pages(&*store, Scan::new(KeyRange::all(), 100));
+        pages.flat_map(Result::unwrap).map(|entry| (entry.key, entry.stored)).collect()
+    };
+    let mut committed = 0;
+    for _ in 0..world.rounds(60, 300) {
+        let before = state();
+        let count = random.usize(2..=8);
+        let length = *random.choice(&[3, 1024]).unwrap();
+        let operation = |place: usize| {
+            let key = key(&format!("{place}{}", "k".repeat(length)));
+            match random.u8(0..3) {
+                0 => Operation::Delete(key),
+                _ => {
+                    let size = *random.choice(&[1, 1000, largest / 6, largest / 2, largest]).unwrap();
+                    Operation::Put { key, value: text(b'x', size), expiry: Expiry::Clear }
+                }
+            }
+        };
+        let transaction = Transaction::all((0..count).map(operation).collect());
+        match store.commit(&transaction) {
+            Ok(Outcome::Committed { changed: 0, .. }) => {}
+            Ok(Outcome::Committed { revision, .. }) => {
+                committed += 1;
+                let undone = undo(&*store, revision, false).unwrap();
+                assert!(matches!(undone, UndoOutcome::Done { .. }), "{undone:?}");
+                assert_eq!(state(), before);
+                // Undone once more, so that the next round has something to overwrite.
+                let UndoOutcome::Done { revision, .. } = undone else { continue };
+                undo(&*store, revision, false).unwrap();
+            }
+            Ok(refused) => panic!("{refused:?}"),
+            Err(error) => assert!(error.is_too_much_together(), "{error}"),
+        }
+    }
+    assert!(committed >= 5, "{committed}");
+}
+
+fn large_values_expire(world: &dyn World) {
+    let store = world.store();
+    let Some(largest) = largest_in_memory(&*store) else { return };
+    for number in 0..10 {
+        let expiry = Expiry::After(Duration::from_secs(60));
+        let put = Transaction::put(key(&format!("k{number}")), text(b'a', largest), expiry);
+        assert!(store.commit(&put).unwrap().is_committed());
+    }
+    world.pass(Duration::from_secs(61));
+    world.remove_expired();
+    assert_eq!(store.count(&KeyRange::all()).unwrap(), 0);
+    let newest = store.history(&HistoryScan { value_limit: 0, ..HistoryScan::newest(10) }).unwrap();
+    assert!(newest.iter().all(|change| change.operation == "expire"), "{newest:?}");
 }
 
 fn an_edit_of_another_type_is_refused(world: &dyn World) {
