@@ -100,8 +100,6 @@ pub struct EtcdStore {
     present: RefCell<Option<(Instant, HashSet<Vec<u8>>)>>,
     /// The last key of the last page that was read, and the length of the beginning that all its keys share.
     last_page: RefCell<Option<(Key, usize)>>,
-    /// The mean size of the values of the last page, in bytes.
-    value_bytes: Cell<u64>,
     /// What is to be shown to the user, and the last of it that there was.
     notices: RefCell<Vec<String>>,
     last_notice: RefCell<String>,
@@ -156,7 +154,6 @@ impl EtcdStore {
             waiting: RefCell::default(),
             present: RefCell::default(),
             last_page: RefCell::default(),
-            value_bytes: Cell::new(read::UNKNOWN_VALUE_BYTES),
             notices: RefCell::default(),
             last_notice: RefCell::default(),
         }

@@ -15,7 +15,7 @@ const PAGE_KEYS: usize = 1000;
 /// About how many bytes of values one answer is to have, so that it comes within the time of an attempt.
 const ANSWER_BYTES: u64 = 2 << 20;
 /// How large values are taken to be before any was read.
-pub(super) const UNKNOWN_VALUE_BYTES: u64 = 128 << 10;
+const UNKNOWN_VALUE_BYTES: u64 = 512 << 10;
 
 /// An entry as it is stored.
 #[derive(Clone, Debug)]
@@ -42,17 +42,20 @@ impl Found {
         }
     }
 
-    /// The entry with no more than `value_limit` bytes of its value.
+    /// The entry with no more than `value_limit` bytes of its value. Where it was read without its value, the
+    /// beginning that is known besides stands for it.
     pub(super) fn entry(self, key: Key, value_limit: u64) -> Entry {
         let limit = usize::try_from(value_limit).unwrap_or(usize::MAX);
         let place = self.about.as_ref().map_or(1, |about| about.place.max(1));
         let revision = record::revision_at(self.kv.mod_revision, usize::from(place) - 1);
         let expires_at = self.expires_at();
-        let size = self.kv.value.len() as u64;
-        let mut stored = self.kv.value;
-        stored.truncate(limit);
         let version = u64::try_from(self.kv.version).unwrap_or(0);
         let about = self.about;
+        let (size, mut stored) = match &about {
+            Some(about) if self.kv.value.is_empty() => (about.size, about.head.to_vec()),
+            _ => (self.kv.value.len() as u64, self.kv.value),
+        };
+        stored.truncate(limit);
         Entry {
             key,
             stored,
@@ -66,17 +69,6 @@ impl Found {
             actor: Some(about.map_or_else(Actor::external, |about| about.actor)),
             kind: None,
         }
-    }
-
-    /// As [`Found::entry`], of one that was read without its value.
-    fn entry_without_value(self, key: Key, value_limit: u64) -> Option<Entry> {
-        let (size, head) = self.about.as_ref().map(|about| (about.size, about.head.to_vec()))?;
-        let mut entry = self.entry(key, 0);
-        let limit = usize::try_from(value_limit).unwrap_or(usize::MAX);
-        entry.size = size;
-        entry.stored = head;
-        entry.stored.truncate(limit);
-        Some(entry)
     }
 }
 
@@ -124,22 +116,46 @@ impl EtcdStore {
         Ok(Found { kv, about })
     }
 
-    /// What is stored under some keys, as of a revision of etcd's; 0: now.
-    pub(super) fn stored(&self, keys: &[Key], revision: i64) -> Result<Vec<Option<Found>>, StoreError> {
-        let get = |key: Vec<u8>| Op::Range(RangeRequest { revision, ..RangeRequest::key(key) });
-        let gets =
-            keys.iter().flat_map(|key| [get(self.keys.entry(key)), get(self.keys.about(key))]).collect();
-        let (_, answers) = self.read_all(gets)?;
-        let pair = |pair: &[RangeResponse]| match pair[0].first() {
-            None => Ok(None),
-            Some(kv) => self.found(kv.clone(), pair[1].first()).map(Some),
-        };
-        answers.chunks_exact(2).map(pair).collect()
+    /// What is stored under some keys, as of a revision of etcd's (0: now), with the size of each value where
+    /// it is known. All of it is of one revision, and is read in parts, so that no answer becomes large.
+    fn stored(
+        &self,
+        keys: &[(Key, Option<u64>)],
+        mut revision: i64,
+    ) -> Result<Vec<Option<Found>>, StoreError> {
+        let mut stored = Vec::with_capacity(keys.len());
+        let mut mean = UNKNOWN_VALUE_BYTES;
+        while stored.len() < keys.len() {
+            let rest = &keys[stored.len()..];
+            let part = &rest[..length_of_part(rest, mean, self.max_operations / 2)];
+            let get = |key: Vec<u8>| Op::Range(RangeRequest { revision, ..RangeRequest::key(key) });
+            let gets = part.iter().flat_map(|(key, _)| [self.keys.entry(key), self.keys.about(key)]);
+            let (newest, answers) = self.read_all(gets.map(get).collect())?;
+            if revision == 0 {
+                revision = newest;
+            }
+            let pair = |pair: &[RangeResponse]| match pair[0].first() {
+                None => Ok(None),
+                Some(kv) => self.found(kv.clone(), pair[1].first()).map(Some),
+            };
+            let from = stored.len();
+            for answer in answers.chunks_exact(2) {
+                stored.push(pair(answer)?);
+            }
+            let sizes = stored[from..].iter().zip(part).filter(|(_, (_, size))| size.is_none());
+            let sizes: Vec<u64> =
+                sizes.filter_map(|(found, _)| Some(found.as_ref()?.kv.value.len() as u64)).collect();
+            if !sizes.is_empty() {
+                // Values that follow small ones may be large: the parts grow in steps.
+                mean = (sizes.iter().sum::<u64>() / sizes.len() as u64).max(mean / 4);
+            }
+        }
+        Ok(stored)
     }
 
     /// One entry, expired or not.
     pub(super) fn stored_entry(&self, key: &Key, revision: i64) -> Result<Option<Found>, StoreError> {
-        Ok(self.stored(std::slice::from_ref(key), revision)?.pop().flatten())
+        Ok(self.stored(&[(key.clone(), None)], revision)?.pop().flatten())
     }
 
     /// One entry that has not expired, with no more than `value_limit` bytes of its value.
@@ -213,7 +229,8 @@ impl EtcdStore {
             }
             let Some(last) = answer.kvs.last() else { return Ok(()) };
             request.span.start = [&last.key[..], b"\0"].concat();
-            mean = mean_size(&answer.kvs);
+            // Values that follow small ones may be large: the pages grow in steps.
+            mean = mean_size(&answer.kvs).max(mean / 4);
             for kv in answer.kvs {
                 each(kv)?;
             }
@@ -223,8 +240,8 @@ impl EtcdStore {
         }
     }
 
-    /// A page of what is stored, with values of which no more than `value_limit` bytes are needed. It may end
-    /// before `limit`, also where there is more.
+    /// A page of what is stored, with values of which no more than `value_limit` bytes are needed; `None` if
+    /// the keys suffice. It may end before `limit`, also where there is more.
     ///
     /// A page costs etcd as much as its range is long, since it counts to the end of it. So the page after
     /// another one is looked for near that first: among the keys that begin as all of the page did.
@@ -232,14 +249,14 @@ impl EtcdStore {
         &self,
         scan: &Scan,
         limit: usize,
-        has_values: bool,
+        value_limit: Option<u64>,
         revision: i64,
     ) -> Result<StoredPage, StoreError> {
         let mut range = narrowed(&scan.range, scan.after.as_ref(), scan.order);
-        let limit = if has_values { limit.min(keys_of_size(self.value_bytes.get())) } else { limit };
-        let read = |range: &KeyRange| self.page_of(range, scan.order, limit, has_values, revision);
+        let read = |range: &KeyRange| self.page_of(range, scan.order, limit, value_limit, revision);
         if let Some(shared) = self.shared_with(scan) {
-            for length in (1..=shared.len()).rev() {
+            let (mut length, mut step) = (shared.len(), 1);
+            while length > 0 {
                 let near = KeyRange::beginning(&Key::from_stored(&shared[..length], false));
                 let Some(end) = near.end.filter(|end| !end.as_bytes().is_empty()) else { break };
                 if range.end.as_ref().is_some_and(|whole| end >= *whole) {
@@ -252,6 +269,8 @@ impl EtcdStore {
                     return Ok(page);
                 }
                 range.start = Some(end);
+                // Nothing is there: fewer and fewer bytes are shared, in growing steps.
+                (length, step) = (length.saturating_sub(step), step * 2);
             }
         }
         let page = read(&range)?;
@@ -273,13 +292,13 @@ impl EtcdStore {
         self.last_page.replace(Some((last.clone(), length)));
     }
 
-    /// A page of a range.
+    /// A page of a range. Values that are longer than what is known of them besides are read by their sizes.
     fn page_of(
         &self,
         range: &KeyRange,
         order: Order,
         limit: usize,
-        has_values: bool,
+        value_limit: Option<u64>,
         revision: i64,
     ) -> Result<StoredPage, StoreError> {
         let is_descending = order == Order::Descending;
@@ -287,15 +306,11 @@ impl EtcdStore {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             Op::Range(RangeRequest { limit, revision, is_descending, keys_only, ..RangeRequest::of(span) })
         };
-        let both =
-            vec![request(self.keys.entries(range), !has_values), request(self.keys.abouts(range), false)];
+        let both = vec![request(self.keys.entries(range), true), request(self.keys.abouts(range), false)];
         let (newest, mut answers) = self.read_all(both)?;
         // What is read besides is of the same revision.
         let revision = if revision > 0 { revision } else { newest };
         let (abouts, entries) = (answers.pop().unwrap_or_default(), answers.pop().unwrap_or_default());
-        if has_values && !entries.kvs.is_empty() {
-            self.value_bytes.set(mean_size(&entries.kvs));
-        }
         let mut known: HashMap<Key, KeyValue> = HashMap::with_capacity(abouts.kvs.len());
         let mut last_known = None;
         for about in abouts.kvs {
@@ -305,7 +320,7 @@ impl EtcdStore {
         }
         let mut page = StoredPage { found: Vec::with_capacity(entries.kvs.len()), last: None };
         // What another program deleted is still known of, so that the page of that may end before.
-        let mut unknown: Vec<(usize, Key)> = Vec::new();
+        let mut unread: Vec<(usize, (Key, Option<u64>))> = Vec::new();
         for kv in entries.kvs {
             let Some(key) = self.keys.key_of_entry(&kv.key) else { continue };
             page.last = entries.more.then(|| key.clone());
@@ -316,17 +331,21 @@ impl EtcdStore {
                     Order::Descending => key < *last,
                 });
             let found = self.found(kv, about)?;
-            if is_beyond || (!has_values && found.about.is_none()) {
-                unknown.push((page.found.len(), key.clone()));
+            let size = found.about.as_ref().map(|about| about.size);
+            let is_short = match (value_limit, size) {
+                (None, _) => true,
+                (Some(_), None) => false,
+                (Some(limit), Some(size)) => size.min(limit) <= HEAD as u64,
+            };
+            if is_beyond || !is_short {
+                unread.push((page.found.len(), (key.clone(), size)));
             }
             page.found.push((key, found));
         }
-        let keys: Vec<Key> = unknown.iter().map(|(_, key)| key.clone()).collect();
-        if !keys.is_empty() {
-            for ((place, _), found) in unknown.into_iter().zip(self.stored(&keys, revision)?) {
-                if let Some(found) = found {
-                    page.found[place].1 = found;
-                }
+        let (places, unread): (Vec<usize>, Vec<_>) = unread.into_iter().unzip();
+        for (place, found) in places.into_iter().zip(self.stored(&unread, revision)?) {
+            if let Some(found) = found {
+                page.found[place].1 = found;
             }
         }
         Ok(page)
@@ -339,30 +358,39 @@ impl EtcdStore {
         now: Option<Millis>,
         revision: i64,
     ) -> Result<Vec<Entry>, StoreError> {
-        let has_values = scan.value_limit > HEAD as u64;
-        let mut part = scan.clone();
         let mut page = Vec::new();
-        while page.len() < scan.limit {
-            let limit = (scan.limit - page.len()).min(PAGE_KEYS);
-            let stored = self.stored_page(&part, limit, has_values, revision)?;
+        self.scan_pages(scan, Some(scan.value_limit), now, revision, &mut |key, found| {
+            page.push(found.entry(key, scan.value_limit));
+        })?;
+        Ok(page)
+    }
+
+    /// Calls `each` with what is stored, as often as a scan has entries; see [`EtcdStore::stored_page`].
+    fn scan_pages(
+        &self,
+        scan: &Scan,
+        value_limit: Option<u64>,
+        now: Option<Millis>,
+        revision: i64,
+        each: &mut dyn FnMut(Key, Found),
+    ) -> Result<(), StoreError> {
+        let mut part = scan.clone();
+        let mut count = 0;
+        while count < scan.limit {
+            let limit = (scan.limit - count).min(PAGE_KEYS);
+            let stored = self.stored_page(&part, limit, value_limit, revision)?;
             for (key, found) in stored.found {
-                if now.is_some_and(|now| found.is_expired(now)) {
-                    continue;
+                if now.is_none_or(|now| !found.is_expired(now)) {
+                    count += 1;
+                    each(key, found);
                 }
-                page.push(match found.kv.value.is_empty() && !has_values {
-                    true => match found.clone().entry_without_value(key.clone(), scan.value_limit) {
-                        Some(entry) => entry,
-                        None => found.entry(key, scan.value_limit),
-                    },
-                    false => found.entry(key, scan.value_limit),
-                });
             }
             match stored.last {
                 Some(last) => part.after = Some(last),
                 None => break,
             }
         }
-        Ok(page)
+        Ok(())
     }
 
     /// A page of keys in which `needles` are looked for.
@@ -372,7 +400,7 @@ impl EtcdStore {
         let mut part = scan.clone();
         while page.looked_at < scan.limit {
             let limit = (scan.limit - page.looked_at).min(PAGE_KEYS);
-            let stored = self.stored_page(&part, limit, false, 0)?;
+            let stored = self.stored_page(&part, limit, None, 0)?;
             page.looked_at += stored.found.len();
             page.last = stored.found.last().map(|(key, _)| key.clone()).or(page.last);
             let is_found = |key: &Key, found: &Found| {
@@ -393,8 +421,9 @@ impl EtcdStore {
 
     /// The first keys of a page that are not expired.
     pub(super) fn scan_only_keys(&self, scan: &Scan) -> Result<Vec<Key>, StoreError> {
-        let page = self.scan_stored(&Scan { value_limit: 0, ..scan.clone() }, Some(self.now()), 0)?;
-        Ok(page.into_iter().map(|entry| entry.key).collect())
+        let mut keys = Vec::new();
+        self.scan_pages(scan, None, Some(self.now()), 0, &mut |key, _| keys.push(key))?;
+        Ok(keys)
     }
 
     /// A page of the entries that expire from `from` on and before `to`, soonest first, after the one that is
@@ -439,7 +468,7 @@ impl EtcdStore {
             let mut marked: Vec<((Millis, Key), KeyValue)> =
                 marks.kvs.into_iter().filter_map(named).collect();
             marked.retain(|((_, key), _)| range.contains(key));
-            let keys: Vec<Key> = marked.iter().map(|((_, key), _)| key.clone()).collect();
+            let keys: Vec<_> = marked.iter().map(|((_, key), _)| (key.clone(), None)).collect();
             for (((at, key), mark), found) in marked.into_iter().zip(self.stored(&keys, revision)?) {
                 match found {
                     Some(found) if found.expires_at() == Some(at) => all.found.push((key, found)),
@@ -487,6 +516,16 @@ fn mean_size(kvs: &[KeyValue]) -> u64 {
 /// How many keys with values of that mean size one answer is to have.
 fn keys_of_size(mean: u64) -> usize {
     usize::try_from(ANSWER_BYTES / mean.max(1)).unwrap_or(PAGE_KEYS).clamp(1, PAGE_KEYS)
+}
+
+/// How many of these keys, at least one, are read in one part, where values of unknown size have that mean.
+fn length_of_part(keys: &[(Key, Option<u64>)], mean: u64, most: usize) -> usize {
+    let mut bytes = 0u64;
+    let fits = |(_, size): &&(Key, Option<u64>)| {
+        bytes = bytes.saturating_add(size.unwrap_or(mean));
+        bytes <= ANSWER_BYTES
+    };
+    keys.iter().take(most.max(1)).take_while(fits).count().max(1)
 }
 
 /// What is left of a range behind the last key of the page before.

@@ -1,6 +1,7 @@
 //! Many entries and large values: pages are small enough to be answered, and none is left out.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use super::super::wire::{Op, RangeRequest, Wire};
 use super::world::Place;
@@ -159,4 +160,42 @@ fn the_pages_of_a_scan_have_every_key_once() {
             entry_pages(&store, scan.clone()).flat_map(Result::unwrap).map(|entry| entry.key).collect();
         assert_eq!(found, expected, "{scan:?}");
     }
+}
+
+#[test]
+fn values_of_any_size_are_read_in_answers_of_a_bounded_size() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    let mut random = fastrand::Rng::with_seed(11);
+    let sizes = [0, 1, 255, 256, 257, 20_000, 300_000];
+    let mut model = BTreeMap::new();
+    // Many small ones come first, and large ones behind them.
+    for number in 0..rounds(120, 1200) {
+        let size = if number < 60 { 1 } else { *random.choice(&sizes).unwrap() };
+        let (name, text) = (format!("k{number:05}"), "x".repeat(size));
+        if random.u8(..4) == 0 {
+            assert!(place.foreign(&ForeignWrite::Put(key(&name), text)));
+        } else {
+            put(&store, &name, size);
+        }
+        model.insert(key(&name), size);
+    }
+    for value_limit in [0, 1, 256, 257, 1000, u64::MAX] {
+        for order in [Order::Ascending, Order::Descending] {
+            let reader = place.open(place.settings());
+            let scan = Scan { order, value_limit, ..Scan::new(KeyRange::all(), 1000) };
+            let mut entries: Vec<_> = entry_pages(&reader, scan).flat_map(Result::unwrap).collect();
+            if order == Order::Descending {
+                entries.reverse();
+            }
+            assert_eq!(entries.len(), model.len());
+            for (entry, (key, size)) in entries.iter().zip(&model) {
+                let shown = (*size as u64).min(value_limit) as usize;
+                assert_eq!((&entry.key, entry.size), (key, *size as u64));
+                assert_eq!(entry.stored.len(), shown, "{key} of {size} bytes up to {value_limit}");
+            }
+        }
+    }
+    let largest = place.largest_answer.load(Ordering::SeqCst);
+    assert!(largest < 8 << 20, "an answer of {largest} bytes");
 }

@@ -1,7 +1,7 @@
 //! A world on a node of etcd: a prefix of its own, and leases that run by the clock of the world.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ struct TimedWire {
     clock: Arc<ManualClock>,
     leases: Leases,
     sent: Arc<Mutex<Vec<Txn>>>,
+    largest_answer: Arc<AtomicUsize>,
 }
 
 impl Wire for TimedWire {
@@ -45,7 +46,11 @@ impl Wire for TimedWire {
         if self.sends_twice {
             self.inner.txn(txn)?;
         }
-        self.inner.txn(txn)
+        let answer = self.inner.txn(txn)?;
+        let bytes =
+            answer.clone().into_ranges().iter().flat_map(|range| &range.kvs).map(|kv| kv.value.len()).sum();
+        self.largest_answer.fetch_max(bytes, Ordering::SeqCst);
+        Ok(answer)
     }
 
     fn grant(&self, seconds: i64) -> Result<Lease, WireError> {
@@ -103,6 +108,8 @@ pub(super) struct Place {
     sends_twice: bool,
     /// The transactions that were sent.
     pub sent: Arc<Mutex<Vec<Txn>>>,
+    /// The most bytes of values in an answer to one.
+    pub largest_answer: Arc<AtomicUsize>,
 }
 
 impl Place {
@@ -113,8 +120,8 @@ impl Place {
         let text = format!("{}/test-{}-{number}", etcd_node()?, std::process::id());
         let address = EtcdAddress::parse(&text, false).unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        let (leases, sent) = Default::default();
-        Some(Place { address, clock, leases, sends_twice: false, sent })
+        let (leases, sent, largest_answer) = Default::default();
+        Some(Place { address, clock, leases, sends_twice: false, sent, largest_answer })
     }
 
     /// The same where the answer to the first attempt at each write is lost.
@@ -133,7 +140,8 @@ impl Place {
 
     fn timed_wire(&self, sends_twice: bool) -> TimedWire {
         let (clock, leases) = (self.clock.clone(), self.leases.clone());
-        TimedWire { inner: self.gateway(), sends_twice, clock, leases, sent: self.sent.clone() }
+        let (sent, largest_answer) = (self.sent.clone(), self.largest_answer.clone());
+        TimedWire { inner: self.gateway(), sends_twice, clock, leases, sent, largest_answer }
     }
 
     pub fn keys(&self) -> Keys {
