@@ -130,27 +130,113 @@ fn a_holder_that_is_cut_off_writes_nothing_once_another_has_the_lock() {
     assert_eq!(scene.written(), "second\n");
 }
 
+/// What etcd did with keys, in its order, as `etcdctl watch` prints it: PUT or DELETE, and the key.
+fn events(scene: &Scene, is_last: impl Fn(&(String, String)) -> bool) -> Vec<(String, String)> {
+    let output = scene.file("events");
+    let mut command = Command::new("etcdctl");
+    command.env("ETCDCTL_API", "3").args(["--endpoints", scene.cluster.client(0)]);
+    command.args(["watch", "--rev=1", "--prefix", "/"]).stdin(Stdio::null());
+    let _watch =
+        Group(command.process_group(0).stdout(std::fs::File::create(&output).unwrap()).spawn().unwrap());
+    let mut all = Vec::new();
+    until("etcd has told everything", || {
+        // Values are bytes; what comes after an event and its key is not asked for.
+        let text = String::from_utf8_lossy(&std::fs::read(&output).unwrap()).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        let pairs =
+            lines.windows(2).filter(|pair| ["PUT", "DELETE"].contains(&pair[0]) && pair[1].starts_with('/'));
+        all = pairs.map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect();
+        all.iter().any(&is_last)
+    });
+    all
+}
+
+/// How long a waiter that died may keep its place in a queue, in seconds by the time of the server.
+const PASSED_OVER: &str = "6";
+
 #[test]
-fn those_who_wait_are_served_in_their_order_and_the_dead_are_passed_over() {
+fn waiters_are_served_in_the_order_of_their_tickets_and_a_dead_one_is_passed_over_in_time() {
     let Some(scene) = Scene::new("a fair queue", 1, Network::Loopback) else { return };
+    let etcdctl = |arguments: &[&str]| {
+        let output = scene.cluster.etcdctl(0, arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
     let mut holder = scene.hold(0, "30s", "first");
     let waiting = || scene.locks(0)[0]["waiting"].as_array().unwrap().len();
-    let mut waiters: Vec<Group> = (0..4)
-        .map(|number| {
-            let script = format!("echo {number} >>order");
-            let waiter = scene.start(0, &["lock", "job", "--wait", "4m", "--", "sh", "-c", &script]);
-            until("one more waits", || waiting() == number + 1);
-            waiter
-        })
-        .collect();
-    waiters[1].signal(Signal::SIGKILL);
-    until("a killed one waits no longer", || waiting() == 3);
+    let queue = || -> Vec<String> {
+        let keys = etcdctl(&["get", "--prefix", "/locks.s/q/", "--keys-only"]);
+        keys.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    };
+    let (mut waiters, mut places): (Vec<Group>, Vec<String>) = Default::default();
+    for number in 0..5 {
+        let script = format!("echo {number} >>order");
+        waiters.push(scene.start(0, &["lock", "job", "--wait", "4m", "--", "sh", "-c", &script]));
+        until("one more waits", || waiting() == number + 1);
+        let new: Vec<String> = queue().into_iter().filter(|place| !places.contains(place)).collect();
+        assert_eq!(new.len(), 1, "{new:?}");
+        places.extend(new);
+    }
+    // The next one and one in the middle die, and the lock is free at once.
+    for dead in [0, 2] {
+        waiters[dead].signal(Signal::SIGKILL);
+    }
+    let granted = etcdctl(&["lease", "grant", PASSED_OVER]);
+    let lease = granted.split_whitespace().nth(1).unwrap();
+    etcdctl(&["put", "/time", "up", "--lease", lease]);
     std::fs::write(scene.file("go"), "").unwrap();
     assert_eq!(holder.end(), Some(0));
-    for number in [0, 2, 3] {
+    for number in [1, 3, 4] {
         assert_eq!(waiters[number].end(), Some(0));
     }
-    assert_eq!(std::fs::read_to_string(scene.file("order")).unwrap(), "0\n2\n3\n");
+    assert_eq!(std::fs::read_to_string(scene.file("order")).unwrap(), "1\n3\n4\n");
+    // By the order of the server, whatever this machine has to do besides.
+    let events = events(&scene, |event| *event == ("DELETE".to_owned(), "/time".to_owned()));
+    let at = |word: &str, key: &str| events.iter().rposition(|event| event.0 == word && event.1 == key);
+    let time_is_up = at("DELETE", "/time");
+    for dead in [0, 2] {
+        let passed_over = at("DELETE", &places[dead]);
+        assert!(passed_over.is_some() && passed_over < time_is_up, "waiter {dead}: {events:#?}");
+    }
+    assert_eq!(events.iter().filter(|event| event.0 == "PUT" && event.1 == "/locks.s/a/job").count(), 4);
+}
+
+#[test]
+fn a_script_whose_lock_passed_to_another_writes_nothing_and_fails() {
+    let Some(scene) = Scene::new("a stopped script", 1, Network::Loopback) else { return };
+    let workflow = r#"
+        task("hold"):timeout("1h"):command(function()
+            state.with_lock("job", { lease = 2 }, function()
+                state.set("held", true)
+                state.wait("go on", true, 3600)
+                state.set("written", "first")
+            end)
+        end)
+    "#;
+    std::fs::write(scene.file("hold.lua"), workflow).unwrap();
+    let said = scene.file("said");
+    let mut command = scene.command(0, &["run", "hold.lua"]);
+    command.process_group(0).stdout(Stdio::null()).stderr(std::fs::File::create(&said).unwrap());
+    let mut first = Group(command.spawn().unwrap());
+    until("the lock is held", || answer(scene.command(0, &["get", "held"])).code == Some(0));
+    let token = scene.locks(0)[0]["token"].to_string();
+    first.signal(Signal::SIGSTOP);
+    let set =
+        ["lock", "job", "--wait", "4m", "--", env!("CARGO_BIN_EXE_slothstate"), "set", "written", "second"];
+    assert_eq!(answer(scene.command(0, &set)).code, Some(0));
+    // Its token is worth nothing, whoever shows it.
+    for arguments in [&["set", "written", "stale"][..], &["incr", "counter"], &["del", "written"]] {
+        let fenced = [arguments, &["--lock", "job", "--token", &token]].concat();
+        answer(scene.command(0, &fenced)).refused(1, "lock job is not held under token");
+    }
+    answer(scene.command(0, &["set", "go on", "true", "--type", "boolean"])).done();
+    first.signal(Signal::SIGCONT);
+    assert_eq!(first.end(), Some(1));
+    let said = std::fs::read_to_string(said).unwrap();
+    assert!(said.contains("lock job was lost"), "{said}");
+    assert_eq!(scene.written(), "second\n");
+    let writes = objects(&answer(scene.command(0, &["history", "written", "--json"])).done());
+    assert_eq!(writes.len(), 1, "{writes:?}");
 }
 
 /// `slothstate` on another machine, as far as it can tell: another machine id, boot id, host name and processes.
