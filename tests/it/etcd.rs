@@ -7,7 +7,7 @@ use portable_pty::CommandBuilder;
 
 use crate::support::etcd_node::etcd_node;
 use crate::support::files::{OF_THE_CALLER, Place, answer, answer_to, objects, slothstate};
-use crate::support::losing_proxy;
+use crate::support::losing_proxy::LosingProxy;
 use crate::support::terminal::Terminal;
 
 #[test]
@@ -148,11 +148,11 @@ fn a_write_whose_answer_is_lost_is_done_once_and_called_unconfirmed() {
         command.args(["--busy-timeout", "500ms", "--db", &address]).args(arguments);
         answer(command)
     };
-    let losing = losing_proxy::start(node);
-    through(&losing, &["incr", "k"]).refused(3, "it is not known whether this took effect");
+    let losing = LosingProxy::of_answers(node, 0);
+    through(&losing.address, &["incr", "k"]).refused(3, "it is not known whether this took effect");
     assert_eq!(place.done(&["get", "k"]), "2\n", "it did, once");
     // The next node answers for it.
-    assert_eq!(through(&format!("{losing},{node}"), &["incr", "k"]).done(), "3\n");
+    assert_eq!(through(&format!("{},{node}", losing.address), &["incr", "k"]).done(), "3\n");
     assert_eq!(place.done(&["get", "k"]), "3\n");
     assert_eq!(objects(&place.done(&["history", "k", "--json"])).len(), 3);
 }
@@ -241,10 +241,10 @@ fn an_import_that_ends_early_says_what_was_imported() {
     from.done(&["run", from.file("w.lua").to_str().unwrap()]);
     let prefix = to.db().to_str().unwrap().rsplit_once('/').unwrap().1.to_string();
     let node = etcd_node().unwrap();
-    let losing = losing_proxy::start_after(node, 1);
+    let losing = LosingProxy::of_answers(node, 1);
     let mut command = slothstate(to.folder());
     command
-        .args(["--busy-timeout", "1s", "--db", &format!("etcd://{losing}/{prefix}"), "import"])
+        .args(["--busy-timeout", "1s", "--db", &format!("etcd://{}/{prefix}", losing.address), "import"])
         .arg(from.db());
     answer(command).refused(3, "were imported; run it again to go on");
     to.done(&["import", from.db().to_str().unwrap()]);

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::{Written, written};
 use crate::support::etcd_cluster::Cluster;
-use crate::support::files::{Answer, answer, until};
+use crate::support::files::{Answer, OF_THE_CALLER, answer, slothstate, until};
 
 /// How long a write is tried.
 const LIMIT: &str = "5s";
@@ -82,22 +82,35 @@ impl Outcomes {
         let is_ours = |key: &Json| key == "counter" || self.own.iter().any(|(own, _)| key == own);
         assert!(history.iter().all(|change| is_ours(&change["key"])), "nobody else writes");
     }
+
+    /// How many of the values whose writers do not know it took effect, and how many did not.
+    pub fn unknown_values(&self, history: &[Json]) -> (usize, usize) {
+        let took_effect = |(key, value): &(&String, &String)| {
+            history.iter().any(|change| change["key"] == **key && change["new"] == **value)
+        };
+        let values = self.own.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
+        let unknown = values.filter(|(_, (_, is_done))| !is_done).map(|(key, (value, _))| (key, value));
+        let (done, not_done): (Vec<_>, Vec<_>) = unknown.partition(took_effect);
+        (done.len(), not_done.len())
+    }
 }
 
-/// `slothstate` beside a node, with the arguments that are added to it.
+/// `slothstate` on a database, with the arguments that are added to it.
 struct Program {
     words: Vec<String>,
 }
 
 impl Program {
-    fn beside(cluster: &Cluster, node: usize, prefix: &str) -> Program {
-        let command = cluster.command(node, prefix, &["--busy-timeout", LIMIT]);
+    fn of(command: &Command) -> Program {
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         Program { words: words.map(|word| word.to_str().unwrap().to_owned()).collect() }
     }
 
     fn answer(&self, home: &Path, arguments: &[&str]) -> Answer {
         let mut command = Command::new(&self.words[0]);
+        for name in OF_THE_CALLER {
+            command.env_remove(name);
+        }
         command.args(&self.words[1..]).args(arguments).env("HOME", home).stdin(std::process::Stdio::null());
         answer(command)
     }
@@ -111,21 +124,37 @@ impl Writers {
         prefix: &str,
         work: impl FnOnce(&mut Cluster, &Writers),
     ) -> Outcomes {
-        let failed = (0..nodes).map(|_| AtomicUsize::new(0)).collect();
-        let writers = Writers { failed, ..Writers::default() };
         // What a writer needs of the cluster, which is broken meanwhile.
-        let programs: Vec<Program> = (0..nodes).map(|node| Program::beside(cluster, node, prefix)).collect();
+        let beside = |node| Program::of(&cluster.command(node, prefix, &["--busy-timeout", LIMIT]));
+        let programs: Vec<Program> = (0..nodes).map(beside).collect();
+        Writers::write_all(&programs, |writers| work(cluster, writers))
+    }
+
+    /// Has a writer for each of these addresses write until `work` is done; each write is tried so long.
+    pub fn through(addresses: &[(String, &str)], work: impl FnOnce(&Writers)) -> Outcomes {
+        let through = |(address, limit): &(String, &str)| {
+            let mut command = slothstate(Path::new("/"));
+            command.args(["--db", address, "--busy-timeout", limit]);
+            Program::of(&command)
+        };
+        let programs: Vec<Program> = addresses.iter().map(through).collect();
+        Writers::write_all(&programs, work)
+    }
+
+    fn write_all(programs: &[Program], work: impl FnOnce(&Writers)) -> Outcomes {
+        let failed = programs.iter().map(|_| AtomicUsize::new(0)).collect();
+        let writers = Writers { failed, ..Writers::default() };
         let home = tempfile::tempdir().unwrap();
         let mut all = Outcomes::default();
         std::thread::scope(|scope| {
-            let write = |(node, program)| {
+            let write = |(number, program)| {
                 let (writers, home) = (&writers, home.path());
-                scope.spawn(move || writers.write(node, program, home))
+                scope.spawn(move || writers.write(number, program, home))
             };
             let threads: Vec<_> = programs.iter().enumerate().map(write).collect();
             // They end with the test, also if it fails.
             let ending = Ending(&writers.stop);
-            work(cluster, &writers);
+            work(&writers);
             drop(ending);
             for thread in threads {
                 let outcomes = thread.join().unwrap();
@@ -138,9 +167,9 @@ impl Writers {
     }
 
     /// The writes of one writer.
-    fn write(&self, node: usize, program: &Program, home: &Path) -> Outcomes {
+    fn write(&self, number: usize, program: &Program, home: &Path) -> Outcomes {
         let mut increments = Increments::default();
-        let (key, mut values) = (format!("own/{node}"), Vec::new());
+        let (key, mut values) = (format!("own/{number}"), Vec::new());
         for turn in 0.. {
             if self.stop.load(Ordering::SeqCst) {
                 break;
@@ -159,7 +188,7 @@ impl Writers {
                 }
                 is_done
             };
-            (if is_done { &self.acknowledged } else { &self.failed[node] }).fetch_add(1, Ordering::SeqCst);
+            (if is_done { &self.acknowledged } else { &self.failed[number] }).fetch_add(1, Ordering::SeqCst);
         }
         Outcomes { increments, own: vec![(key, values)] }
     }
@@ -178,7 +207,8 @@ impl Writers {
     }
 }
 
-struct Ending<'a>(&'a AtomicBool);
+/// Ends those who look at it when it is dropped.
+pub struct Ending<'a>(pub &'a AtomicBool);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
