@@ -10,7 +10,7 @@ use crate::config::{Config, Context};
 use crate::lua::exec::CommandBounds;
 use crate::store::credentials;
 use crate::store::secret_keys::Secrets;
-use crate::store::{ErrorKind, Location, Options, Store, StoreError, open, open_or_create};
+use crate::store::{ErrorKind, EtcdAddress, Location, Options, Store, StoreError, open, open_or_create};
 use crate::text::duration::parse_duration;
 use crate::text::escape::escape;
 use crate::tui::TuiError;
@@ -79,17 +79,15 @@ impl Database {
         }
     }
 
-    /// Refuses an address of etcd in `--db`, with the reason.
+    /// The address of etcd in `--db`, if there is one.
     ///
     /// # Errors
-    /// [`CliError::Usage`].
-    pub fn refuse_etcd(&self, why: &str) -> Result<(), CliError> {
-        match self.db.as_ref().map(|db| location_at("--db", db.as_os_str())).transpose()? {
-            Some(location @ Location::Etcd(_)) => {
-                Err(CliError::Usage(format!("{why}: leave out --db {location}")))
-            }
-            _ => Ok(()),
-        }
+    /// [`CliError::Usage`] for what is not a location.
+    pub fn etcd(&self) -> Result<Option<EtcdAddress>, CliError> {
+        Ok(match self.db.as_ref().map(|db| location_at("--db", db.as_os_str())).transpose()? {
+            Some(Location::Etcd(address)) => Some(*address),
+            _ => None,
+        })
     }
 
     /// Reads the password that another program of ours hands over.

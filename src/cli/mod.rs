@@ -67,7 +67,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum CliCommand {
-    /// Watch live workflows at work on a throw-away database
+    /// Watch live workflows at work on a throw-away database: a temporary file, or with --db an empty prefix of etcd
     Demo(demo::DemoArguments),
     /// What `demo` starts to look after its workflows, and to tidy up after it
     #[command(hide = true)]
@@ -196,7 +196,7 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
             config: database.config().clone(),
         })?),
         Some(CliCommand::Demo(arguments)) => demo::demo(database, arguments),
-        Some(CliCommand::DemoWorkflows(arguments)) => demo::run_workflows(arguments),
+        Some(CliCommand::DemoWorkflows(arguments)) => demo::run_workflows(database, arguments),
         Some(CliCommand::Run(arguments)) => run::run(database, arguments),
         Some(CliCommand::Runs(arguments)) => runs::runs(database, arguments),
         Some(CliCommand::Replay(arguments)) => replay::replay(database, arguments),

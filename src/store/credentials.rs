@@ -2,7 +2,7 @@
 //! this one. It leaves the environment at the start, so that no command inherits it.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
@@ -90,15 +90,36 @@ pub struct Handover(Option<Password>);
 impl Handover {
     /// Prepares `command`, which is to work on `location`: its standard input, and the option to read it.
     pub fn prepare(location: &Location, command: &mut Command) -> Handover {
-        let password = match location {
-            Location::Etcd(address) => address.password.clone().or_else(password),
-            Location::File(_) => None,
-        };
-        match password.is_some() {
+        let handover = Handover::of(location);
+        match handover.0.is_some() {
             true => command.arg(PASSWORD_OPTION).stdin(Stdio::piped()),
             false => command.stdin(Stdio::null()),
         };
-        Handover(password)
+        handover
+    }
+
+    /// Writes the password of a database as one line, for a program that goes on reading its standard input.
+    pub fn write_line(location: &Location, output: &mut impl Write) -> std::io::Result<()> {
+        let password = Handover::of(location).0;
+        let line = serde_json::to_string(&password.as_ref().map(Password::reveal))?;
+        writeln!(output, "{line}")
+    }
+
+    /// Reads what [`Handover::write_line`] writes.
+    pub fn read_line(input: &mut impl BufRead) -> std::io::Result<()> {
+        let mut line = String::new();
+        input.take(LONGEST).read_line(&mut line)?;
+        match serde_json::from_str::<Option<String>>(&line)? {
+            Some(password) => receive(password.as_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    fn of(location: &Location) -> Handover {
+        Handover(match location {
+            Location::Etcd(address) => address.password.clone().or_else(password),
+            Location::File(_) => None,
+        })
     }
 
     /// Writes it to the command, once that is started.

@@ -122,6 +122,8 @@ pub enum ErrorKind {
         reason: String,
     },
     DiskFull,
+    /// There is something where nothing may be.
+    NotEmpty,
     /// A value is too large for the engine.
     TooLarge {
         key: Key,
@@ -296,6 +298,7 @@ impl StoreError {
             ErrorKind::EmptyKey
                 | ErrorKind::EmptyLockName
                 | ErrorKind::Exists
+                | ErrorKind::NotEmpty
                 | ErrorKind::TooLarge { .. }
                 | ErrorKind::TooManyOperations { .. }
                 | ErrorKind::TransactionTooLarge { .. }

@@ -29,6 +29,7 @@ fn sentence(f: &mut fmt::Formatter<'_>, kind: &ErrorKind, place: &str) -> fmt::R
         ErrorKind::Exists => {
             write!(f, "{place} is there already; it was not overwritten: name another file")
         }
+        ErrorKind::NotEmpty => write!(f, "{place} is not empty"),
         ErrorKind::IsDirectory => write!(f, "{place} is a directory"),
         ErrorKind::NotAStateDatabase { reason } => write!(f, "{place} is not a state database: {reason}"),
         ErrorKind::Incomplete { what, .. } => write!(f, "{place} is not as slothstate left it: {what}"),

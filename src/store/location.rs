@@ -159,7 +159,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::File(path) => f.write_str(&escape(path.as_os_str().as_encoded_bytes())),
-            Location::Etcd(address) => f.write_str(&escape(address.as_str().as_bytes())),
+            Location::Etcd(address) => f.write_str(&escape(address.shown().as_bytes())),
         }
     }
 }

@@ -62,7 +62,7 @@ pub use doctor::{Finding, Health, Level};
 pub use edit::{Edit, EditOutcome};
 pub use entry::{Entry, KeyPage, Order, RangeSize, Scan, Stats};
 pub use error::{ErrorKind, StoreError};
-pub use etcd::{EtcdAddress, InvalidEtcdAddress};
+pub use etcd::{EtcdAddress, InvalidEtcdAddress, TemporaryPrefix};
 pub use history::{EntryDiff, HistoryScan, HistorySpan, Moment, Recorded, When};
 pub use identity::{EpochStart, Identity, Reset};
 pub use json::JsonText;

@@ -2,11 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use portable_pty::CommandBuilder;
 
 use crate::support::etcd_node::etcd_node;
-use crate::support::files::{OF_THE_CALLER, Place, answer, answer_to, objects, slothstate};
+use crate::support::files::{OF_THE_CALLER, Place, answer, answer_to, objects, slothstate, until};
 use crate::support::losing_proxy::LosingProxy;
 use crate::support::terminal::Terminal;
 
@@ -101,7 +104,6 @@ fn what_etcd_cannot_do_is_refused_with_what_to_do_instead() {
     let copy = place.file("copy.db");
     place.run(&["backup", copy.to_str().unwrap()]).refused(1, "use slothstate export");
     assert!(!copy.exists());
-    place.run(&["demo"]).refused(2, "leave out --db etcd://");
     place.run(&["compact"]).refused(1, "does not support compacting");
     place.run(&["--read-only", "set", "k", "2"]).refused(3, "it was opened read-only");
     let large = "x".repeat(490_001);
@@ -249,4 +251,77 @@ fn an_import_that_ends_early_says_what_was_imported() {
     answer(command).refused(3, "were imported; run it again to go on");
     to.done(&["import", from.db().to_str().unwrap()]);
     assert_eq!(to.done(&["keys"]).lines().count(), 40);
+}
+
+/// All keys at a prefix and beside it.
+fn keys_at(place: &Place) -> Vec<String> {
+    let address = place.db();
+    let (node, prefix) = address.to_str().unwrap().strip_prefix("etcd://").unwrap().split_once('/').unwrap();
+    let mut command = Command::new("etcdctl");
+    command.env("ETCDCTL_API", "3").args(["--endpoints", node, "get", "--prefix", "--keys-only"]);
+    let listed = command.arg(format!("/{prefix}")).stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8(listed.stdout).unwrap();
+    text.lines().filter(|line| !line.is_empty()).map(String::from).collect()
+}
+
+#[test]
+fn the_demo_removes_from_a_prefix_what_it_wrote_and_nothing_else() {
+    for end in [None, Some(Signal::SIGTERM), Some(Signal::SIGKILL)] {
+        let Some(place) = Place::on_etcd() else { return };
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
+        command.arg("--db");
+        command.arg(place.db());
+        command.args(["demo", "--pace", "0.05"]);
+        command.env("TMPDIR", place.folder());
+        command.env("HOME", place.folder());
+        let mut terminal = Terminal::start(command, 120, 40);
+        terminal.wait_for("about:demo");
+        terminal.wait_until("rows of several workflows", |screen| {
+            let rows = screen.rows(0, 40).filter(|row| row.contains(':') || row.contains('_'));
+            rows.count() > 6
+        });
+        assert!(!terminal.contents().contains("lease="), "{}", terminal.contents());
+        let mut second = place.command(&["demo"]);
+        second.env("TMPDIR", place.folder());
+        let second = answer(second);
+        second.refused(2, "is not a terminal");
+        place.write_foreign("theirs", "1");
+        place.write_foreign("about:demo", "theirs too");
+        terminal.wait_for("theirs");
+        match end {
+            None => terminal.keys("q"),
+            Some(with) => kill(Pid::from_raw(terminal.pid().cast_signed()), with).unwrap(),
+        }
+        terminal.wait_for_end();
+        let prefix = place.db().to_str().unwrap().rsplit_once('/').unwrap().1.to_string();
+        let theirs = [format!("/{prefix}/about:demo"), format!("/{prefix}/theirs")];
+        until("only what others wrote is there", || keys_at(&place) == theirs);
+        until("the demo's folder is gone", || {
+            place.names().iter().all(|name| !name.starts_with("slothstate-demo-"))
+        });
+        if end.is_none() {
+            let said = terminal.contents();
+            assert!(said.contains("2 entries") && said.contains("were not written by this demo"), "{said}");
+        }
+        assert_eq!(place.done(&["get", "about:demo"]), "theirs too\n");
+    }
+}
+
+#[test]
+fn the_demo_leaves_a_prefix_alone_that_is_not_empty() {
+    let Some(place) = Place::on_etcd() else { return };
+    place.write_foreign("theirs", "1");
+    let before = keys_at(&place);
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
+    command.arg("--db");
+    command.arg(place.db());
+    command.arg("demo");
+    command.env("TMPDIR", place.folder());
+    command.env("HOME", place.folder());
+    let mut terminal = Terminal::start(command, 120, 40);
+    assert_eq!(terminal.wait_for_end(), 1);
+    let said = terminal.contents();
+    assert!(said.contains("is not empty; name a prefix without keys"), "{said}");
+    assert_eq!(keys_at(&place), before);
+    place.run(&["--read-only", "demo"]).refused(2, "leave out --read-only");
 }

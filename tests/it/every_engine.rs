@@ -31,7 +31,7 @@ const MODULES: [&str; 16] = [
 
 /// The tests in these modules, or parts of modules, that run on a file alone: they open it with SQLite, name
 /// `state.db` or revisions from 1, or test what etcd documents otherwise (history of other programs, parts of
-/// what is over 24 changes, backups, `demo`).
+/// what is over 24 changes, backups).
 const FILE_ONLY: &[&str] = &[
     "command_line::a_reader_that_closes_the_pipe_early_is_no_failure_to_talk_about",
     "command_line::locks_are_shown_beside_keys_used_as_locks",
@@ -87,7 +87,6 @@ const FILE_ONLY: &[&str] = &[
     "tui::changing::a_dead_holders_lock_is_cleared",
     "tui::changing::what_is_changed_without_being_recorded_is_shown_all_the_same",
     "tui::configured::a_damaged_note_of_how_databases_were_left_costs_no_other",
-    "tui::ending::without_a_terminal_it_says_so_and_what_to_use_instead",
     "tui::finding::more_rows_than_can_be_sorted_are_not_and_that_is_said",
     "tui::history::a_long_history_is_read_in_pieces_from_both_ends",
     "tui::history::an_interface_that_may_only_look_removes_nothing",

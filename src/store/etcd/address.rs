@@ -13,6 +13,8 @@ const DEFAULT_REQUEST_BYTES: u64 = 1_572_864;
 /// With less than that there is hardly room for values.
 const LEAST_REQUEST_BYTES: u64 = 256 * 1024;
 const DEFAULT_OPERATIONS: usize = 128;
+/// The last option of the address of a temporary database.
+const LEASE_OPTION: &str = "lease";
 
 /// A password, which is never shown.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +43,9 @@ impl fmt::Debug for Password {
 pub struct EtcdAddress {
     /// The address as it is written, without its password.
     text: String,
+    /// The lease under which all keys are, without one of their own: they go with it. Only a program of ours
+    /// writes it into an address.
+    pub lease: Option<i64>,
     /// Whether the nodes are reached by TLS.
     pub tls: bool,
     /// The user, for a server with authentication.
@@ -148,6 +153,7 @@ impl EtcdAddress {
         };
         let mut address = EtcdAddress {
             text: String::new(),
+            lease: None,
             tls,
             user,
             password,
@@ -177,6 +183,10 @@ impl EtcdAddress {
                     let most = number(&value, "max-ops", 16)?;
                     self.max_operations = usize::try_from(most).unwrap_or(usize::MAX);
                 }
+                LEASE_OPTION => {
+                    let lease = number(&value, LEASE_OPTION, 1)?;
+                    self.lease = i64::try_from(lease).ok();
+                }
                 other => return Err(InvalidEtcdAddress::Option(escape(other.as_bytes()))),
             }
         }
@@ -204,6 +214,19 @@ impl EtcdAddress {
     /// The address as it is written, without the password.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The address of the same place, where all that is written goes with a lease.
+    pub(super) fn under(&self, lease: i64) -> EtcdAddress {
+        let sign = if self.text.contains('?') { '&' } else { '?' };
+        let text = format!("{}{sign}{LEASE_OPTION}={lease}", self.text);
+        EtcdAddress { text, lease: Some(lease), ..self.clone() }
+    }
+
+    /// As [`EtcdAddress::as_str`], for people.
+    pub(in crate::store) fn shown(&self) -> &str {
+        let end = self.lease.and_then(|_| self.text.rfind(LEASE_OPTION)).map(|at| at - 1);
+        &self.text[..end.unwrap_or(self.text.len())]
     }
 
     /// The same for the same database: its nodes in their order by name, and its prefix.

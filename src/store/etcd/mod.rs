@@ -28,6 +28,7 @@ mod run_record;
 mod runs;
 mod state;
 mod stats;
+mod temporary;
 #[cfg(test)]
 mod tests;
 mod unrecorded;
@@ -47,6 +48,7 @@ use self::keys::Keys;
 use self::last_seen::LastSeen;
 use self::presence::{Holding, Presence};
 use self::record::{Format, Unreadable};
+pub use self::temporary::TemporaryPrefix;
 use self::watch::Subscription;
 use self::wire::{Gateway, RangeRequest, RangeResponse, Txn, TxnResponse, Wire, WireError};
 use crate::store::credentials;
@@ -76,6 +78,8 @@ pub struct EtcdStore {
     max_operations: usize,
     /// The largest request in bytes.
     max_request: u64,
+    /// Whether all keys go with a lease.
+    is_temporary: bool,
     actor: RefCell<Actor>,
     fence: RefCell<Vec<(String, Token)>>,
     revision_index: RefCell<RevisionIndex>,
@@ -139,6 +143,7 @@ impl EtcdStore {
             },
             max_operations: address.max_operations,
             max_request: address.max_request,
+            is_temporary: address.lease.is_some(),
             actor: RefCell::new(settings.actor.clone()),
             settings,
             fence: RefCell::default(),
@@ -168,6 +173,9 @@ impl EtcdStore {
         self.was_compacted.set(error.is_compacted());
         let error = error_mapping::store_error(error, &self.location);
         match &error.kind {
+            ErrorKind::Engine { reason } if self.is_temporary && reason.contains("lease not found") => {
+                error.with_remedy("this temporary database is over")
+            }
             ErrorKind::Denied { reason } if reason.contains("permission denied") => {
                 let grants = self.keys.all().map(|span| span.to_string());
                 error.with_remedy(format!("the database needs to read and write {}", grants.join(" and ")))

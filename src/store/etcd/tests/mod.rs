@@ -7,4 +7,4 @@ mod last_seen;
 mod late;
 mod locks;
 mod runs;
-mod world;
+pub(super) mod world;

@@ -101,7 +101,7 @@ impl Wire for TimedWire {
 }
 
 /// A prefix of its own.
-pub(super) struct Place {
+pub(in crate::store::etcd) struct Place {
     pub address: EtcdAddress,
     clock: Arc<ManualClock>,
     leases: Leases,

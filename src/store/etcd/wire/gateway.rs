@@ -48,6 +48,8 @@ pub(in crate::store) struct Gateway {
     /// How long all nodes together are tried.
     limit: Duration,
     credentials: Option<(String, Password)>,
+    /// The lease of all keys that have none.
+    lease: Option<i64>,
     token: Mutex<Option<String>>,
 }
 
@@ -96,6 +98,7 @@ impl Gateway {
             pinned: AtomicUsize::new(0),
             limit,
             credentials,
+            lease: address.lease,
             token: Mutex::default(),
         })
     }
@@ -273,7 +276,11 @@ impl Wire for Gateway {
 
     fn txn(&self, txn: &Txn) -> Result<TxnResponse, WireError> {
         let writes = txn.success.iter().chain(&txn.failure).any(|op| !matches!(op, super::Op::Range(_)));
-        let answer: format::TxnAnswer = self.call("/v3/kv/txn", &format::txn(txn), writes)?;
+        let body = match self.lease {
+            Some(lease) => format::txn(&txn.clone().under(lease)),
+            None => format::txn(txn),
+        };
+        let answer: format::TxnAnswer = self.call("/v3/kv/txn", &body, writes)?;
         Ok(answer.plain())
     }
 

@@ -220,6 +220,16 @@ pub(in crate::store) struct Txn {
 }
 
 impl Txn {
+    /// With all keys under a lease that have none.
+    fn under(mut self, lease: i64) -> Txn {
+        for op in self.success.iter_mut().chain(&mut self.failure) {
+            if let Op::Put { lease: own @ 0, .. } = op {
+                *own = lease;
+            }
+        }
+        self
+    }
+
     /// How many bytes the request takes; not less than that.
     pub fn request_bytes(&self) -> u64 {
         let compares: u64 = self.compares.iter().map(|compare| FRAME + compare.span.bytes()).sum();
