@@ -319,8 +319,7 @@ pub(super) fn failed(error: RunError) -> CliError {
     }
 }
 
-/// Ends the program if a script is stuck in code that no limit interrupts, such as one enormous
-/// pattern match.
+/// Ends the program if a script is stuck in code that no limit interrupts, such as copies of enormous texts.
 fn guard(stop_signal: StopSignal) -> StuckGuard {
     const AFTER_SIGNAL: Duration = Duration::from_secs(3);
     // Longer than a busy database is waited for.

@@ -185,13 +185,21 @@ impl Limits {
     pub fn watch(self: &Rc<Limits>, lua: &Lua) -> mlua::Result<()> {
         let limits = Rc::clone(self);
         let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS_PER_POLL);
-        lua.set_global_hook(triggers, move |lua, _| match limits.stop() {
+        lua.set_global_hook(triggers, move |lua, _| limits.poll(lua).map(|()| VmState::Continue))
+    }
+
+    /// Polls on behalf of the script that runs.
+    ///
+    /// # Errors
+    /// The reason why it must stop.
+    pub fn poll(&self, lua: &Lua) -> mlua::Result<()> {
+        match self.stop() {
             Some(stop) => {
-                limits.boundary.stopped_at(running(lua));
+                self.boundary.stopped_at(running(lua));
                 Err(mlua::Error::external(stop))
             }
-            None => Ok(VmState::Continue),
-        })
+            None => Ok(()),
+        }
     }
 
     fn deadline(&self, limit: Option<Duration>) -> Option<Deadline> {

@@ -19,6 +19,7 @@ mod key_order;
 pub mod limits;
 pub mod log;
 pub mod object_text;
+mod patterns;
 mod pcall;
 pub mod recorded_value;
 pub mod sandbox;
@@ -82,6 +83,11 @@ impl ScriptContext {
     /// Whether objects that are keys have an order of their own and weak tables keep their entries, as since
     /// format 5 of recordings.
     pub fn orders_objects(&self) -> bool {
+        self.format >= 5
+    }
+
+    /// Whether long calls of C poll the limits, as since format 5 of recordings, which count polls.
+    pub fn polls_long_calls(&self) -> bool {
         self.format >= 5
     }
 

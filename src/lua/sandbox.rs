@@ -12,6 +12,7 @@ use crate::lua::error::{raise, raised};
 use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::key_order::{self, ObjectNumbers};
 use crate::lua::object_text;
+use crate::lua::patterns;
 use crate::lua::recorded_value::{RecordedValue, order};
 use crate::lua::sealed_table::seal;
 use crate::lua::{ScriptContext, Stop};
@@ -41,6 +42,9 @@ pub(super) fn close(
     variants: &Table,
 ) -> mlua::Result<Function> {
     let globals = lua.globals();
+    if context.polls_long_calls() {
+        patterns::install(lua, &context.limits)?;
+    }
     let variant_of = prelude(lua, context, state, variants)?;
     globals.raw_set("sleep", sleep(lua, context)?)?;
     globals.raw_set("os", super::time::table(lua, context)?)?;

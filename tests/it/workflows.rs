@@ -4,6 +4,7 @@ mod command_bounds;
 mod commands;
 mod forms;
 mod functions;
+mod long_calls;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -548,12 +549,15 @@ fn a_signal_also_stops_a_file_that_does_not_come_to_declare_anything() {
 #[test]
 fn a_script_stuck_in_one_call_is_given_up() {
     let bench = Bench::new();
-    // One pattern match that takes longer than the universe is old.
+    // Each step makes a long text, and there are many steps between two polls.
     let code = r##"
         task("stuck"):command(function()
           state.lock("gate")
           state.set("ready", true)
-          return ("a"):rep(60):find(("a*"):rep(30) .. "b")
+          local long = ("x"):rep(60000000)
+          while true do
+            local longer = long .. "x"
+          end
         end)
         "##;
     let child = bench.start(code);
