@@ -1,7 +1,8 @@
 //! `runs`: lists, shows, exports and imports recorded runs.
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
@@ -9,6 +10,7 @@ use serde_json::{Value as Json, json};
 use super::database::print_notices;
 use super::output::{self, Lines, table};
 use super::{CliError, Database, recording, sloth_runner_stacks};
+use crate::lua::error_details::{excerpt, excerpt_lines, place_in};
 use crate::lua::recorded_value::RecordedValue;
 use crate::store::secret_keys::Secrets;
 use crate::store::time_point::show_time;
@@ -119,6 +121,11 @@ fn show(database: &Database, arguments: &ShowArguments) -> Result<(), CliError> 
             true => lines.json(&record_to_json(&recording.run, &record))?,
             false => lines.line(record_to_line(&record, &depth).as_bytes())?,
         }
+        if !arguments.json {
+            for line in failed_source(&recording, &record) {
+                lines.line(format!("{:16}{line}", "").as_bytes())?;
+            }
+        }
     }
     lines.finish()
 }
@@ -144,6 +151,23 @@ fn import(database: &Database, arguments: &RunImportArguments) -> Result<(), Cli
     let number = store.import_run(&run, &with_header(&recording, pieces))?;
     print_notices(&*store);
     output::line(format!("run {} of that file is run {number} here", recording.run.number).as_bytes())
+}
+
+/// The recorded source where a failure happened, if its reason names a line.
+fn failed_source(recording: &Recording, record: &Record) -> Vec<String> {
+    let RecordKind::Event(event) = &record.what else { return Vec::new() };
+    let Some(message) = event.message().filter(|_| event.is_failure()) else { return Vec::new() };
+    let header = &recording.header;
+    let modules = header.modules.iter().map(|(name, source)| (name.as_str(), source.as_slice()));
+    let sources = modules.chain([(header.file.as_str(), header.source.as_slice())]);
+    // In messages a file has its path, or its name alone where that is long.
+    let named = |(path, source)| {
+        let short = Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path);
+        [(path, source), (short, source)]
+    };
+    let sources: BTreeMap<&str, &[u8]> = sources.flat_map(named).collect();
+    let Some(place) = place_in(message, sources.keys().copied()) else { return Vec::new() };
+    excerpt_lines(&excerpt(sources[place.file.as_str()], place.line))
 }
 
 /// A record as one line, indented by the nesting of calls.

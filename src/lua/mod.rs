@@ -10,6 +10,7 @@ mod call;
 pub mod convert;
 mod data_module;
 pub mod error;
+pub mod error_details;
 pub mod exec;
 pub mod functions;
 pub mod held_locks;
@@ -21,6 +22,7 @@ pub mod log;
 pub mod object_text;
 mod patterns;
 mod pcall;
+mod raised_value;
 pub mod recorded_value;
 pub mod sandbox;
 mod sealed_table;
@@ -36,6 +38,7 @@ mod type_mismatch;
 pub mod typed_read;
 pub mod workdir;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -52,6 +55,7 @@ pub use state_scope::{ScopeGuard, StateScope};
 pub use stop::Stop;
 pub use type_mismatch::Mismatches;
 
+use self::error_details::{ErrorDetails, ScriptCall, script_calls};
 use self::source::WrappedCall;
 use self::typed_read::Reading;
 use crate::store::Store;
@@ -91,6 +95,19 @@ impl ScriptContext {
         self.format >= 5
     }
 
+    /// Whether errors show the values that were raised, and no names of the runtime, as since format 6 of
+    /// recordings.
+    pub fn shows_raised_values(&self) -> bool {
+        self.format >= 6
+    }
+
+    /// The details of an error with this message, which was raised in `calls`.
+    pub fn details(&self, message: &str, calls: &[ScriptCall]) -> ErrorDetails {
+        let place = self.mismatches.place_in(message).or_else(|| Some(calls.first()?.place.clone()));
+        let source = place.as_ref().and_then(|place| self.mismatches.source(&place.file));
+        ErrorDetails::new(place, source.as_deref(), calls)
+    }
+
     /// Whether the source of a script decides the types of its reads, as since format 3 of recordings.
     pub fn reads_sources(&self) -> bool {
         self.format >= 3
@@ -104,6 +121,7 @@ pub struct Runtime {
     /// `exec.run`, also after a script has replaced it in the table.
     pub exec_run: Function,
     pcall: Function,
+    xpcall: Function,
     /// The function that a rewritten source calls to choose a variant of another one.
     variant_of: Function,
     modules: Table,
@@ -112,18 +130,23 @@ pub struct Runtime {
 /// Why a call of a script's code failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScriptError {
-    /// It raised an error, with the place if there is one.
-    Raised(String),
+    /// It raised an error.
+    Raised {
+        /// The message, with the place if there is one.
+        text: String,
+        /// The functions of the script that were being called, the innermost first.
+        calls: Vec<ScriptCall>,
+    },
     Stopped(Stop),
 }
 
 impl std::fmt::Display for ScriptError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ScriptError::Raised(text) if text == error::OUT_OF_MEMORY => {
+            ScriptError::Raised { text, .. } if text == error::OUT_OF_MEMORY => {
                 f.write_str("it needs more memory than it may have (--memory MB)")
             }
-            ScriptError::Raised(text) => f.write_str(text),
+            ScriptError::Raised { text, .. } => f.write_str(text),
             ScriptError::Stopped(stop) => stop.fmt(f),
         }
     }
@@ -131,7 +154,22 @@ impl std::fmt::Display for ScriptError {
 
 impl From<mlua::Error> for ScriptError {
     fn from(error: mlua::Error) -> ScriptError {
-        ScriptError::Raised(error::message(&error))
+        ScriptError::raised(error::message(&error))
+    }
+}
+
+impl ScriptError {
+    /// An error outside of the functions of the script.
+    pub fn raised(text: impl Into<String>) -> ScriptError {
+        ScriptError::Raised { text: text.into(), calls: Vec::new() }
+    }
+
+    /// The functions of the script that were being called, the innermost first.
+    pub fn calls(&self) -> &[ScriptCall] {
+        match self {
+            ScriptError::Raised { calls, .. } => calls,
+            ScriptError::Stopped(_) => &[],
+        }
     }
 }
 
@@ -143,6 +181,7 @@ impl Runtime {
     pub fn new(context: Rc<ScriptContext>, memory: usize) -> mlua::Result<Runtime> {
         let lua = sandbox::interpreter(memory)?;
         let pcall: Function = lua.globals().get("pcall")?;
+        let xpcall: Function = lua.globals().get("xpcall")?;
         pcall::keep(&lua, &pcall)?;
         let state = state::install(&lua, &context)?;
         let log = log::install(&lua, &context)?;
@@ -160,7 +199,7 @@ impl Runtime {
             let why = move |unknown: &str| format!("{name}.{unknown} is unknown: there is no such function");
             sealed_table::seal(&lua, table, why)?;
         }
-        let runtime = Runtime { lua, context, exec_run, pcall, variant_of, modules };
+        let runtime = Runtime { lua, context, exec_run, pcall, xpcall, variant_of, modules };
         runtime.install_require()?;
         runtime.context.limits.watch(&runtime.lua)?;
         Ok(runtime)
@@ -184,21 +223,23 @@ impl Runtime {
             None => source,
         };
         if source.starts_with(b"\x1b") {
-            return Err(ScriptError::Raised(format!(
+            return Err(ScriptError::raised(format!(
                 "{}: this is compiled code, not source text",
                 file.display()
             )));
         }
+        if self.context.reads_sources() {
+            self.context.mismatches.add_source(&chunk_name(file)[1..], source);
+        }
         let chunk = self.lua.load(source).set_name(chunk_name(file));
         let mut function = chunk.into_function().map_err(|error| {
             let text = error::message(&error);
-            ScriptError::Raised(match source::explain(&text, source) {
+            ScriptError::raised(match source::explain(&text, source) {
                 Some(explanation) => format!("{text} ({explanation})"),
                 None => text,
             })
         })?;
         if self.context.reads_sources() {
-            self.context.mismatches.add_source(&chunk_name(file)[1..], source);
             function = self.rewritten(file, source).unwrap_or(function);
         }
         let mut values = self.call(&function, ())?;
@@ -236,7 +277,7 @@ impl Runtime {
         // Files with these names may be older than the built-in modules.
         let may_replace = matches!(stem.as_str(), "data" | "values");
         if !may_replace && self.modules.contains_key(stem.as_str())? {
-            return Err(ScriptError::Raised(format!("{}: there is a module {stem} already", file.display())));
+            return Err(ScriptError::raised(format!("{}: there is a module {stem} already", file.display())));
         }
         let value = self.run(file, source)?;
         let value = if value.is_nil() { Value::Boolean(true) } else { value };
@@ -249,15 +290,15 @@ impl Runtime {
     /// What it raised, or why it had to stop.
     pub fn call(&self, function: &Function, arguments: impl IntoLuaMulti) -> Result<MultiValue, ScriptError> {
         let outcome = self.call_caught(function, arguments);
-        let failed = match outcome {
+        let (failed, calls) = match outcome {
             Ok(Ok(values)) => {
                 return match self.context.limits.stop_before_return() {
                     Some(stop) => Err(ScriptError::Stopped(stop)),
                     None => Ok(values),
                 };
             }
-            Ok(Err(text)) => text,
-            Err(error) => error::message(&error),
+            Ok(Err(failed)) => failed,
+            Err(error) => (error::message(&error), Vec::new()),
         };
         if failed == error::OUT_OF_MEMORY {
             // Frees memory for what follows; a failure here cannot be handled.
@@ -265,7 +306,10 @@ impl Runtime {
         }
         match self.context.limits.stop() {
             Some(stop) => Err(ScriptError::Stopped(stop)),
-            None => Err(ScriptError::Raised(self.context.mismatches.explain(&failed).unwrap_or(failed))),
+            None => {
+                let text = self.context.mismatches.explain(&failed).unwrap_or(failed);
+                Err(ScriptError::Raised { text, calls })
+            }
         }
     }
 
@@ -273,15 +317,30 @@ impl Runtime {
         &self,
         function: &Function,
         arguments: impl IntoLuaMulti,
-    ) -> mlua::Result<Result<MultiValue, String>> {
+    ) -> mlua::Result<Result<MultiValue, (String, Vec<ScriptCall>)>> {
         let mut arguments = arguments.into_lua_multi(&self.lua)?;
-        arguments.push_front(Value::Function(function.clone()));
-        // Through Lua's own pcall, which returns any raised value unchanged.
-        let mut values: MultiValue = self.pcall.call(arguments)?;
-        match values.pop_front() {
-            Some(Value::Boolean(true)) => Ok(Ok(values)),
-            _ => Ok(Err(error::raised(&values.pop_front().unwrap_or(Value::Nil)))),
+        if !self.context.shows_raised_values() {
+            arguments.push_front(Value::Function(function.clone()));
+            // Through Lua's own pcall, which returns any raised value unchanged.
+            let mut values: MultiValue = self.pcall.call(arguments)?;
+            return match values.pop_front() {
+                Some(Value::Boolean(true)) => Ok(Ok(values)),
+                _ => Ok(Err((error::raised(&values.pop_front().unwrap_or(Value::Nil)), Vec::new()))),
+            };
         }
+        let calls: Rc<RefCell<Vec<ScriptCall>>> = Rc::default();
+        let (seen, context) = (Rc::clone(&calls), Rc::clone(&self.context));
+        let handler = self.lua.create_function(move |lua, raised: Value| {
+            seen.replace(script_calls(lua, |file| context.mismatches.has_source(file)));
+            Ok(raised)
+        })?;
+        let mut values: MultiValue = self.xpcall.call((function.bind(arguments)?, handler))?;
+        if let Some(Value::Boolean(true)) = values.pop_front() {
+            return Ok(Ok(values));
+        }
+        let calls = calls.take();
+        let text = raised_value::message(&values.pop_front().unwrap_or(Value::Nil), calls.first());
+        Ok(Err((text, calls)))
     }
 
     fn install_require(&self) -> mlua::Result<()> {

@@ -11,11 +11,10 @@ use crate::lua::convert::double;
 use crate::lua::error::{raise, raised};
 use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::key_order::{self, ObjectNumbers};
-use crate::lua::object_text;
-use crate::lua::patterns;
 use crate::lua::recorded_value::{RecordedValue, order};
 use crate::lua::sealed_table::seal;
 use crate::lua::{ScriptContext, Stop};
+use crate::lua::{object_text, patterns, raised_value};
 
 static SLEEP: HostFunction = HostFunction::waits("sleep").about(CallTarget::Machine);
 static COLLECTGARBAGE: HostFunction = HostFunction::reads("collectgarbage").about(CallTarget::Machine);
@@ -94,7 +93,11 @@ fn prelude(
     let text_of = move |lua: &Lua, value: Value| {
         let text = match &value {
             Value::Error(_) => Some(raised(&value)),
-            Value::String(text) => shared.mismatches.explain(&text.to_string_lossy()),
+            Value::String(text) => {
+                let text = text.to_string_lossy();
+                let public = if shared.shows_raised_values() { raised_value::public(&text) } else { None };
+                public.or_else(|| shared.mismatches.explain(&text))
+            }
             _ => None,
         };
         text.map_or(Ok(value), |text| Ok(Value::String(lua.create_string(text)?)))

@@ -462,7 +462,7 @@ fn errors_have_their_line_and_no_stack() {
     assert_eq!(bench.error("#!/usr/bin/lua\nerror('no')"), "test.lua:2: no");
     assert!(bench.error("x = = 1").starts_with("test.lua:1: unexpected symbol"));
     assert_eq!(bench.error("error({message = 'mine'})"), "mine");
-    assert_eq!(bench.error("error()"), "an error without a message");
+    assert_eq!(bench.error("error()"), "test.lua:1: nil was raised as an error");
     bench.holds(
         r##"
         local ok, problem = pcall(state.get, "")

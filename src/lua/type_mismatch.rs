@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::lua::error::ScriptLine;
+use crate::lua::error_details::place_in;
 use crate::lua::source::{Operand, SourceCall, SourceScan, scan};
 use crate::store::Number;
 use crate::store::secret_keys::{MASK, Secrets};
@@ -49,6 +51,21 @@ impl Mismatches {
     /// Remembers a source by its name in messages.
     pub fn add_source(&self, name: &str, source: &[u8]) {
         self.sources.borrow_mut().insert(name.to_string(), source.to_vec());
+    }
+
+    /// Whether a source has this name in messages.
+    pub fn has_source(&self, name: &str) -> bool {
+        self.sources.borrow().contains_key(name)
+    }
+
+    /// The source with this name in messages.
+    pub fn source(&self, name: &str) -> Option<Vec<u8>> {
+        self.sources.borrow().get(name).cloned()
+    }
+
+    /// The place in a source that a message names first.
+    pub fn place_in(&self, message: &str) -> Option<ScriptLine> {
+        place_in(message, self.sources.borrow().keys().map(String::as_str))
     }
 
     /// Remembers what `state.get(key)` answered at a line, if it is not a number.

@@ -100,7 +100,9 @@ pub fn execute(
     let workflow = match limits.within(Some(LOAD_TIMEOUT), load) {
         Ok(workflow) => workflow,
         Err(invalid) => {
-            reporter.refuse(&invalid.to_string());
+            let reason = invalid.to_string();
+            reporter.refuse(&reason);
+            reporter.details(None, &runtime.context.details(&reason, invalid.calls()));
             return Err(match limits.stop() {
                 Some(stop @ Stop::Signal(_)) => RunError::Stopped(stop),
                 _ => match limits.take_lost().into_iter().next() {

@@ -3,13 +3,18 @@
 use std::path::PathBuf;
 
 use crate::lua::error::ScriptLine;
+use crate::lua::error_details::ScriptCall;
 
 /// Why a workflow cannot be run at all. No task was run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWorkflow {
     /// A script has a mistake; the text names file and line.
-    #[error("{0}")]
-    Script(String),
+    #[error("{text}")]
+    Script {
+        text: String,
+        /// The functions that were being called, the innermost first.
+        calls: Vec<ScriptCall>,
+    },
     /// Tasks depend on each other in a cycle.
     #[error("{place}: the tasks depend on one another in a circle: {path}")]
     Cycle {
@@ -53,4 +58,14 @@ pub enum InvalidWorkflow {
     /// The file declares nothing.
     #[error("{} declares no task; declare one with task(\"name\"):command(function(params, deps) … end)", file.display())]
     Empty { file: PathBuf },
+}
+
+impl InvalidWorkflow {
+    /// The functions of the script that were being called, the innermost first.
+    pub fn calls(&self) -> &[ScriptCall] {
+        match self {
+            InvalidWorkflow::Script { calls, .. } => calls,
+            _ => &[],
+        }
+    }
 }

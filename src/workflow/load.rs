@@ -104,15 +104,16 @@ pub fn load(
         }
         Declarations::install(runtime, rules)
     };
-    let declarations = install().map_err(|error| InvalidWorkflow::Script(message(&error)))?;
+    let invalid = |text: String| InvalidWorkflow::Script { text, calls: Vec::new() };
+    let declarations = install().map_err(|error| invalid(message(&error)))?;
     let failed = |file: &PathBuf| {
         let file = file.display().to_string();
-        move |failed: ScriptError| match &failed {
-            ScriptError::Raised(text) if text != OUT_OF_MEMORY => InvalidWorkflow::Script(text.clone()),
-            ScriptError::Raised(_) => InvalidWorkflow::Script(format!("{file}: {failed}")),
-            ScriptError::Stopped(stop) => {
-                InvalidWorkflow::Script(format!("{file}: {stop}, before any task was run"))
+        move |failed: ScriptError| match failed {
+            ScriptError::Raised { text, calls } if text != OUT_OF_MEMORY => {
+                InvalidWorkflow::Script { text, calls }
             }
+            ScriptError::Raised { .. } => invalid(format!("{file}: {failed}")),
+            ScriptError::Stopped(stop) => invalid(format!("{file}: {stop}, before any task was run")),
         }
     };
     for module in modules {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::lua::LogLevel;
+use crate::lua::error_details::ErrorDetails;
 use crate::workflow::outcome::milliseconds;
 use crate::workflow::{RunEvent, Summary, TaskOutcome};
 
@@ -58,11 +59,19 @@ pub enum Event {
         /// The line, as the script wrote it; bytes that are not UTF-8 are replaced.
         line: String,
     },
+    /// Where the error is that the event before was about.
+    ErrorDetails {
+        /// The task, if it happened in one.
+        task: Option<String>,
+        #[serde(flatten)]
+        details: ErrorDetails,
+    },
     RunFinished(Summary),
 }
 
 impl Event {
-    /// The event in a recording; `None` for a line of the log, which is recorded as a call.
+    /// The event in a recording; `None` for a line of the log, which is recorded as a call, and for what a replay
+    /// finds out itself.
     pub fn recorded(&self) -> Option<RunEvent> {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         Some(match self.clone() {
@@ -83,7 +92,7 @@ impl Event {
                 lost_locks: summary.lost_locks.iter().map(ToString::to_string).collect(),
                 duration: summary.duration,
             },
-            Event::Log { .. } => return None,
+            Event::Log { .. } | Event::ErrorDetails { .. } => return None,
         })
     }
 }

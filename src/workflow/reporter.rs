@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::lua::error_details::ErrorDetails;
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::{Boundary, LogLevel, PassThrough};
 use crate::workflow::{Event, RunEvent};
@@ -98,6 +99,14 @@ impl Reporter {
     /// Records the outputs that the function of a task returned.
     pub fn returned(&self, task: &str, outputs: RecordedValue) {
         self.boundary.event(RunEvent::TaskReturned { task: task.into(), outputs });
+    }
+
+    /// Shows the details of an error of a task, or of none.
+    pub fn details(&self, task: Option<&str>, details: &ErrorDetails) {
+        if !details.is_empty() {
+            let (task, details) = (task.map(String::from), details.clone());
+            (self.sink)(&Event::ErrorDetails { task, details });
+        }
     }
 
     /// Records that the workflow cannot be run.

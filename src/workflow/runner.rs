@@ -10,6 +10,7 @@ use mlua::Table;
 
 use self::calls::{LastArgument, Success, read_result};
 use crate::lua::error::message;
+use crate::lua::error_details::ErrorDetails;
 use crate::lua::recorded_value::RecordedValue;
 use crate::lua::workdir::CreatedDirectories;
 use crate::lua::{LostLock, Runtime, ScriptError, Stop};
@@ -36,6 +37,7 @@ pub fn run(
         is_unguarded: Cell::default(),
         created_directories: CreatedDirectories::default(),
         object: RefCell::default(),
+        details: RefCell::default(),
     };
     let start = runtime.context.host.elapsed();
     let names = workflow.tasks.iter().map(|task| task.name.clone()).collect();
@@ -67,6 +69,9 @@ pub fn run(
             attempts: end.attempts,
             duration: end.duration,
         });
+        if let Some(details) = run.details.take() {
+            reporter.details(Some(&task.name), &details);
+        }
         ended.insert(&task.name, end);
     }
     run.complete(workflow, &ended);
@@ -132,6 +137,8 @@ struct TaskRunner<'a> {
     created_directories: CreatedDirectories,
     /// What the functions of the current task have as `this`.
     object: RefCell<Option<Table>>,
+    /// The details of the error that the current task failed with.
+    details: RefCell<Option<ErrorDetails>>,
 }
 
 impl TaskRunner<'_> {
@@ -184,12 +191,18 @@ impl TaskRunner<'_> {
         match self.condition(task, ("abort_if", task.abort_if.as_ref()), ended) {
             Ok(None | Some(false)) => {}
             Ok(Some(true)) => return (TaskOutcome::Aborted, Some("abort_if said yes".into()), None, 0),
-            Err(failure) => return (ended_by(&failure), Some(format!("abort_if: {failure}")), None, 0),
+            Err(failure) => {
+                self.keep_details(&failure);
+                return (ended_by(&failure), Some(format!("abort_if: {failure}")), None, 0);
+            }
         }
         match self.condition(task, ("run_if", task.run_if.as_ref()), ended) {
             Ok(None | Some(true)) => {}
             Ok(Some(false)) => return (TaskOutcome::Skipped, Some("run_if said no".into()), None, 0),
-            Err(failure) => return (ended_by(&failure), Some(format!("run_if: {failure}")), None, 0),
+            Err(failure) => {
+                self.keep_details(&failure);
+                return (ended_by(&failure), Some(format!("run_if: {failure}")), None, 0);
+            }
         }
         if let Some(callback) = &task.on_start {
             match self.outputs(task, ended) {
@@ -225,12 +238,14 @@ impl TaskRunner<'_> {
                     reason: failure.to_string(),
                     retry_in,
                 });
+                self.reporter.details(Some(&task.name), &self.details_of(&failure));
                 if let Err(stop) = self.runtime.context.limits.pause(retry_in) {
                     return (TaskOutcome::Stopped, Some(stop.to_string()), None, attempt);
                 }
                 continue;
             }
             let outcome = ended_by(&failure);
+            self.keep_details(&failure);
             let text = failure.to_string();
             let (name, callback) = match (outcome, &task.on_timeout) {
                 (TaskOutcome::TimedOut, Some(callback)) => ("on_timeout", Some(callback)),
@@ -241,6 +256,24 @@ impl TaskRunner<'_> {
             }
             return (outcome, Some(text), None, attempt);
         }
+    }
+
+    fn details_of(&self, failure: &ScriptError) -> ErrorDetails {
+        match failure {
+            ScriptError::Raised { text, calls } => self.runtime.context.details(text, calls),
+            ScriptError::Stopped(_) => ErrorDetails::default(),
+        }
+    }
+
+    /// Keeps the details of the error that the current task fails with.
+    fn keep_details(&self, failure: &ScriptError) {
+        self.details.replace(Some(self.details_of(failure)));
+    }
+
+    /// Warns of an error of a hook, which fails nothing.
+    fn warn_of(&self, hook: &str, task: Option<&str>, failure: &ScriptError) {
+        self.warn(&format!("{hook}: {failure}"));
+        self.reporter.details(task, &self.details_of(failure));
     }
 
     /// Records what the function of a task handed on; the output of a command is recorded with its call.
@@ -296,7 +329,7 @@ impl TaskRunner<'_> {
             read_result(&self.runtime.lua, returned, "pre_hook")?;
         }
         let Some(command) = &task.command else {
-            return Err(ScriptError::Raised("there is no command".into()));
+            return Err(ScriptError::raised("there is no command"));
         };
         let success = match command {
             TaskAction::Function(function) => {
@@ -345,7 +378,7 @@ impl TaskRunner<'_> {
 
 fn ended_by(failure: &ScriptError) -> TaskOutcome {
     match failure {
-        ScriptError::Raised(_) | ScriptError::Stopped(Stop::LockLost(_)) => TaskOutcome::Failed,
+        ScriptError::Raised { .. } | ScriptError::Stopped(Stop::LockLost(_)) => TaskOutcome::Failed,
         ScriptError::Stopped(Stop::Timeout(_)) => TaskOutcome::TimedOut,
         ScriptError::Stopped(Stop::Signal(_) | Stop::RunTimeout(_) | Stop::Replayed) => TaskOutcome::Stopped,
     }

@@ -2,6 +2,7 @@
 
 mod command_bounds;
 mod commands;
+mod errors;
 mod forms;
 mod functions;
 mod long_calls;

@@ -85,6 +85,12 @@ impl ProgressReporter {
                     self.entry(level.name(), style, task.as_deref(), &visible(&line.replace('\t', "  ")));
                 }
             }
+            Event::ErrorDetails { details, .. } => {
+                for line in details.lines() {
+                    let style = if line.starts_with('>') { Style::Bad } else { Style::Quiet };
+                    self.line(&format!("            {}", self.paint(style, &line)));
+                }
+            }
             Event::RunFinished(summary) => self.summary(summary),
         }
     }

@@ -40,8 +40,9 @@ use crate::workflow::{RunEvent, RunRequest};
 /// function's parameters decide its arguments, scripts have the functions of Sloth Runner, and the source
 /// decides the types of reads. Since 4 the events of a run are a type of their own. Since 5 it is recorded what a
 /// function of the script returned to a call and which outputs a task had, objects that are keys have an order of
-/// their own, and weak tables keep their entries.
-pub const FORMAT: u32 = 5;
+/// their own, and weak tables keep their entries. Since 6 errors show the values that were raised, and the language's
+/// own functions check their arguments as Lua 5.1 does.
+pub const FORMAT: u32 = 6;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {

@@ -92,7 +92,7 @@ impl TaskRunner<'_> {
             let stderr_text = stderr.to_string()?;
             let last = stderr_text.lines().rfind(|line| !line.trim().is_empty());
             let last = last.map_or_else(String::new, |line| format!(": {}", line.trim()));
-            return Err(ScriptError::Raised(format!(
+            return Err(ScriptError::raised(format!(
                 "the command ended with code {}{last}",
                 code.to_string()?
             )));
@@ -137,7 +137,7 @@ impl TaskRunner<'_> {
         self.report_hook(task, name);
         let limits = &self.runtime.context.limits;
         if let Err(failure) = limits.within(task.timeout, || self.call(task, callback, last)) {
-            self.warn(&format!("{name}: {failure}"));
+            self.warn_of(name, Some(&task.name), &failure);
         }
     }
 
@@ -166,7 +166,7 @@ impl TaskRunner<'_> {
             self.runtime.call(&callback, arguments)
         };
         if let Err(failure) = call() {
-            self.warn(&format!("{name}: {failure}"));
+            self.warn_of(name, None, &failure);
         }
     }
 
@@ -184,7 +184,7 @@ impl TaskRunner<'_> {
             self.runtime.call(&callback, (success, results))
         });
         if let Err(failure) = outcome {
-            self.warn(&format!("on_complete: {failure}"));
+            self.warn_of("on_complete", None, &failure);
         }
     }
 
@@ -240,18 +240,18 @@ pub(super) fn read_result(lua: &mlua::Lua, returned: MultiValue, what: &str) -> 
         other => {
             let found = crate::lua::convert::kind(&other);
             let text = format!("the {what} returned a {found} first; it returns ok, message[, outputs]");
-            return Err(ScriptError::Raised(text));
+            return Err(ScriptError::raised(text));
         }
     };
     if !ok {
-        return Err(ScriptError::Raised(message.unwrap_or_else(|| format!("the {what} returned false"))));
+        return Err(ScriptError::raised(message.unwrap_or_else(|| format!("the {what} returned false"))));
     }
     let outputs = match value(2) {
         Value::Nil => lua.create_table()?,
         Value::Table(outputs) => outputs,
         other => {
             let found = crate::lua::convert::kind(&other);
-            return Err(ScriptError::Raised(format!("the outputs must be a table, and this is a {found}")));
+            return Err(ScriptError::raised(format!("the outputs must be a table, and this is a {found}")));
         }
     };
     Ok(Success { message, outputs })
