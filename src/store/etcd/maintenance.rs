@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The most batches of expired entries that one write removes.
 const BATCHES: usize = 8;
 /// How many records a bucket has on the average, where enough of them are kept.
-const BUCKET_RECORDS: u64 = 512;
+pub(super) const BUCKET_RECORDS: u64 = 512;
 /// How many bytes of values a bucket has on the average, where they are large.
 const BUCKET_BYTES: u64 = 8 << 20;
 /// How long a bucket is written to at most: it tells times apart.
@@ -162,7 +162,7 @@ impl EtcdStore {
 
     fn is_time_to_rotate(&self, head: &Head, now: Millis, bytes: u64) -> bool {
         let rows = head.format.as_ref().map_or_else(Retention::default, |format| format.retention()).rows;
-        let records = (rows / 8).clamp(1, BUCKET_RECORDS);
+        let records = (rows / 8).clamp(1, self.bucket_records);
         let is_old = head.opened_at.is_some_and(|at| now.since(at) >= BUCKET_AGE);
         is_old || fastrand::u64(..records) == 0 || fastrand::u64(..BUCKET_BYTES) < bytes
     }

@@ -80,6 +80,8 @@ pub struct EtcdStore {
     max_request: u64,
     /// Whether all keys go with a lease.
     is_temporary: bool,
+    /// How many records a bucket of history has on the average; tests close them sooner.
+    bucket_records: u64,
     actor: RefCell<Actor>,
     fence: RefCell<Vec<(String, Token)>>,
     revision_index: RefCell<RevisionIndex>,
@@ -144,6 +146,7 @@ impl EtcdStore {
             max_operations: address.max_operations,
             max_request: address.max_request,
             is_temporary: address.lease.is_some(),
+            bucket_records: maintenance::BUCKET_RECORDS,
             actor: RefCell::new(settings.actor.clone()),
             settings,
             fence: RefCell::default(),

@@ -1,5 +1,6 @@
 //! The engine on a real node of etcd, with clocks that are set by hand.
 
+mod buckets;
 mod conformance;
 mod foreign;
 mod large;
