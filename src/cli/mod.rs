@@ -33,6 +33,7 @@ mod signals;
 mod sloth_runner_stacks;
 pub(crate) mod transfer;
 mod undo;
+mod unlock;
 mod watch;
 mod what_if;
 
@@ -97,7 +98,7 @@ enum CliCommand {
     /// Show who holds which lock, and whether that process lives
     Locks(locks::LocksArguments),
     /// Clear a lock whose holder is gone
-    Unlock(locks::UnlockArguments),
+    Unlock(unlock::UnlockArguments),
     /// Show what was changed, by whom, newest first
     History(history::HistoryArguments),
     /// Show what differs between two states of the past, or one and now
@@ -209,7 +210,7 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
         Some(CliCommand::Toggle(arguments)) => entries::toggle(database, arguments),
         Some(CliCommand::Lock(arguments)) => lock::lock(database, arguments),
         Some(CliCommand::Locks(arguments)) => locks::locks(database, arguments),
-        Some(CliCommand::Unlock(arguments)) => locks::unlock(database, arguments),
+        Some(CliCommand::Unlock(arguments)) => unlock::unlock(database, arguments),
         Some(CliCommand::History(arguments)) => history::history(database, arguments),
         Some(CliCommand::Diff(arguments)) => history::diff(database, arguments),
         Some(CliCommand::Watch(arguments)) => watch::watch(database, arguments),
