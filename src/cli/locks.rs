@@ -5,7 +5,8 @@ use serde_json::json;
 use super::{CliError, Database, output, sloth_runner_stacks};
 use crate::store::secret_keys::MASK;
 use crate::store::{
-    Entry, KeyRange, Liveness, Lock, Process, Scan, Store, Waiter, all_locks, key_pages, kind_inference,
+    Entry, Key, KeyRange, Liveness, Lock, Pattern, Process, Scan, Store, Waiter, all_locks, key_pages,
+    kind_inference,
 };
 use crate::text::duration::show_duration;
 use crate::text::escape::escape;
@@ -14,9 +15,54 @@ use crate::time::Millis;
 /// Arguments of `locks`.
 #[derive(clap::Args, Debug)]
 pub struct LocksArguments {
+    /// Only locks whose holder is in one of these states; `key` stands for keys that are used as locks
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = STATES)]
+    state: Vec<String>,
+    /// Only locks whose name matches this glob
+    #[arg(long = "match", value_name = "GLOB", value_parser = NameGlob::parse)]
+    name_glob: Option<NameGlob>,
     /// Print a JSON object a lock
     #[arg(long)]
     json: bool,
+}
+
+/// The states that `--state` takes.
+const STATES: [&str; 6] = ["alive", "dead", "stopped", "elsewhere", "unknown", KEY_STATE];
+/// The state of a key that is used as a lock.
+const KEY_STATE: &str = "key";
+
+/// A glob of lock names. Without glob characters it matches one name.
+#[derive(Clone, Debug)]
+pub struct NameGlob {
+    text: String,
+    pattern: Option<Pattern>,
+}
+
+impl NameGlob {
+    /// Reads `job:*`.
+    ///
+    /// # Errors
+    /// Says what is wrong with the glob.
+    pub fn parse(text: &str) -> Result<NameGlob, String> {
+        let is_glob = text.contains(['*', '?', '[']);
+        let pattern = is_glob.then(|| Pattern::new(text)).transpose().map_err(|error| error.to_string())?;
+        Ok(NameGlob { text: text.into(), pattern })
+    }
+
+    /// Whether a name matches.
+    pub fn matches(&self, name: &str) -> bool {
+        match &self.pattern {
+            Some(pattern) => pattern.matches(&Key::from_stored(name.as_bytes(), false)),
+            None => name == self.text,
+        }
+    }
+}
+
+impl LocksArguments {
+    fn includes(&self, name: &str, state: &str) -> bool {
+        (self.state.is_empty() || self.state.iter().any(|wanted| wanted == state))
+            && self.name_glob.as_ref().is_none_or(|glob| glob.matches(name))
+    }
 }
 
 /// Lists locks and the keys that are used as locks.
@@ -25,22 +71,31 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
     let here = Process::current();
     let liveness = |lock: &Lock| store.holder_liveness(lock, &here);
     let now = store.clock().now();
-    let locks = all_locks(&*store)?;
+    let mut locks: Vec<(Lock, Liveness)> = all_locks(&*store)?
+        .into_iter()
+        .map(|lock| {
+            let state = liveness(&lock);
+            (lock, state)
+        })
+        .collect();
+    locks.retain(|(lock, state)| arguments.includes(&lock.name, state.name()));
     let waiters = store.waiters()?;
     let secrets = database.secrets();
     let holder_in = |entry: &Entry| match secrets.hides(&entry.key) {
         true => MASK.into(),
         false => kind_inference::holder_in(entry),
     };
-    let keys = keys_used_as_locks(&*store)?;
-    let of_stacks = sloth_runner_stacks::stacks(&*store).locks;
+    let mut keys = keys_used_as_locks(&*store)?;
+    keys.retain(|entry| arguments.includes(&entry.key.to_text(), KEY_STATE));
+    let mut of_stacks = sloth_runner_stacks::stacks(&*store).locks;
+    of_stacks.retain(|lock| arguments.includes(&lock.name(), Liveness::Unknown.name()));
     if arguments.json {
-        for lock in &locks {
-            output::json(&lock_to_json(lock, &waiters, liveness(lock), now))?;
+        for (lock, state) in &locks {
+            output::json(&lock_to_json(lock, &waiters, *state, now))?;
         }
         for entry in &keys {
             output::json(&json!({
-                "name": entry.key.to_text(), "holder": holder_in(entry), "state": "key",
+                "name": entry.key.to_text(), "holder": holder_in(entry), "state": KEY_STATE,
                 "revision": entry.revision, "held_ms": entry.modified_at.map(|at| now.since(at).as_millis() as u64),
             }))?;
         }
@@ -50,7 +105,7 @@ pub fn locks(database: &Database, arguments: &LocksArguments) -> Result<(), CliE
     }
     let mut rows =
         vec![["NAME", "HOLDER", "STATE", "HELD", "LEASE", "TOKEN", "TAKEN BY", "WAITING"].map(String::from)];
-    rows.extend(locks.iter().map(|lock| lock_to_row(lock, &waiters, liveness(lock), now)));
+    rows.extend(locks.iter().map(|(lock, state)| lock_to_row(lock, &waiters, *state, now)));
     rows.extend(keys.iter().map(|entry| key_to_row(entry, &holder_in(entry), now)));
     rows.extend(of_stacks.iter().map(|lock| sloth_runner_stacks::lock_to_row(lock, now)));
     output::table(&rows)
@@ -113,7 +168,7 @@ fn key_to_row(entry: &Entry, holder: &str, now: Millis) -> [String; 8] {
     [
         entry.key.to_string(),
         escape(holder.as_bytes()),
-        "key".into(),
+        KEY_STATE.into(),
         entry.modified_at.map_or_else(none, |at| show_duration(now.since(at))),
         entry.time_to_live(now).map_or_else(none, show_duration),
         none(),

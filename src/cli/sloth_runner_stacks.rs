@@ -89,7 +89,8 @@ pub fn lock_to_json(lock: &StackLock, now: Millis) -> Json {
     })
 }
 
-/// Clears the lock on a stack, named as `locks` shows it, if it expired or `force` is given. Returns the lock
+/// Clears the lock on a stack, named as `locks` shows it, if it expired or `force` is given; in a dry run it
+/// stays. Returns the lock
 /// and the message to print, or `None` if the stack has no such lock.
 pub fn unlock(
     database: &Database,
@@ -97,6 +98,7 @@ pub fn unlock(
     name: &str,
     force: bool,
     is_answered: bool,
+    is_dry_run: bool,
 ) -> Result<Option<(StackLock, String)>, CliError> {
     let Some(lock) = stacks(store).locks.into_iter().find(|lock| lock.name() == name) else {
         return Ok(None);
@@ -109,6 +111,12 @@ pub fn unlock(
              it anyway"
         )));
     }
+    let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
+    let expired = if lock.is_expired(now) { ", expired" } else { "" };
+    let details = format!("Sloth Runner's lock {shown}: {who} (unknown{expired}) had held it{held}");
+    if is_dry_run {
+        return Ok(Some((lock, format!("would clear {details}"))));
+    }
     if force {
         let question = format!("Clear Sloth Runner's lock {shown}, held by {who} (unknown)?");
         confirm(database, &question, Reversible::No, is_answered)?;
@@ -116,8 +124,5 @@ pub fn unlock(
     if !store.clear_stack_lock(&lock)? {
         return Err(CliError::Failed(format!("{shown} was not cleared: it has changed in the meantime")));
     }
-    let held = lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
-    let expired = if lock.is_expired(now) { ", expired" } else { "" };
-    let message = format!("cleared Sloth Runner's lock {shown}: {who} (unknown{expired}) had held it{held}");
-    Ok(Some((lock, message)))
+    Ok(Some((lock, format!("cleared {details}"))))
 }

@@ -4,85 +4,224 @@ use serde_json::json;
 
 use super::confirm::{Reversible, confirm};
 use super::database::print_notices;
+use super::locks::NameGlob;
 use super::{CliError, Database, output, sloth_runner_stacks};
 use crate::store::secret_keys::MASK;
 use crate::store::{
-    ClearOutcome, Condition, Key, Liveness, Lock, Process, Store, Transaction, kind_inference,
+    ClearOutcome, Condition, Key, Liveness, Lock, Process, Store, Transaction, all_locks, kind_inference,
 };
 use crate::text::duration::show_duration;
 use crate::text::escape::escape;
 
 /// Arguments of `unlock`.
 #[derive(clap::Args, Debug)]
+#[command(group(clap::ArgGroup::new("which").args(["names", "dead", "name_glob"]).required(true).multiple(true)))]
 pub struct UnlockArguments {
-    /// The lock, or the key that is used as one
-    name: String,
-    /// Clear it even if the holder is alive, or cannot be seen from here
+    /// The locks, or keys that are used as locks
+    #[arg(value_name = "NAME", conflicts_with_all = ["dead", "name_glob"])]
+    names: Vec<String>,
+    /// All locks whose holder is dead
+    #[arg(long, conflicts_with = "force")]
+    dead: bool,
+    /// All locks whose name matches this glob; with --dead, those of them whose holder is dead
+    #[arg(long = "match", value_name = "GLOB", value_parser = NameGlob::parse)]
+    name_glob: Option<NameGlob>,
+    /// Clear them even if the holder is alive, or cannot be seen from here
     #[arg(long)]
     force: bool,
     /// Only if the lock has this token, as `locks` shows it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["dead", "name_glob"])]
     token: Option<i64>,
+    /// Print what would be cleared, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     /// With --force in a production context: do not ask
     #[arg(long)]
     yes: bool,
-    /// Print the result as a JSON object
+    /// Print the result as a JSON object, one per lock
     #[arg(long)]
     json: bool,
 }
 
-/// Clears a lock if it is stale and unchanged since it was read.
+/// Clears locks that are stale and unchanged since they were read.
 pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), CliError> {
+    if arguments.token.is_some() && arguments.names.len() > 1 {
+        return Err(CliError::Usage("--token is the token of one lock".into()));
+    }
     let store = database.open()?;
-    let name = escape(arguments.name.as_bytes());
-    let Some(lock) = store.lock(&arguments.name)? else {
-        return unlock_key(database, &*store, arguments);
-    };
-    let now = store.clock().now();
-    let here = Process::current();
-    let holder = escape(lock.holder.as_bytes());
-    if let Some(token) = arguments.token
-        && token != lock.token.0.0
-    {
-        return Err(CliError::Failed(format!(
-            "lock {name} was not cleared: it has token {} by now, not {token}; {holder} holds it",
-            lock.token
-        )));
+    let command = Unlocking { database, store: &*store, arguments, here: Process::current() };
+    let locks = command.chosen()?;
+    if locks.is_empty() && arguments.names.is_empty() {
+        output::print_notice(if arguments.dead { "no lock has a dead holder" } else { "no lock matches" });
+        return Ok(());
     }
-    let state = store.holder_liveness(&lock, &here);
-    if !arguments.force && !lock.is_stale(state, now) {
-        return Err(CliError::Failed(format!(
-            "lock {name} was not cleared: its holder {holder} {}; --force clears it anyway",
-            refusal(&lock, state)
-        )));
+    // One question for all of them.
+    if arguments.force && !arguments.dry_run {
+        command.confirm(&locks)?;
     }
-    if arguments.force {
-        let question = format!("Clear lock {name}, held by {holder} ({})?", state.name());
-        confirm(database, &question, Reversible::No, arguments.yes)?;
+    let mut refused = Vec::new();
+    for lock in &locks {
+        refused.extend(command.clear(lock).map(|()| None).or_else(continue_after)?);
     }
-    let clearing = store.clear_lock(&lock)?;
-    print_notices(&*store);
-    let message = match clearing {
-        ClearOutcome::Cleared => {
-            let held =
-                lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
-            let expired = if lock.is_expired(now) { ", lease expired" } else { "" };
-            format!(
-                "cleared lock {name}: {holder} ({}{expired}) had held it{held}, token {}",
-                state.name(),
-                lock.token
-            )
+    for name in &arguments.names {
+        if locks.iter().all(|(lock, _)| lock.name != *name) {
+            refused.extend(command.clear_key(name).map(|()| None).or_else(continue_after)?);
         }
-        ClearOutcome::AlreadyGone => format!("lock {name} was released by its holder in the meantime"),
-        ClearOutcome::Changed(new) => {
+    }
+    match &refused[..] {
+        [] => Ok(()),
+        [only] => Err(CliError::Failed(only.clone())),
+        several => Err(CliError::Failed(several.join("\n"))),
+    }
+}
+
+/// The message of a refusal, after which the other locks are still cleared.
+///
+/// # Errors
+/// Any other error.
+fn continue_after(error: CliError) -> Result<Option<String>, CliError> {
+    match error {
+        CliError::Failed(message) => Ok(Some(message)),
+        other => Err(other),
+    }
+}
+
+struct Unlocking<'a> {
+    database: &'a Database,
+    store: &'a dyn Store,
+    arguments: &'a UnlockArguments,
+    here: Process,
+}
+
+impl Unlocking<'_> {
+    /// The locks that the arguments name, with the states of their holders.
+    fn chosen(&self) -> Result<Vec<(Lock, Liveness)>, CliError> {
+        let UnlockArguments { names, dead, name_glob, .. } = self.arguments;
+        let mut locks = Vec::new();
+        if names.is_empty() {
+            let matches = |lock: &Lock| name_glob.as_ref().is_none_or(|glob| glob.matches(&lock.name));
+            locks.extend(all_locks(self.store)?.into_iter().filter(matches));
+        }
+        for (place, name) in names.iter().enumerate() {
+            if !names[..place].contains(name) {
+                locks.extend(self.store.lock(name)?);
+            }
+        }
+        let with_state = |lock: Lock| {
+            let state = self.store.holder_liveness(&lock, &self.here);
+            (lock, state)
+        };
+        let mut locks: Vec<(Lock, Liveness)> = locks.into_iter().map(with_state).collect();
+        locks.retain(|(_, state)| !dead || *state == Liveness::Dead);
+        Ok(locks)
+    }
+
+    fn confirm(&self, locks: &[(Lock, Liveness)]) -> Result<(), CliError> {
+        let question = match locks {
+            [] => return Ok(()),
+            [(lock, state)] => {
+                let [name, holder] = [&lock.name, &lock.holder].map(|text| escape(text.as_bytes()));
+                format!("Clear lock {name}, held by {holder} ({})?", state.name())
+            }
+            several => {
+                let dead = several.iter().filter(|(_, state)| *state == Liveness::Dead).count();
+                format!("Clear {} locks, {dead} of them with a dead holder?", several.len())
+            }
+        };
+        confirm(self.database, &question, Reversible::No, self.arguments.yes)
+    }
+
+    /// Clears one lock.
+    fn clear(&self, (lock, state): &(Lock, Liveness)) -> Result<(), CliError> {
+        let UnlockArguments { token, force, dry_run, .. } = self.arguments;
+        let (name, holder) = (escape(lock.name.as_bytes()), escape(lock.holder.as_bytes()));
+        let now = self.store.clock().now();
+        if let Some(token) = token
+            && *token != lock.token.0.0
+        {
             return Err(CliError::Failed(format!(
-                "lock {name} was not cleared: {} has taken it in the meantime (token {})",
-                escape(new.holder.as_bytes()),
-                new.token
+                "lock {name} was not cleared: it has token {} by now, not {token}; {holder} holds it",
+                lock.token
             )));
         }
-    };
-    report(arguments, &lock.holder, &message)
+        if !force && !lock.is_stale(*state, now) {
+            return Err(CliError::Failed(format!(
+                "lock {name} was not cleared: its holder {holder} {}; --force clears it anyway",
+                refusal(lock, *state)
+            )));
+        }
+        let held =
+            lock.acquired_at.map_or(String::new(), |at| format!(" for {}", show_duration(now.since(at))));
+        let expired = if lock.is_expired(now) { ", lease expired" } else { "" };
+        let details = format!("{holder} ({}{expired}) had held it{held}, token {}", state.name(), lock.token);
+        if *dry_run {
+            return self.report(&lock.name, &lock.holder, &format!("would clear lock {name}: {details}"));
+        }
+        let clearing = self.store.clear_lock(lock)?;
+        print_notices(self.store);
+        let message = match clearing {
+            ClearOutcome::Cleared => format!("cleared lock {name}: {details}"),
+            ClearOutcome::AlreadyGone => format!("lock {name} was released by its holder in the meantime"),
+            ClearOutcome::Changed(new) => {
+                return Err(CliError::Failed(format!(
+                    "lock {name} was not cleared: {} has taken it in the meantime (token {})",
+                    escape(new.holder.as_bytes()),
+                    new.token
+                )));
+            }
+        };
+        self.report(&lock.name, &lock.holder, &message)
+    }
+
+    /// Clears a lock of Sloth Runner's, or deletes a key that is used as a lock.
+    fn clear_key(&self, name: &str) -> Result<(), CliError> {
+        let UnlockArguments { force, dry_run, yes, .. } = self.arguments;
+        let shown_name = escape(name.as_bytes());
+        let none = || CliError::Failed(format!("there is no lock {shown_name}"));
+        let of_stack = sloth_runner_stacks::unlock(self.database, self.store, name, *force, *yes, *dry_run)?;
+        if let Some((lock, message)) = of_stack {
+            return self.report(name, &lock.who, &message);
+        }
+        let key = Key::new(name).map_err(|_| none())?;
+        let entry = self.store.get(&key)?.filter(kind_inference::is_used_as_lock).ok_or_else(none)?;
+        let holder = match self.database.secrets().hides(&entry.key) {
+            true => MASK.into(),
+            false => kind_inference::holder_in(&entry),
+        };
+        let shown = escape(holder.as_bytes());
+        if !force {
+            return Err(CliError::Failed(format!(
+                "{shown_name} is a key used as a lock, and whether {shown} lives cannot be told; --force deletes the key"
+            )));
+        }
+        if *dry_run {
+            let message = format!("would delete key {shown_name}, used as a lock: {shown} has held it");
+            return self.report(name, &holder, &message);
+        }
+        let question = format!("Delete key {shown_name}, used as a lock by {shown}?");
+        confirm(self.database, &question, Reversible::Yes, *yes)?;
+        let delete = Transaction::delete(key).when(Condition::Unchanged(Box::new(entry)));
+        let outcome = self.store.commit(&delete)?;
+        print_notices(self.store);
+        if !outcome.is_committed() {
+            return Err(CliError::Failed(format!(
+                "{shown_name} was not deleted: it has changed in the meantime"
+            )));
+        }
+        let message = format!("deleted key {shown_name}, used as a lock: {shown} had held it");
+        self.report(name, &holder, &message)
+    }
+
+    fn report(&self, name: &str, holder: &str, message: &str) -> Result<(), CliError> {
+        if self.arguments.json {
+            let mut object = json!({ "name": name, "holder": holder, "done": message });
+            if self.arguments.dry_run {
+                object["dry_run"] = true.into();
+            }
+            return output::json(&object);
+        }
+        output::line(message.as_bytes())
+    }
 }
 
 /// Why a lock must not be cleared without `--force`: the predicate of a sentence about its holder.
@@ -95,42 +234,4 @@ fn refusal(lock: &Lock, state: Liveness) -> &'static str {
         Liveness::Unknown => "cannot be seen from here, and may be alive",
         Liveness::Dead => "is dead",
     }
-}
-
-fn unlock_key(database: &Database, store: &dyn Store, arguments: &UnlockArguments) -> Result<(), CliError> {
-    let name = escape(arguments.name.as_bytes());
-    let none = || CliError::Failed(format!("there is no lock {name}"));
-    let of_stack =
-        sloth_runner_stacks::unlock(database, store, &arguments.name, arguments.force, arguments.yes)?;
-    if let Some((lock, message)) = of_stack {
-        return report(arguments, &lock.who, &message);
-    }
-    let key = Key::new(&arguments.name).map_err(|_| none())?;
-    let entry = store.get(&key)?.filter(kind_inference::is_used_as_lock).ok_or_else(none)?;
-    let holder = match database.secrets().hides(&entry.key) {
-        true => MASK.into(),
-        false => kind_inference::holder_in(&entry),
-    };
-    let shown = escape(holder.as_bytes());
-    if !arguments.force {
-        return Err(CliError::Failed(format!(
-            "{name} is a key used as a lock, and whether {shown} lives cannot be told; --force deletes the key"
-        )));
-    }
-    let question = format!("Delete key {name}, used as a lock by {shown}?");
-    confirm(database, &question, Reversible::Yes, arguments.yes)?;
-    let delete = Transaction::delete(key).when(Condition::Unchanged(Box::new(entry)));
-    let outcome = store.commit(&delete)?;
-    print_notices(store);
-    if !outcome.is_committed() {
-        return Err(CliError::Failed(format!("{name} was not deleted: it has changed in the meantime")));
-    }
-    report(arguments, &holder, &format!("deleted key {name}, used as a lock: {shown} had held it"))
-}
-
-fn report(arguments: &UnlockArguments, holder: &str, message: &str) -> Result<(), CliError> {
-    if arguments.json {
-        return output::json(&json!({ "name": arguments.name, "holder": holder, "done": message }));
-    }
-    output::line(message.as_bytes())
 }

@@ -36,6 +36,7 @@ mod transactions;
 mod transfer;
 mod tui;
 mod types;
+mod unlock;
 mod values;
 mod what_if;
 mod workflows;
