@@ -5,8 +5,8 @@ use serde_json::json;
 use super::{CliError, Database, output, sloth_runner_stacks};
 use crate::store::secret_keys::MASK;
 use crate::store::{
-    Entry, Key, KeyRange, Liveness, Lock, Pattern, Process, Scan, Store, Waiter, all_locks, key_pages,
-    kind_inference,
+    Entry, Key, KeyRange, Liveness, Lock, LockReading, Pattern, Process, Scan, Store, Waiter, all_locks,
+    key_pages, kind_inference,
 };
 use crate::text::duration::show_duration;
 use crate::text::escape::escape;
@@ -130,7 +130,8 @@ fn lock_to_json(lock: &Lock, waiters: &[Waiter], liveness: Liveness, now: Millis
         "name": lock.name,
         "holder": lock.holder,
         "state": liveness.name(),
-        "expired": lock.expires_at.map(|at| at <= now),
+        "expired": lock.has_expired(now),
+        "unreadable": lock.reading == LockReading::Unreadable,
         "token": lock.token,
         "held_ms": lock.acquired_at.map(|at| now.since(at).as_millis() as u64),
         "lease_ms": lock.expires_at.map(|at| at.since(now).as_millis() as u64),
@@ -153,8 +154,8 @@ fn lock_to_row(lock: &Lock, waiters: &[Waiter], liveness: Liveness, now: Millis)
         liveness.name().into(),
         lock.acquired_at.map_or("-".into(), |at| show_duration(now.since(at))),
         match lock.expires_at {
+            _ if lock.is_expired(now) => "expired".into(),
             None => "-".into(),
-            Some(_) if lock.is_expired(now) => "expired".into(),
             Some(at) => show_duration(at.since(now)),
         },
         lock.token.to_string(),

@@ -8,7 +8,8 @@ use super::locks::NameGlob;
 use super::{CliError, Database, output, sloth_runner_stacks};
 use crate::store::secret_keys::MASK;
 use crate::store::{
-    ClearOutcome, Condition, Key, Liveness, Lock, Process, Store, Transaction, all_locks, kind_inference,
+    ClearOutcome, Condition, Key, Liveness, Lock, LockReading, Process, Store, Transaction, all_locks,
+    kind_inference,
 };
 use crate::text::duration::show_duration;
 use crate::text::escape::escape;
@@ -230,6 +231,7 @@ fn refusal(lock: &Lock, state: Liveness) -> &'static str {
         Liveness::Alive => "is alive",
         Liveness::Stopped => "is stopped, and goes on with the lock when it is continued",
         Liveness::Elsewhere => "is on another host or in another container, where it may be alive",
+        Liveness::Unknown if lock.reading == LockReading::Unreadable => "may be alive",
         Liveness::Unknown if lock.process.is_none() => "is another program, which may be alive",
         Liveness::Unknown => "cannot be seen from here, and may be alive",
         Liveness::Dead => "is dead",

@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Actor, Change, Entry, Image, Key, Lock, Process, Revision, Subject, Token, Type};
+use crate::store::{
+    Actor, Change, Entry, Image, Key, Lock, LockReading, Process, Revision, Subject, Token, Type,
+};
 use crate::text::escape::escape;
 use crate::text::escape::hex_unless_utf8;
 use crate::time::Millis;
@@ -211,6 +213,7 @@ impl LockRecord {
             process: self.process,
             actor: self.actor.map(Actor::from),
             version: self.stored_expiry.into(),
+            reading: LockReading::Whole,
         })
     }
 }

@@ -27,6 +27,21 @@ pub struct Lock {
     pub actor: Option<Actor>,
     /// What tells it from another lock of its name and holder, where neither has a token.
     pub version: LockVersion,
+    /// Whether more is known of it than the other fields have, or less.
+    pub reading: LockReading,
+}
+
+/// How much is known of a lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LockReading {
+    /// What the fields have.
+    #[default]
+    Whole,
+    /// Its lease is over, and nobody knows since when.
+    Ended,
+    /// There is something under its name that cannot be read; the holder says why. Whether anybody holds it is
+    /// not known.
+    Unreadable,
 }
 
 /// What an engine stores of a lock to tell it from another one, as text that only the engine understands.
@@ -48,7 +63,15 @@ impl fmt::Display for LockVersion {
 impl Lock {
     /// Whether the lease has run out at `now`, so that another may take the lock.
     pub fn is_expired(&self, now: Millis) -> bool {
-        self.expires_at.is_some_and(|expiry| expiry <= now)
+        self.has_expired(now).unwrap_or(false)
+    }
+
+    /// As [`Lock::is_expired`]; `None` if that is not known.
+    pub fn has_expired(&self, now: Millis) -> Option<bool> {
+        match self.reading {
+            LockReading::Ended => Some(true),
+            LockReading::Whole | LockReading::Unreadable => self.expires_at.map(|expiry| expiry <= now),
+        }
     }
 
     /// Whether the process that took the lock is alive, as seen from `here`. The state of the lease
@@ -72,6 +95,9 @@ impl Lock {
 pub fn holder_in_words(lock: Option<&Lock>, now: Millis) -> String {
     match lock {
         None => "nobody holds it now".into(),
+        Some(Lock { reading: LockReading::Unreadable, holder, .. }) => {
+            format!("whether anybody holds it is not known: {}", escape(holder.as_bytes()))
+        }
         Some(lock) if lock.is_expired(now) => {
             format!("the lease of {} has run out", escape(lock.holder.as_bytes()))
         }
@@ -106,7 +132,8 @@ pub struct Waiter {
     /// The place in the queue: the lowest is served first.
     pub ticket: Ticket,
     pub holder: String,
-    pub since: Millis,
+    /// Since when, if that can be read.
+    pub since: Option<Millis>,
     /// The process that waits, if it can be read.
     pub process: Option<Process>,
 }

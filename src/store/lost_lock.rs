@@ -2,7 +2,9 @@
 
 use std::ops::Bound;
 
-use crate::store::{EXTERNAL, HistoryScan, Key, PAGE, Store, Subject, Token, change_pages};
+use crate::store::{
+    EXTERNAL, HistoryScan, Key, Lock, LockReading, PAGE, Store, Subject, Token, change_pages,
+};
 use crate::text::escape::escape;
 
 /// Why the lock of that name is no longer held under `token`, and who holds it now; escaped. `None` if it
@@ -15,7 +17,8 @@ pub fn why_lost(store: &dyn Store, name: &str, token: Token) -> Option<String> {
     {
         return lock.is_expired(now).then(|| "its lease ran out".into());
     }
-    let holder = found.filter(|lock| !lock.is_expired(now)).map(|lock| escape(lock.holder.as_bytes()));
+    let is_held = |lock: &Lock| !lock.is_expired(now) && lock.reading != LockReading::Unreadable;
+    let holder = found.filter(is_held).map(|lock| escape(lock.holder.as_bytes()));
     match (who_removed(store, name, token), holder) {
         (Some(how), Some(holder)) => Some(format!("{how}, and {holder} holds it now")),
         (Some(how), None) => Some(how),

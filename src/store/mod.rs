@@ -71,7 +71,8 @@ pub use kind::Kind;
 pub use liveness::{Liveness, Renewal, renewal_period};
 pub use location::{InvalidLocation, Location};
 pub use lock::{
-    AcquireOutcome, ClearOutcome, Lock, LockRequest, LockVersion, Ticket, Waiter, holder_in_words,
+    AcquireOutcome, ClearOutcome, Lock, LockReading, LockRequest, LockVersion, Ticket, Waiter,
+    holder_in_words,
 };
 pub use lock_queue::{WaitOutcome, wait_for_lock};
 pub use lost_lock::why_lost;

@@ -325,3 +325,35 @@ fn the_demo_leaves_a_prefix_alone_that_is_not_empty() {
     assert_eq!(keys_at(&place), before);
     place.run(&["--read-only", "demo"]).refused(2, "leave out --read-only");
 }
+
+#[test]
+fn a_lock_that_cannot_be_read_is_named_beside_the_others() {
+    let Some(place) = Place::on_etcd() else { return };
+    let mut holder = place.command(&["lock", "good", "--", "sleep", "600"]);
+    let mut holder = holder.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    until("the lock is held", || !objects(&place.done(&["locks", "--json"])).is_empty());
+    let address = place.db().to_str().unwrap().to_string();
+    let (node, prefix) = address.strip_prefix("etcd://").unwrap().split_once('/').unwrap();
+    let put = |name: &str| {
+        let mut command = Command::new("etcdctl");
+        command.env("ETCDCTL_API", "3").args(["--endpoints", node, "put", "--"]);
+        command.args([&format!("/{prefix}.s/l/{name}"), "true"]).stdout(Stdio::null());
+        assert!(command.status().unwrap().success());
+    };
+    put("odd\u{1b}");
+    let said = place.run(&["locks"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let table = String::from_utf8(said.out).unwrap();
+    assert!(table.contains("good") && table.contains("unreadable:"), "{table}");
+    let locks = objects(&place.done(&["locks", "--json"]));
+    let of = |name: &str| locks.iter().find(|lock| lock["name"] == name).unwrap().clone();
+    let odd = of("odd\u{1b}");
+    assert_eq!((&odd["unreadable"], &odd["expired"]), (&true.into(), &serde_json::Value::Null), "{odd}");
+    assert_eq!((&of("good")["unreadable"], &of("good")["expired"]), (&false.into(), &false.into()));
+    place.run(&["lock", "odd\u{1b}", "--", "true"]).refused(3, "is not as it was written");
+    place.run(&["unlock", "odd\u{1b}"]).refused(1, "may be alive; --force clears it anyway");
+    place.done(&["unlock", "odd\u{1b}", "--force"]);
+    place.done(&["lock", "odd\u{1b}", "--", "true"]);
+    kill(Pid::from_raw(holder.id().cast_signed()), Signal::SIGTERM).unwrap();
+    holder.wait().unwrap();
+}

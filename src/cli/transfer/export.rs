@@ -4,12 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::source::for_each_page;
+use super::source::readable_locks;
 use super::{entries, locks, rows_of_history};
 use crate::atomic_file::NewFile;
 use crate::cli::{CliError, Database, output};
 use crate::export::ExportWriter;
 use crate::export::record::{EntryRecord, ExportRecord, Footer, LockRecord};
-use crate::store::{Change, Store, StoreError, all_locks, change_pages_since};
+use crate::store::{Change, Store, StoreError, change_pages_since};
 use crate::text::escape;
 
 /// Arguments of `export`.
@@ -61,7 +62,7 @@ fn write_all(
     for_each_page(store, &mut |page| {
         page.iter().try_for_each(|entry| put(&ExportRecord::Entry(EntryRecord::from(entry))))
     })?;
-    for lock in all_locks(store)? {
+    for lock in readable_locks(store)? {
         put(&ExportRecord::Lock(LockRecord::from(&lock)))?;
     }
     if with_history {

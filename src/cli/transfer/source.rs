@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use crate::cli::CliError;
 use crate::cli::database::print_notices;
+use crate::cli::output;
 use crate::export::record::{ExportHeader, ExportRecord, FORMAT, FORMAT_VERSION, Footer};
 use crate::input_file::{Accept, Input, STANDARD_INPUT};
 use crate::store::{
-    Entry, ErrorKind, Key, KeyRange, Location, Lock, Options, Scan, Store, StoreError, all_locks,
-    entry_pages, open, open_older,
+    Entry, ErrorKind, Key, KeyRange, Location, Lock, LockReading, Options, Scan, Store, StoreError,
+    all_locks, entry_pages, open, open_older,
 };
 use crate::text::escape::escape;
 use crate::time::{ManualClock, Millis};
@@ -167,7 +168,7 @@ impl ImportSource {
     /// All locks, expired ones included.
     pub fn locks(&self) -> Result<Vec<Lock>, CliError> {
         match self {
-            ImportSource::Database { store, .. } => Ok(all_locks(&**store)?),
+            ImportSource::Database { store, .. } => readable_locks(&**store),
             ImportSource::Export(export) => Ok(export.locks.clone()),
         }
     }
@@ -183,6 +184,21 @@ impl ImportSource {
 
 /// The most entries of a page.
 const PAGE: usize = 500;
+
+/// All locks, expired ones included, but for those that cannot be read: they are named.
+///
+/// # Errors
+/// Those of reading.
+pub fn readable_locks(store: &dyn Store) -> Result<Vec<Lock>, CliError> {
+    let (unreadable, locks) = all_locks(store)?
+        .into_iter()
+        .partition::<Vec<Lock>, _>(|lock| lock.reading == LockReading::Unreadable);
+    for lock in unreadable {
+        let (name, why) = (escape(lock.name.as_bytes()), escape(lock.holder.as_bytes()));
+        output::print_notice(format_args!("lock {name} is left out: {why}"));
+    }
+    Ok(locks)
+}
 
 /// Visits the entries of a database page by page. No transaction stays open between pages.
 ///

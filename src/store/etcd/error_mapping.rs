@@ -53,6 +53,11 @@ pub(super) fn store_error(error: WireError, location: &Location) -> StoreError {
     }
 }
 
+/// Whether a key was to be put under a lease that is gone. Nothing was written then.
+pub(super) fn is_lease_gone(error: &StoreError) -> bool {
+    matches!(&error.kind, ErrorKind::Engine { reason } if reason.contains("requested lease not found"))
+}
+
 /// The error for a value of slothstate's own that cannot be read.
 pub(super) fn unreadable(error: Unreadable, key: &[u8], location: &Location) -> StoreError {
     match error {

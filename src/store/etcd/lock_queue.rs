@@ -1,9 +1,10 @@
 //! The queues for locks: a key under a lease for each who waits, in the order in which they came.
 
 use super::EtcdStore;
+use super::error_mapping::is_lease_gone;
 use super::lock_record::{WaiterRecord, process_of, stored_process};
 use super::record;
-use super::wire::{Compare, KeyValue, Op, RangeRequest, Txn};
+use super::wire::{Compare, GRANTS, KeyValue, Op, RangeRequest, Txn};
 use crate::store::{ErrorKind, LockRequest, Store, StoreError, Ticket, Waiter};
 use crate::time::Millis;
 
@@ -11,19 +12,15 @@ use crate::time::Millis;
 pub(super) const PATIENCE: i64 = 5;
 
 impl EtcdStore {
-    fn waiter(&self, kv: &KeyValue) -> Result<WaiterRecord, StoreError> {
-        record::decode(&kv.value).map_err(|error| self.unreadable(error, &kv.key))
-    }
-
-    /// Whether another of these comes before the one with that ticket, or before one without.
-    pub(super) fn is_before(&self, waiters: &[KeyValue], ticket: Option<Ticket>) -> Result<bool, StoreError> {
-        for kv in waiters {
-            let place = self.waiter(kv)?.ticket(kv);
-            if ticket.is_none_or(|ticket| place < ticket.0) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether another of these comes before the one with that ticket, or before one without. One that cannot be
+    /// read, as that of a later version, has the place at which it came; without a lease it would stay for ever,
+    /// and is not one of ours.
+    pub(super) fn is_before(&self, waiters: &[KeyValue], ticket: Option<Ticket>) -> bool {
+        let Some(ticket) = ticket else { return !waiters.is_empty() };
+        waiters.iter().any(|kv| match record::decode::<WaiterRecord>(&kv.value) {
+            Ok(waiter) => waiter.ticket(kv) < ticket.0,
+            Err(_) => kv.lease != 0 && kv.create_revision < ticket.0,
+        })
     }
 
     pub(super) fn join(&self, request: &LockRequest) -> Result<Ticket, StoreError> {
@@ -36,20 +33,27 @@ impl EtcdStore {
 
     /// Puts a waiter into the queue, at its former place if it had one.
     fn queue(&self, request: &LockRequest, ticket: Option<i64>) -> Result<Ticket, StoreError> {
-        let lease = self.wire.grant(PATIENCE).map_err(|error| self.error(error))?.id;
         let waiter = WaiterRecord {
             holder: request.holder.clone(),
             process: stored_process(&self.settings.process),
             since: self.now().0,
             ticket,
         };
-        let key = self.keys.waiter(&request.name, lease);
-        let txn = Txn {
-            compares: vec![Compare::absent(key.clone())],
-            success: vec![Op::Put { key: key.clone(), value: record::encode(&waiter), lease }],
-            failure: vec![Op::get(key)],
+        let mut grants = 0;
+        let (lease, answer) = loop {
+            let lease = self.wire.grant(PATIENCE).map_err(|error| self.error(error))?.id;
+            grants += 1;
+            let key = self.keys.waiter(&request.name, lease);
+            let txn = Txn {
+                compares: vec![Compare::absent(key.clone())],
+                success: vec![Op::Put { key: key.clone(), value: record::encode(&waiter), lease }],
+                failure: vec![Op::get(key)],
+            };
+            match self.txn(&txn) {
+                Err(error) if is_lease_gone(&error) && grants < GRANTS => {}
+                answer => break (lease, answer?),
+            }
         };
-        let answer = self.txn(&txn)?;
         // If it is there, an earlier attempt put it there: nobody else has that lease.
         let revision = match answer.succeeded {
             true => answer.revision,
@@ -95,7 +99,8 @@ impl EtcdStore {
     /// The lease of the waiter with that ticket.
     fn lease_of(&self, waiters: &RangeRequest, ticket: Ticket) -> Result<Option<i64>, StoreError> {
         for kv in &self.range(waiters)?.kvs {
-            if self.waiter(kv)?.ticket(kv) == ticket.0 {
+            let waiter = record::decode::<WaiterRecord>(&kv.value);
+            if waiter.is_ok_and(|waiter| waiter.ticket(kv) == ticket.0) {
                 return Ok(Some(kv.lease));
             }
         }
@@ -107,13 +112,21 @@ impl EtcdStore {
         let mut waiters = Vec::new();
         for kv in &self.range(&RangeRequest::of(self.keys.all_waiters()))?.kvs {
             let Some((lock, _)) = self.keys.waiter_of(&kv.key) else { continue };
-            let waiter = self.waiter(kv)?;
-            waiters.push(Waiter {
-                lock,
-                ticket: Ticket(waiter.ticket(kv)),
-                since: Millis(waiter.since),
-                process: waiter.process.as_deref().and_then(process_of),
-                holder: waiter.holder,
+            waiters.push(match record::decode::<WaiterRecord>(&kv.value) {
+                Ok(waiter) => Waiter {
+                    lock,
+                    ticket: Ticket(waiter.ticket(kv)),
+                    since: Some(Millis(waiter.since)),
+                    process: waiter.process.as_deref().and_then(process_of),
+                    holder: waiter.holder,
+                },
+                Err(why) => Waiter {
+                    lock,
+                    ticket: Ticket(kv.create_revision),
+                    since: None,
+                    process: None,
+                    holder: format!("unreadable: {why}"),
+                },
             });
         }
         waiters.sort_by(|left, right| (&left.lock, left.ticket).cmp(&(&right.lock, right.ticket)));

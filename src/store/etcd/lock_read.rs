@@ -6,9 +6,9 @@ use super::EtcdStore;
 use super::commit_record::{HEAD_READS, Head};
 use super::keys::RecordName;
 use super::lock_record::LockRecord;
-use super::record::{self, LastRecord};
+use super::record::{self, LastRecord, Unreadable};
 use super::wire::{KeyValue, LeaseTime, Op, RangeRequest, RangeResponse};
-use crate::store::{Lock, LockVersion, Renewal, StoreError, Token};
+use crate::store::{Lock, LockReading, LockVersion, Renewal, StoreError, Token};
 use crate::time::Millis;
 
 /// A lock as it was read.
@@ -30,6 +30,8 @@ impl FoundLock {
 pub(super) struct LockSlot {
     pub head: Head,
     pub found: Option<FoundLock>,
+    /// What is there instead and cannot be read.
+    pub unreadable: Option<(KeyValue, Unreadable)>,
     /// The revision of the key of a lease, whose ever it is; 0 without one.
     pub life: i64,
     /// The record of history about the change before.
@@ -51,11 +53,16 @@ impl EtcdStore {
         let Some([lock, life, last, waiters]) = read.get(HEAD_READS..) else {
             return Err(self.malformed("an answer that has not all of what was asked for"));
         };
-        let pair = [lock.clone(), life.clone()];
+        let (found, unreadable) = match lock.first().map(|kv| (kv, self.found_in(kv, life.first()))) {
+            None => (None, None),
+            Some((_, Ok(found))) => (Some(found), None),
+            Some((kv, Err(why))) => (None, Some((kv.clone(), why))),
+        };
         let last = last.first().and_then(|kv| record::decode::<LastRecord>(&kv.value).ok());
         Ok(LockSlot {
             head: self.head(read)?,
-            found: self.found_lock(&pair)?,
+            found,
+            unreadable,
             life: life.first().map_or(0, |kv| kv.mod_revision),
             previous: last.map(|last| last.record),
             waiters: waiters.kvs.clone(),
@@ -72,15 +79,29 @@ impl EtcdStore {
     /// The lock in the answers to a read of it and of its lease.
     pub(super) fn found_lock(&self, read: &[RangeResponse]) -> Result<Option<FoundLock>, StoreError> {
         let first = |place: usize| read.get(place).and_then(RangeResponse::first);
-        first(0).map(|kv| self.found_in(kv, first(1))).transpose()
+        let found =
+            first(0).map(|kv| self.found_in(kv, first(1)).map_err(|why| self.unreadable(why, &kv.key)));
+        found.transpose()
     }
 
-    pub(super) fn found_in(&self, kv: &KeyValue, life: Option<&KeyValue>) -> Result<FoundLock, StoreError> {
-        let record: LockRecord =
-            record::decode(&kv.value).map_err(|error| self.unreadable(error, &kv.key))?;
+    fn found_in(&self, kv: &KeyValue, life: Option<&KeyValue>) -> Result<FoundLock, Unreadable> {
+        let record: LockRecord = record::decode(&kv.value)?;
         // One that was made with another lock says nothing of this one.
         let life = life.filter(|life| life.create_revision == kv.mod_revision).cloned();
         Ok(FoundLock { record, revision: kv.mod_revision, life })
+    }
+
+    /// A lock in the words of the store, also one that cannot be read.
+    pub(super) fn lock_in(
+        &self,
+        name: &str,
+        kv: &KeyValue,
+        life: Option<&KeyValue>,
+    ) -> Result<Lock, StoreError> {
+        match self.found_in(kv, life) {
+            Ok(found) => self.lock_of(name, &found),
+            Err(why) => Ok(unreadable_lock(name, kv, why)),
+        }
     }
 
     /// The lock in the words of the store: etcd says how long its lease lasts.
@@ -98,26 +119,44 @@ impl EtcdStore {
             // Seconds are whole ones, rounded down.
             Some(time) => {
                 let left = duration(time.left).max(Duration::from_millis(1));
-                (now.plus(left), renewal(time.granted, time.left))
+                (Some(now.plus(left)), renewal(time.granted, time.left))
             }
-            // It may have been renewed often: all that is known is that it was over before this reading, which
-            // the caller's clock may be a little behind.
-            None => {
-                let over = Millis(now.0.saturating_sub(1000));
-                let end = if record.seconds > 0 { over } else { Millis(record.expires_at).min(over) };
-                (end, renewal(record.seconds, 0))
-            }
+            // It may have been renewed often: nobody knows when it ended.
+            None if record.seconds > 0 => (None, renewal(record.seconds, 0)),
+            None => (Some(Millis(record.expires_at)), renewal(record.seconds, 0)),
         };
         Lock {
             name: name.into(),
             holder: record.holder.clone(),
             token: found.token(),
             acquired_at: record.acquired_at.map(Millis),
-            expires_at: Some(expires_at),
+            expires_at,
             renewal: (!record.is_imported).then_some(known),
             process: record.process(),
             actor: Some(record.actor.clone()),
             version: LockVersion::default(),
+            reading: if time.is_some() { LockReading::Whole } else { LockReading::Ended },
         }
+    }
+}
+
+/// The token of what is under the name of a lock and cannot be read: it tells it from what comes later.
+pub(super) fn unreadable_token(kv: &KeyValue) -> Token {
+    Token(record::revision_at(kv.mod_revision, 0))
+}
+
+/// A lock of which nothing but the name is known.
+fn unreadable_lock(name: &str, kv: &KeyValue, why: Unreadable) -> Lock {
+    Lock {
+        name: name.into(),
+        holder: format!("unreadable: {why}"),
+        token: unreadable_token(kv),
+        acquired_at: None,
+        expires_at: None,
+        renewal: None,
+        process: None,
+        actor: None,
+        version: LockVersion::default(),
+        reading: LockReading::Unreadable,
     }
 }

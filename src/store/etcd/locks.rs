@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use super::EtcdStore;
 use super::commit_record::{Draft, Retries, Sent};
+use super::error_mapping::is_lease_gone;
 use super::keys::RecordName;
-use super::lock_read::{FoundLock, LockSlot};
+use super::lock_read::{FoundLock, LockSlot, unreadable_token};
 use super::lock_record::{LifeRecord, LockRecord, stored_process};
 use super::presence::Holding;
-use super::record::{self, LastRecord, NewChange, etcd_revision};
-use super::wire::{Compare, KeySpan, Lease, LeaseTime, Op, RangeRequest, RangeResponse, Txn};
+use super::record::{self, LastRecord, NewChange, Unreadable, etcd_revision};
+use super::wire::{
+    Compare, GRANTS, KeySpan, KeyValue, Lease, LeaseTime, Op, RangeRequest, RangeResponse, Txn,
+};
 use crate::store::{
     AcquireOutcome, ClearOutcome, ErrorKind, Image, Key, Liveness, Lock, LockRequest, Locks, Process, Store,
     StoreError, Subject, Ticket, Token, Waiter,
@@ -53,7 +56,8 @@ impl Locks for EtcdStore {
             return Ok(None);
         }
         let (_, read) = self.read_all([self.keys.lock(name), self.keys.life(name)].map(Op::get).to_vec())?;
-        self.found_lock(&read)?.map(|found| self.lock_of(name, &found)).transpose()
+        let [lock, life] = &read[..] else { return Ok(None) };
+        lock.first().map(|kv| self.lock_in(name, kv, life.first())).transpose()
     }
 
     fn locks(&self, after: Option<&str>, limit: usize) -> Result<Vec<Lock>, StoreError> {
@@ -73,7 +77,7 @@ impl Locks for EtcdStore {
             let Some(name) = self.keys.name_of_lock(&kv.key) else { continue };
             let key = self.keys.life(&name);
             let life = lives.kvs.iter().find(|life| life.key == key);
-            locks.push(self.lock_of(&name, &self.found_in(kv, life)?)?);
+            locks.push(self.lock_in(&name, kv, life)?);
         }
         Ok(locks)
     }
@@ -197,17 +201,22 @@ impl EtcdStore {
         }
         self.check_writable()?;
         let mut retries = Retries::new(self.settings.busy_limit);
-        let mut answers = None;
+        let (mut answers, mut grants) = (None, 0);
         loop {
             let slot = self.lock_slot(new.name, answers.take())?;
+            // Whether it is held is not known.
+            if let Some((kv, why)) = &slot.unreadable {
+                return Err(self.unreadable(*why, &kv.key));
+            }
             if let Some(found) = slot.found.as_ref().filter(|found| found.life.is_some()) {
                 return Ok(AcquireOutcome::Held(self.lock_of(new.name, found)?));
             }
             if slot.life > 0 {
                 self.remove_stray(new.name, slot.life)?;
+                retries.again(&Key::new(new.name)?)?;
                 continue;
             }
-            if self.is_before(&slot.waiters, ticket)? {
+            if self.is_before(&slot.waiters, ticket) {
                 return Ok(AcquireOutcome::Queued);
             }
             let presence = if new.is_imported { None } else { Some(self.enter()?) };
@@ -216,6 +225,7 @@ impl EtcdStore {
                 Some(lease) => Some(self.wire.grant(seconds_of(lease)).map_err(|error| self.error(error))?),
                 None => None,
             };
+            grants += 1;
             match self.write_lock(new, ticket, &slot, (now, lease)) {
                 Ok(Ok(found)) => {
                     let time = lease.map(|lease| LeaseTime { granted: lease.seconds, left: lease.seconds });
@@ -227,6 +237,10 @@ impl EtcdStore {
                     return Ok(AcquireOutcome::Acquired(lock));
                 }
                 refused => {
+                    // The lease may be gone already: etcd forgets one that it granted before a change of leader.
+                    if matches!(&refused, Err(error) if is_lease_gone(error)) && grants < GRANTS {
+                        continue;
+                    }
                     // An attempt that is still on its way fails without its lease.
                     let is_known = !matches!(&refused, Err(error) if is_unreachable(error));
                     if let Some(lease) = lease.filter(|_| is_known) {
@@ -298,6 +312,8 @@ impl EtcdStore {
     fn renew_lease(&self, name: &str, token: Token, seconds: i64) -> Result<bool, StoreError> {
         let acquired = etcd_revision(token.0);
         let mut made: Option<Lease> = None;
+        let mut grants = 0;
+        let mut retries = Retries::new(self.settings.busy_limit);
         loop {
             let reads = [self.keys.lock(name), self.keys.life(name)].map(Op::get).to_vec();
             let (_, read) = self.read_all(reads)?;
@@ -316,7 +332,10 @@ impl EtcdStore {
             }
             let lease = match made {
                 Some(lease) => lease,
-                None => self.wire.grant(seconds).map_err(|error| self.error(error))?,
+                None => {
+                    grants += 1;
+                    self.wire.grant(seconds).map_err(|error| self.error(error))?
+                }
             };
             made = Some(lease);
             let value = record::encode(&LifeRecord { seconds });
@@ -326,10 +345,42 @@ impl EtcdStore {
                 Compare::modified_at(self.keys.lock(name), acquired),
                 Compare::modified_at(key, life.mod_revision),
             ];
-            if self.txn(&Txn { compares, success: vec![put], failure: Vec::new() })?.succeeded {
-                let _ = self.wire.revoke(life.lease);
-                return Ok(true);
+            match self.txn(&Txn { compares, success: vec![put], failure: Vec::new() }) {
+                Ok(answer) if answer.succeeded => {
+                    let _ = self.wire.revoke(life.lease);
+                    return Ok(true);
+                }
+                Ok(_) => {}
+                Err(error) if is_lease_gone(&error) && grants < GRANTS => made = None,
+                Err(error) => return Err(error),
             }
+            retries.again(&Key::new(name)?)?;
+        }
+    }
+
+    /// Removes what is under the name of a lock and is not a record of ours; `None` if it was changed meanwhile.
+    fn remove_unreadable(
+        &self,
+        name: &str,
+        slot: &LockSlot,
+        kv: &KeyValue,
+    ) -> Result<Option<Removal>, StoreError> {
+        let record_name = self.new_record_name(&slot.head);
+        let (lock, life) = (self.keys.lock(name), self.keys.life(name));
+        let last = record::encode(&LastRecord { record: record_name });
+        let old = Image { stored: kv.value.clone(), stored_type: None, expires_at: None };
+        let draft = Draft {
+            compares: vec![
+                Compare::modified_at(lock.clone(), kv.mod_revision),
+                Compare::modified_at(life.clone(), slot.life),
+            ],
+            ops: vec![Op::delete(lock), Op::delete(life), Op::put(self.keys.lock_record(name), last)],
+            changes: vec![change(name, "steal", (Some(&old), None), slot.previous).record()],
+            reads: Vec::new(),
+        };
+        match self.commit_record(record_name, &slot.head, self.now(), draft)? {
+            Sent::Done(_) => Ok(Some(Removal::Removed { was_expired: false })),
+            Sent::Refused(_) => Ok(None),
         }
     }
 
@@ -341,6 +392,17 @@ impl EtcdStore {
         let mut answers = None;
         loop {
             let slot = self.lock_slot(name, answers.take())?;
+            if let Some((kv, why)) = &slot.unreadable {
+                let is_seen = unreadable_token(kv) == token;
+                if !is_seen || *why != Unreadable::Damaged || operation != "steal" {
+                    return Err(self.unreadable(*why, &kv.key));
+                }
+                match self.remove_unreadable(name, &slot, kv)? {
+                    Some(removal) => return Ok(removal),
+                    None => retries.again(&Key::new(name)?)?,
+                }
+                continue;
+            }
             let Some(found) = slot.found else { return Ok(Removal::Gone) };
             if found.token() != token {
                 return Ok(Removal::Other(Box::new(found)));

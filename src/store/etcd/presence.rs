@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::EtcdStore;
 use super::keys::Keys;
-use super::wire::{Compare, KeySpan, Op, RangeRequest, Txn, WatchMessage, Wire, WireError};
+use super::wire::{Compare, GRANTS, KeySpan, Op, RangeRequest, Txn, WatchMessage, Wire, WireError};
 use crate::store::{ErrorKind, Liveness, Lock, Process, Run, Store, StoreError, Token};
 
 /// How many seconds a process that ended, or is cut off, passes for alive.
@@ -93,10 +93,16 @@ type Term = (i64, i64);
 
 impl PresenceKey {
     fn put(&self) -> Result<Term, WireError> {
-        let lease = self.wire.grant(LEASE)?.id;
-        let put = Op::Put { key: self.key.clone(), value: Vec::new(), lease };
-        let answer = self.wire.txn(&Txn { success: vec![put], ..Txn::default() })?;
-        Ok((lease, answer.revision))
+        let mut grants = 0;
+        loop {
+            let lease = self.wire.grant(LEASE)?.id;
+            grants += 1;
+            let put = Op::Put { key: self.key.clone(), value: Vec::new(), lease };
+            match self.wire.txn(&Txn { success: vec![put], ..Txn::default() }) {
+                Err(error) if error.is_lease_gone() && grants < GRANTS => {}
+                answer => return Ok((lease, answer?.revision)),
+            }
+        }
     }
 
     /// Keeps the lease until nothing is held any more.

@@ -1,5 +1,7 @@
 //! What slothstate keeps in values of its own: MessagePack after one byte of format version.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -18,6 +20,17 @@ pub(super) enum Unreadable {
     Newer(u8),
     /// It is damaged, or another program wrote it.
     Damaged,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreadable::Newer(version) => {
+                write!(f, "a later version of slothstate wrote it (format {version})")
+            }
+            Unreadable::Damaged => f.write_str("its record is damaged, or another program wrote it"),
+        }
+    }
 }
 
 /// The bytes of a record.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::lock_record::{process_of, stored_process};
+use super::record::Unreadable;
 use crate::store::{Actor, NewRun, Revision, Run, RunEnd};
 use crate::time::Millis;
 
@@ -60,6 +61,21 @@ impl RunRecord {
             revision: run.revision.map(|revision| revision.0),
             origin: run.origin.clone(),
             end: run.ended.as_ref().map(|(at, end)| EndRecord::new(*at, end)),
+        }
+    }
+
+    /// What stands for a run of which nothing but the number can be read.
+    pub(super) fn unreadable(why: Unreadable) -> RunRecord {
+        RunRecord {
+            workflow: format!("unreadable: {why}"),
+            file: String::new(),
+            params: BTreeMap::new(),
+            actor: "unknown".into(),
+            process: None,
+            began_at: 0,
+            revision: None,
+            origin: None,
+            end: None,
         }
     }
 

@@ -65,8 +65,7 @@ impl Runs for EtcdStore {
         let mut runs: Vec<(i64, RunRecord)> = Vec::with_capacity(page.kvs.len());
         for kv in &page.kvs {
             let Some(number) = self.keys.number_of_run(&kv.key) else { continue };
-            let run = record::decode(&kv.value).map_err(|error| self.unreadable(error, &kv.key))?;
-            runs.push((number, run));
+            runs.push((number, record::decode(&kv.value).unwrap_or_else(RunRecord::unreadable)));
         }
         let header = |(number, _): &(i64, RunRecord)| {
             let first = RangeRequest::key(self.keys.chunk(*number, 0));

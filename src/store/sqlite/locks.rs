@@ -10,8 +10,8 @@ use super::schema_version::{SchemaFlavor, has_table};
 use super::transaction::{TxEnd, TxError, WriteTx};
 use super::{SqliteStore, stored_time, waiters};
 use crate::store::{
-    AcquireOutcome, ClearOutcome, ErrorKind, Lock, LockRequest, LockVersion, Locks, Renewal, Revision,
-    StoreError, Ticket, Token, Waiter,
+    AcquireOutcome, ClearOutcome, ErrorKind, Lock, LockReading, LockRequest, LockVersion, Locks, Renewal,
+    Revision, StoreError, Ticket, Token, Waiter,
 };
 use crate::text::escape::escape;
 use crate::time::{ClockReading, Millis};
@@ -62,6 +62,7 @@ fn lock(row: &Row<'_>, now: ClockReading) -> rusqlite::Result<Lock> {
         process,
         actor: columns::actor_at(row, 8)?,
         version: LockVersion(stored_expiry),
+        reading: LockReading::Whole,
     })
 }
 

@@ -32,7 +32,7 @@ pub(super) fn all(
             lock: columns::text_at(row, 0)?,
             ticket: Ticket(row.get(1)?),
             holder: columns::text_at(row, 2)?,
-            since: Millis(row.get(3)?),
+            since: Some(Millis(row.get(3)?)),
             process: serde_json::from_str(&columns::text_at(row, 4)?).ok(),
         })
     })

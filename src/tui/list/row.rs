@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::store::{
-    Actor, Change, Entry, Key, Liveness, Lock, NewRun, Process, Revision, Run, RunEnd, StackLock, StackRun,
-    Store, Subject, Token, kind_inference,
+    Actor, Change, Entry, Key, Liveness, Lock, LockReading, NewRun, Process, Revision, Run, RunEnd,
+    StackLock, StackRun, Store, Subject, Token, kind_inference,
 };
 use crate::time::Millis;
 use crate::tui::keys::RowKind;
@@ -130,7 +130,7 @@ pub struct LockRow {
     /// What is known of its holder's process.
     pub liveness: Liveness,
     /// Who waits for it, first the one who is served first, and since when.
-    pub waiting: Vec<(String, Millis)>,
+    pub waiting: Vec<(String, Option<Millis>)>,
     /// The lock of a stack that Sloth Runner keeps, if it is one.
     pub stack: Option<Box<StackLock>>,
 }
@@ -148,6 +148,7 @@ impl LockRow {
             process: None,
             actor: None,
             version: stack.stored_expiry.clone().into(),
+            reading: LockReading::Whole,
         };
         LockRow { lock, liveness: Liveness::Unknown, waiting: Vec::new(), stack: Some(Box::new(stack)) }
     }

@@ -3,8 +3,8 @@
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::store::{
-    Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Location, Lock, LockVersion, Moment, NewRun,
-    Process, Revision, Run, RunEnd, Subject, Token, Type, testing,
+    Actor, Change, Entry, HistorySpan, Image, Key, Liveness, Location, Lock, LockReading, LockVersion,
+    Moment, NewRun, Process, Revision, Run, RunEnd, Subject, Token, Type, testing,
 };
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -63,6 +63,7 @@ pub fn lock(name: &str, holder: &str, liveness: Liveness) -> LockRow {
             }),
             actor: None,
             version: LockVersion::default(),
+            reading: LockReading::Whole,
         },
         liveness,
         waiting: Vec::new(),
@@ -93,7 +94,7 @@ pub fn entries() -> Vec<Entry> {
 
 pub fn locks() -> Vec<LockRow> {
     let mut waited = lock("deploy", "ann@web1:4242", Liveness::Alive);
-    waited.waiting = vec![("bob@web1:4300".into(), ago(95)), ("eve@web2:1".into(), ago(12))];
+    waited.waiting = vec![("bob@web1:4300".into(), Some(ago(95))), ("eve@web2:1".into(), Some(ago(12)))];
     let mut over = lock("migrate", "runner-3", Liveness::Unknown);
     over.lock.expires_at = Some(ago(600));
     let dead = lock("backup:nightly", "cron@web1:99", Liveness::Dead);

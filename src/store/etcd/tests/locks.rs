@@ -7,8 +7,9 @@ use super::super::wire::{KeySpan, Op, RangeRequest, Txn, Wire};
 use super::world::Place;
 use crate::store::testing::conformance::World;
 use crate::store::{
-    AcquireOutcome, Expiry, History, HistoryScan, Key, KeyRange, Liveness, Lock, LockRequest, Locks, NewRun,
-    Options, Process, Retention, Runs, Scan, State, Store, Transaction, Value, WaitOutcome, wait_for_lock,
+    AcquireOutcome, ClearOutcome, ErrorKind, Expiry, History, HistoryScan, Key, KeyRange, Liveness, Lock,
+    LockReading, LockRequest, Locks, NewRun, Options, Process, Retention, Runs, Scan, State, Store,
+    Transaction, Value, WaitOutcome, wait_for_lock,
 };
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -184,12 +185,97 @@ fn what_another_program_removes_of_a_lock_harms_nobody() {
     assert!(store.lock("l").unwrap().unwrap().is_expired(place.now()));
     let third = acquired(store.acquire(&request("l", "cid"), None).unwrap());
     assert!(write(&third) && !write(&second));
-    // What is not a record of ours is an error, and not a free lock.
-    let value = b"true".to_vec();
-    let put = Op::put(keys.lock("damaged"), value);
-    place.wire().txn(&Txn { success: vec![put], ..Txn::default() }).unwrap();
-    assert!(store.acquire(&request("damaged", "ann"), None).is_err());
-    assert!(store.lock("damaged").is_err() && store.locks(None, 10).is_err());
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_hides_nothing_else() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    let keys = place.keys();
+    let put = |key: Vec<u8>, value: &[u8]| {
+        let put = Op::put(key, value.to_vec());
+        place.wire().txn(&Txn { success: vec![put], ..Txn::default() }).unwrap();
+    };
+    let good = acquired(store.acquire(&request("good", "ann"), None).unwrap());
+    let ticket = store.join_queue(&request("good", "bob")).unwrap();
+    let run = store.begin_run(&new_run()).unwrap();
+    for (name, value, why) in [
+        ("damaged", &b"true"[..], "damaged"),
+        ("empty", b"", "damaged"),
+        ("newer", b"\x09later", "later version of slothstate wrote it (format 9)"),
+        ("z", b"\x01\xdd\xff\xff\xff\xff", "damaged"),
+    ] {
+        put(keys.lock(name), value);
+        put(keys.waiter("good", 77), value);
+        put(keys.run(run + 1), value);
+        let locks = store.locks(None, 10).unwrap();
+        let names: Vec<&str> = locks.iter().map(|lock| &lock.name[..]).collect();
+        assert!(names.contains(&name) && names.contains(&"good"), "{names:?}");
+        let found = store.lock(name).unwrap().unwrap();
+        assert_eq!(locks.iter().find(|lock| lock.name == name), Some(&found));
+        assert_eq!((found.reading, found.has_expired(place.now())), (LockReading::Unreadable, None));
+        assert!(found.holder.contains(why), "{}", found.holder);
+        let liveness = store.holder_liveness(&found, &place.settings().process);
+        assert!(!found.is_stale(liveness, place.now()), "it may be held");
+        // It is not a free lock.
+        assert!(store.acquire(&request(name, "ann"), None).is_err());
+        assert!(!store.renew(name, good.token, LEASE).unwrap_or(false));
+        assert!(store.release(name, found.token).is_err());
+        assert_eq!(store.lock(name).unwrap(), Some(found.clone()));
+        // Only a later version knows what to do with what is its.
+        let is_newer = value.first() == Some(&9);
+        match store.clear_lock(&found) {
+            Ok(cleared) => assert!(cleared == ClearOutcome::Cleared && !is_newer),
+            Err(error) => assert!(is_newer && matches!(error.kind, ErrorKind::NewerSchema { .. }), "{error}"),
+        }
+        assert_eq!(store.lock(name).unwrap().is_some(), is_newer);
+        let waiters = store.waiters().unwrap();
+        assert_eq!(waiters.len(), 2);
+        assert!(waiters.iter().any(|waiter| waiter.holder.contains(why) && waiter.since.is_none()));
+        let runs = store.runs(None, 10).unwrap();
+        assert_eq!(runs.iter().map(|run| run.number).collect::<Vec<_>>(), [run + 1, run]);
+        assert!(runs[0].new.workflow.contains(why) && runs[1].new.workflow == new_run().workflow);
+    }
+    // What another program put into the queue keeps nobody waiting for ever.
+    assert!(store.release("good", good.token).unwrap());
+    acquired(store.acquire(&request("good", "bob"), Some(ticket)).unwrap());
+}
+
+#[test]
+fn a_lease_that_etcd_forgets_is_granted_again() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    let forgets = |leases: u64| place.forgets.store(leases, std::sync::atomic::Ordering::SeqCst);
+    forgets(1);
+    let lock = acquired(store.acquire(&request("l", "ann"), None).unwrap());
+    assert!(store.release("l", lock.token).unwrap());
+    forgets(2);
+    let lock = acquired(store.acquire(&request("l", "ann"), None).unwrap());
+    forgets(2);
+    assert!(store.renew("l", lock.token, LEASE * 2).unwrap());
+    forgets(2);
+    let ticket = store.join_queue(&request("l", "bob")).unwrap();
+    store.keep_waiting(&request("l", "bob"), ticket).unwrap();
+    assert_eq!(store.waiters().unwrap().len(), 1);
+    // It is not tried for ever.
+    forgets(1000);
+    let refused = store.acquire(&request("m", "ann"), None).unwrap_err();
+    assert!(refused.to_string().contains("requested lease not found"), "{refused}");
+    assert!(store.renew("l", lock.token, LEASE * 3).is_err());
+    assert!(store.join_queue(&request("l", "bob")).is_err());
+    forgets(0);
+    assert_eq!(store.lock("m").unwrap(), None);
+    assert!(store.renew("l", lock.token, LEASE * 2).unwrap(), "it is held as before");
+}
+
+#[test]
+fn when_a_lease_ended_is_not_known() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    acquired(store.acquire(&request("l", "ann"), None).unwrap());
+    place.pass(LEASE * 10);
+    let found = store.lock("l").unwrap().unwrap();
+    assert_eq!((found.expires_at, found.has_expired(place.now())), (None, Some(true)));
 }
 
 #[test]

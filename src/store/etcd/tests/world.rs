@@ -34,6 +34,7 @@ struct TimedWire {
     leases: Leases,
     sent: Arc<Mutex<Vec<Txn>>>,
     largest_answer: Arc<AtomicUsize>,
+    forgets: Arc<AtomicU64>,
 }
 
 impl Wire for TimedWire {
@@ -56,6 +57,11 @@ impl Wire for TimedWire {
     fn grant(&self, seconds: i64) -> Result<Lease, WireError> {
         let seconds = seconds.max(SHORTEST);
         let lease = self.inner.grant(REAL)?;
+        let one_less = |left: u64| left.checked_sub(1);
+        if self.forgets.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            self.inner.revoke(lease.id)?;
+            return Ok(Lease { id: lease.id, seconds });
+        }
         let until = self.clock.elapsed() + Duration::from_secs(seconds.unsigned_abs());
         self.leases.lock().unwrap().insert(lease.id, (seconds, until));
         Ok(Lease { id: lease.id, seconds })
@@ -110,6 +116,8 @@ pub(in crate::store::etcd) struct Place {
     pub sent: Arc<Mutex<Vec<Txn>>>,
     /// The most bytes of values in an answer to one.
     pub largest_answer: Arc<AtomicUsize>,
+    /// How many of the next leases that it grants etcd forgets at once.
+    pub forgets: Arc<AtomicU64>,
 }
 
 impl Place {
@@ -120,8 +128,8 @@ impl Place {
         let text = format!("{}/test-{}-{number}", etcd_node()?, std::process::id());
         let address = EtcdAddress::parse(&text, false).unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        let (leases, sent, largest_answer) = Default::default();
-        Some(Place { address, clock, leases, sends_twice: false, sent, largest_answer })
+        let (leases, sent, largest_answer, forgets) = Default::default();
+        Some(Place { address, clock, leases, sends_twice: false, sent, largest_answer, forgets })
     }
 
     /// The same where the answer to the first attempt at each write is lost.
@@ -141,7 +149,8 @@ impl Place {
     fn timed_wire(&self, sends_twice: bool) -> TimedWire {
         let (clock, leases) = (self.clock.clone(), self.leases.clone());
         let (sent, largest_answer) = (self.sent.clone(), self.largest_answer.clone());
-        TimedWire { inner: self.gateway(), sends_twice, clock, leases, sent, largest_answer }
+        let forgets = self.forgets.clone();
+        TimedWire { inner: self.gateway(), sends_twice, clock, leases, sent, largest_answer, forgets }
     }
 
     pub fn keys(&self) -> Keys {

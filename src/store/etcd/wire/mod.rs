@@ -275,6 +275,10 @@ pub(in crate::store) struct Lease {
     pub seconds: i64,
 }
 
+/// How many leases are granted for one write, if etcd does not know the one that it granted before: it may
+/// forget one at a change of leader.
+pub(in crate::store) const GRANTS: usize = 4;
+
 /// The time of a lease, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct LeaseTime {

@@ -147,6 +147,7 @@ mod tests {
             process: None,
             actor: None,
             version: String::from(expiry).into(),
+            reading: crate::store::LockReading::Whole,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use crate::store::Liveness;
+use crate::store::{Liveness, LockReading};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -36,10 +36,12 @@ pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'s
             format!("{} left, {renewal}", format::left(Some(at), now))
         }
         Some(at) => format!("ran out {} ago", format::span(now.since(at))),
+        None if lock.is_expired(now) => "ran out".into(),
         None => "cannot be read".into(),
     };
     let process = match &lock.process {
         Some(process) => format!("pid {} on {}", process.pid, escape(process.host.as_bytes())),
+        None if lock.reading == LockReading::Unreadable => "unknown".into(),
         None => "another program's".into(),
     };
     let mut lines = field(app, "lock", lock.name.as_bytes(), theme.title, width);
@@ -61,7 +63,8 @@ pub fn lines(app: &App, row: &LockRow, now: Millis, width: usize) -> Vec<Line<'s
     lines.extend(field(app, "token", lock.token.to_string().as_bytes(), theme.text, width));
     for (place, (holder, since)) in row.waiting.iter().enumerate() {
         let name = if place == 0 { "waiting" } else { "" };
-        let text = format!("{} for {}", escape(holder.as_bytes()), format::span(now.since(*since)));
+        let time = since.map_or(String::new(), |since| format!(" for {}", format::span(now.since(since))));
+        let text = format!("{}{time}", escape(holder.as_bytes()));
         lines.extend(field(app, name, text.as_bytes(), theme.warning, width));
     }
     lines.extend(recent_changes::lines(app, &RowId::Lock(lock.name.clone()), now, width, CHANGES));

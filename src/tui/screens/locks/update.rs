@@ -1,7 +1,7 @@
 //! Clearing a lock: the question that is asked before.
 
 use crate::store::secret_keys::MASK;
-use crate::store::{Entry, Liveness, kind_inference};
+use crate::store::{Entry, Liveness, LockReading, kind_inference};
 use crate::text::escape::escape;
 use crate::time::Millis;
 use crate::tui::app::App;
@@ -21,6 +21,9 @@ pub fn clear_lock(row: &LockRow, now: Millis) -> Confirm {
         Liveness::Stopped => "The holder is STOPPED: it goes on with the lock when it is continued.",
         Liveness::Dead => "The holder is dead: that process has ended.",
         Liveness::Elsewhere => "The holder is on another host or in another container, and may be ALIVE.",
+        Liveness::Unknown if lock.reading == LockReading::Unreadable => {
+            "Whether anybody holds it is not known; if so, the holder may be ALIVE."
+        }
         Liveness::Unknown if lock.process.is_none() => {
             "It is another program's lock; its holder may be ALIVE."
         }
