@@ -18,6 +18,7 @@ pub mod host;
 pub mod host_function;
 mod key_order;
 pub mod limits;
+mod load_functions;
 pub mod log;
 pub mod object_text;
 mod patterns;

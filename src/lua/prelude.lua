@@ -4,10 +4,9 @@
 local host = ...
 -- Kept here, so that a script that replaces one of them changes nothing in this file.
 local error, type, unpack, select = error, type, unpack, select
-local sub, concat, match = string.sub, table.concat, string.match
+local match = string.match
 local next, rawget, setmetatable, tostring_at = next, rawget, setmetatable, tostring
 local raw_pcall, raw_xpcall, raw_resume = pcall, xpcall, coroutine.resume
-local raw_loadstring = loadstring
 local check, stopping, text_of, state = host.check, host.stopping, host.text_of, host.state
 local collect, sorted_keys = collectgarbage, host.sorted_keys
 local variants = host.variants
@@ -49,34 +48,6 @@ end
 
 function coroutine.resume(thread, ...)
   return caught(raw_resume(thread, ...))
-end
-
--- Compiled code could do what no source can: only text is loaded.
-local function is_text(code)
-  return type(code) ~= "string" or sub(code, 1, 1) ~= "\27"
-end
-
-local function load_text(code, name)
-  if not is_text(code) then
-    return nil, "compiled code cannot be loaded here, only source text"
-  end
-  return raw_loadstring(code, name)
-end
-loadstring = load_text
-
-function load(source, name)
-  if type(source) == "string" then
-    return load_text(source, name)
-  end
-  local pieces = {}
-  while true do
-    local piece = source()
-    if piece == nil or piece == "" then
-      break
-    end
-    pieces[#pieces + 1] = piece
-  end
-  return load_text(concat(pieces), name or "=(load)")
 end
 
 local function hand_on(ok, ...)

@@ -11,6 +11,7 @@ use crate::lua::convert::double;
 use crate::lua::error::{raise, raised};
 use crate::lua::host_function::{CallTarget, HostFunction};
 use crate::lua::key_order::{self, ObjectNumbers};
+use crate::lua::load_functions;
 use crate::lua::recorded_value::{RecordedValue, order};
 use crate::lua::sealed_table::seal;
 use crate::lua::{ScriptContext, Stop};
@@ -102,7 +103,9 @@ fn prelude(
         };
         text.map_or(Ok(value), |text| Ok(Value::String(lua.create_string(text)?)))
     };
-    host.raw_set("text_of", lua.create_function(text_of)?)?;
+    let text_of = lua.create_function(text_of)?;
+    load_functions::replace(lua, &lua.globals(), &host.raw_get("check")?, &text_of)?;
+    host.raw_set("text_of", text_of)?;
     let numbers = ObjectNumbers::new(lua)?;
     if context.orders_objects() {
         host.raw_set("kind_of_keys", key_order::kind_function(lua)?)?;

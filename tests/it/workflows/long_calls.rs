@@ -1,4 +1,5 @@
-//! Single calls that would run for minutes: the task times out as any other.
+//! Single calls that would run for minutes, of which the task times out as of anything else; and sources that are
+//! nested deeply.
 
 use super::Bench;
 
@@ -60,4 +61,36 @@ fn many_short_matches_are_stopped_too() {
         local text = ('a'):rep(95)
         while true do local found = text:find('.-.-b') end end)";
     bench.run_code(code, &[]).fails(1, &["TIMED OUT slow", "timed out after 200ms"]);
+}
+
+#[test]
+fn a_deeply_nested_file_is_an_error_with_its_line_or_runs() {
+    let bench = Bench::new();
+    let forms = [
+        ("return @", "(@)"),
+        ("return @", "{@}"),
+        ("return @", "function() return @ end"),
+        ("return @", "not @"),
+        ("return @", "state.get(@) or nil"),
+        ("return @", "x .. @"),
+        ("@", "if x then @ end"),
+        ("@", "function f() @ end"),
+        ("@", "do @ end"),
+    ];
+    for (outer, form) in forms {
+        let (before, after) = form.split_once('@').unwrap();
+        for depth in [50, 190, 250, 50_000] {
+            let innermost = if outer == "@" { "" } else { "'x'" };
+            let nested = format!("{}{innermost}{}", before.repeat(depth), after.repeat(depth));
+            let code = format!(
+                "task('t'):command(function() return true end)\nlocal function f()\n{}\nend",
+                outer.replace('@', &nested)
+            );
+            let run = bench.run_code(&code, &[]);
+            match run.code {
+                Some(0) => assert!(depth < 200, "{form} {depth}"),
+                _ => drop(run.fails(2, &["w.lua:3: "])),
+            }
+        }
+    }
 }
