@@ -28,18 +28,19 @@ impl History for EtcdStore {
 
     fn moment(&self, when: When) -> Result<Moment, StoreError> {
         let now = self.now();
-        let moment = self.with_history(|view| time_travel::moment(&PastView(view), when, now))?;
+        let moment = self.with_history(|view| time_travel::moment(&PastView::new(view), when, now))?;
         moment.ok_or_else(|| self.not_recorded())
     }
 
     fn get_at(&self, key: &Key, moment: Moment) -> Result<Option<Entry>, StoreError> {
-        let entry = self.with_history(|view| time_travel::get(&PastView(view), key, moment))?;
+        let entry = self.with_history(|view| time_travel::get(&PastView::at(view, moment), key, moment))?;
         Ok(entry.map(|entry| self.settings.kinds.mark(entry)))
     }
 
     fn scan_at(&self, scan: &Scan, moment: Moment) -> Result<Vec<Entry>, StoreError> {
         let page = self.with_history(|view| {
-            time_travel::scan(&PastView(view), &mut self.revision_index.borrow_mut(), scan, moment)
+            let source = PastView::at(view, moment);
+            time_travel::scan(&source, &mut self.revision_index.borrow_mut(), scan, moment)
         })?;
         Ok(page.into_iter().map(|entry| self.settings.kinds.mark(entry)).collect())
     }
@@ -47,7 +48,9 @@ impl History for EtcdStore {
     fn differences(&self, from: Moment, to: Moment, scan: &Scan) -> Result<Vec<EntryDiff>, StoreError> {
         self.with_history(|view| {
             let mut index = self.revision_index.borrow_mut();
-            time_travel::differences(&PastView(view), &mut index, (from, to), scan)
+            // What was not changed since is the same at both.
+            let later = if to.revision > from.revision { to } else { from };
+            time_travel::differences(&PastView::at(view, later), &mut index, (from, to), scan)
         })
     }
 

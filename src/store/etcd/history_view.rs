@@ -79,7 +79,7 @@ impl EtcdStore {
         Ok(HistoryView { store: self, revision, buckets, newest, read: RefCell::default() })
     }
 
-    fn recorded(&self, kv: &KeyValue) -> Result<RecordedTransaction, StoreError> {
+    pub(super) fn recorded(&self, kv: &KeyValue) -> Result<RecordedTransaction, StoreError> {
         let record: HistoryRecord =
             record::decode(&kv.value).map_err(|error| self.unreadable(error, &kv.key))?;
         Ok(RecordedTransaction { revision: kv.mod_revision, record })

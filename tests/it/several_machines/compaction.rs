@@ -35,7 +35,7 @@ fn done(cluster: &Cluster, arguments: &[&str]) -> String {
 }
 
 /// Has etcd forget everything before the present.
-fn compact(cluster: &Cluster) {
+pub fn compact(cluster: &Cluster) {
     let status = cluster.etcdctl(0, &["endpoint", "status", "-w", "json"]);
     let status: Json = serde_json::from_slice(&status.stdout).unwrap();
     let revision = status[0]["Status"]["header"]["revision"].as_u64().unwrap().to_string();

@@ -9,6 +9,7 @@ mod linearizable;
 mod locks;
 mod other_programs;
 mod server_errors;
+mod time_travel;
 mod tls;
 mod writers;
 
