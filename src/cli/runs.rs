@@ -201,7 +201,7 @@ pub(super) fn record_to_json(run: &Run, record: &Record) -> Json {
     }
     let data = |data: &[RecordedValue]| data.iter().map(value_to_json).collect::<Json>();
     let answered = |object: &mut Json, answer: &Answer| match answer {
-        Answer::Returned(values) => object["result"] = data(values),
+        Answer::Returned(values) | Answer::Default(values) => object["result"] = data(values),
         Answer::CallbackReturned => object["result"] = Json::Null,
         Answer::Raised(text) | Answer::CallbackRaised(text) => object["error"] = text.as_str().into(),
         Answer::Stopped(stop) => object["error"] = stop.to_string().into(),

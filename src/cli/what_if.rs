@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::{CliError, output};
 use crate::lua::StopSignal;
 use crate::lua::exec::CommandBounds;
-use crate::store::Image;
+use crate::store::{Image, Type};
 use crate::text::duration::parse_positive_duration;
 use crate::workflow::Script;
 use crate::workflow::replay::{
@@ -112,6 +112,15 @@ fn object(outcome: &WhatIfOutcome) -> Json {
             });
             if difference.is_as_given {
                 object["as_given"] = true.into();
+            }
+            let images = [("recorded", &difference.recorded), ("now", &difference.trial)];
+            for (name, image) in images.map(|(name, image)| (name, image.as_ref())) {
+                if let Some(image) = image.filter(|_| difference.has_other_type()) {
+                    object[format!("{name}_type")] = image.stored_type.map_or("untyped", Type::name).into();
+                }
+                if let Some(at) = image.and_then(|image| image.expires_at) {
+                    object[format!("{name}_expires_at")] = at.to_string().into();
+                }
             }
             object
         }).collect::<Vec<_>>(),

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue};
+use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Value};
 
 use crate::lua::error::ScriptLine;
 use crate::lua::host_function::HostFunction;
@@ -19,6 +19,22 @@ pub struct HostCall<'a> {
     pub arguments: &'a MultiValue,
     /// The type that the source expects; not a part of the arguments.
     pub reading: Option<Reading>,
+}
+
+impl HostCall<'_> {
+    /// The default that it was given.
+    pub fn default(&self) -> Option<&Value> {
+        self.arguments.get(self.function.default?)
+    }
+
+    /// Whether it answers the default that it was given, which is an object with an identity.
+    pub fn answers_default(&self, values: &MultiValue) -> bool {
+        let has_identity = |value: &&Value| {
+            matches!(value, Value::Table(_) | Value::Function(_) | Value::Thread(_) | Value::UserData(_))
+        };
+        values.len() == 1
+            && self.default().filter(has_identity).is_some_and(|own| values.front() == Some(own))
+    }
 }
 
 /// The work behind a call.
@@ -42,7 +58,7 @@ impl Callback<'_> {
             return self.function.call(self.arguments.clone());
         }
         let mut arguments = self.arguments.clone();
-        arguments.push_front(mlua::Value::Function(self.function.clone()));
+        arguments.push_front(Value::Function(self.function.clone()));
         pcall::raw(lua)?.call(arguments)
     }
 }

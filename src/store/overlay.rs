@@ -4,6 +4,7 @@
 //! takes effect below in one transaction, or is only looked at.
 
 mod base;
+mod changes;
 mod locks;
 mod pages;
 mod passthrough;
@@ -16,12 +17,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use self::base::Base;
+use self::changes::OverlayChanges;
 use self::locks::Tokens;
 use crate::store::edit::Planned;
 use crate::store::transaction::last_writes;
 use crate::store::{
-    Condition, Entry, Expiry, Image, Key, KeyRange, Locks, Moment, Operation, PAGE, Revision, Scan, Store,
-    StoreError, Token, Transaction, Value, entry_pages,
+    Actor, Condition, Entry, Expiry, Image, Key, KeyRange, Locks, Moment, Operation, PAGE, Revision, Scan,
+    Store, StoreError, Token, Transaction, Value, entry_pages,
 };
 use crate::time::Millis;
 
@@ -42,6 +44,10 @@ pub struct Overlay {
     tokens: RefCell<BTreeMap<String, Tokens>>,
     /// The token that the next lock is to go by.
     expected: Cell<Option<Token>>,
+    /// Who makes changes that are never committed.
+    actor: RefCell<Actor>,
+    /// How many changes the store beside had when the overlay was made.
+    history_beside: u64,
     kept: RefCell<OverlayBuffer>,
 }
 
@@ -56,6 +62,8 @@ struct OverlayBuffer {
     deleted: Vec<KeyRange>,
     /// What stood in `written` before each change of it, to take changes back.
     journal: Vec<(Key, Option<BeforeAfter>)>,
+    /// What history would have of this, if it is never committed.
+    changes: OverlayChanges,
     /// The revision below when the first write was made, and how many were made since.
     revision: Option<(Revision, i64)>,
 }
@@ -86,6 +94,7 @@ pub struct Checkpoint {
     operations: usize,
     deleted: usize,
     locks: usize,
+    changes: u64,
 }
 
 impl Overlay {
@@ -103,7 +112,10 @@ impl Overlay {
 
     fn over(below: Base, is_to_commit: bool, beside: Rc<dyn Store>) -> Overlay {
         let (tokens, expected, kept) = Default::default();
-        Overlay { below, is_to_commit, beside, tokens, expected, kept }
+        let actor = RefCell::new(Actor::external());
+        // Only a trial asks for it, and its store can be read.
+        let history_beside = if is_to_commit { 0 } else { beside.stats().map_or(0, |stats| stats.history) };
+        Overlay { below, is_to_commit, beside, tokens, expected, actor, history_beside, kept }
     }
 
     /// What was read below, as conditions that hold as long as it is still so.
@@ -151,7 +163,8 @@ impl Overlay {
     pub fn checkpoint(&self) -> Checkpoint {
         let kept = self.kept.borrow();
         let (journal, operations) = (kept.journal.len(), kept.operations.len());
-        Checkpoint { journal, operations, deleted: kept.deleted.len(), locks: kept.locks.len() }
+        let changes = kept.changes.made();
+        Checkpoint { journal, operations, deleted: kept.deleted.len(), locks: kept.locks.len(), changes }
     }
 
     /// Forgets how the present state came about, which only a commit below needs.
@@ -159,6 +172,7 @@ impl Overlay {
         let mut kept = self.kept.borrow_mut();
         kept.operations = Vec::new();
         kept.journal = Vec::new();
+        kept.changes.prune();
     }
 
     /// Takes back what was written since `checkpoint`. What was read stays read.
@@ -167,6 +181,7 @@ impl Overlay {
         kept.operations.truncate(checkpoint.operations);
         kept.deleted.truncate(checkpoint.deleted);
         kept.locks.truncate(checkpoint.locks);
+        kept.changes.roll_back(checkpoint.changes);
         while kept.journal.len() > checkpoint.journal {
             match kept.journal.pop() {
                 Some((key, Some(before))) => kept.written.insert(key, before),
@@ -238,21 +253,22 @@ impl Overlay {
                 let found = self.find(key)?;
                 let image = image_over(&found, value, *expiry)?;
                 let expiry = fixed(image.expires_at);
-                self.keep_image(key, found, image)?;
+                self.keep_image(key, found, image, "set")?;
                 self.record(Operation::Put { key: key.clone(), value: value.clone(), expiry });
                 Ok(1)
             }
             Operation::PutUntyped { key, text, expiry } => {
                 let found = self.find(key)?;
                 let expires_at = expiry_over(&found, *expiry)?;
-                self.keep_image(key, found, Image { stored: text.clone(), stored_type: None, expires_at })?;
+                let image = Image { stored: text.clone(), stored_type: None, expires_at };
+                self.keep_image(key, found, image, "set")?;
                 let expiry = fixed(expires_at);
                 self.record(Operation::PutUntyped { key: key.clone(), text: text.clone(), expiry });
                 Ok(1)
             }
             Operation::Restore { key, image } => {
                 let found = self.find(key)?;
-                self.keep_image(key, found, image.clone())?;
+                self.keep_image(key, found, image.clone(), "set")?;
                 self.record(operation.clone());
                 Ok(1)
             }
@@ -262,7 +278,7 @@ impl Overlay {
                 let changed = u64::from(planned.written().is_some());
                 if let Some(value) = planned.written() {
                     let image = image_over(&found, value, Expiry::Keep)?;
-                    self.keep_image(key, found, image)?;
+                    self.keep_image(key, found, image, edit.operation_name())?;
                     self.record(operation.clone());
                 }
                 edits.push(planned);
@@ -278,7 +294,7 @@ impl Overlay {
                     entry.expires_at = expires_at;
                     (entry.version, entry.created_at) = self.version_over(key, Some(&entry), now);
                     let expiry = fixed(entry.expires_at);
-                    self.keep(key, Some(entry))?;
+                    self.keep(key, Some(entry), "ttl")?;
                     self.record(Operation::SetExpiry { key: key.clone(), expiry });
                     Ok(1)
                 }
@@ -286,7 +302,7 @@ impl Overlay {
             Operation::Delete(key) => match self.find(key)? {
                 None => Ok(0),
                 Some(_) => {
-                    self.keep(key, None)?;
+                    self.keep(key, None, "delete")?;
                     self.record(Operation::Delete(key.clone()));
                     Ok(1)
                 }
@@ -301,7 +317,13 @@ impl Overlay {
         }
     }
 
-    fn keep_image(&self, key: &Key, found: Option<Entry>, image: Image) -> Result<(), StoreError> {
+    fn keep_image(
+        &self,
+        key: &Key,
+        found: Option<Entry>,
+        image: Image,
+        operation: &str,
+    ) -> Result<(), StoreError> {
         let now = self.now();
         let bytes = image.stored.len() as u64;
         self.capabilities().check_value(key, bytes)?;
@@ -319,7 +341,7 @@ impl Overlay {
             modified_at: Some(now),
             actor: None,
         };
-        self.keep(key, Some(entry))
+        self.keep(key, Some(entry), operation)
     }
 
     /// The version and the time of creation of an entry that is written at `now` over `found`. What is
@@ -345,7 +367,7 @@ impl Overlay {
             for entry in page? {
                 gone += 1;
                 let old = self.old_of(&entry);
-                self.keep_over(&entry.key, old, None)?;
+                self.keep_over(&entry.key, old, None, "delete")?;
             }
         }
         Ok(gone)
@@ -360,7 +382,7 @@ impl Overlay {
     }
 
     /// Makes `new` the present state of a key that was read before.
-    fn keep(&self, key: &Key, new: Option<Entry>) -> Result<(), StoreError> {
+    fn keep(&self, key: &Key, new: Option<Entry>, operation: &str) -> Result<(), StoreError> {
         let old = {
             let kept = self.kept.borrow();
             match kept.written.get(key) {
@@ -368,11 +390,25 @@ impl Overlay {
                 None => kept.read.get(key).cloned().flatten(),
             }
         };
-        self.keep_over(key, old, new)
+        self.keep_over(key, old, new, operation)
     }
 
-    fn keep_over(&self, key: &Key, old: Option<Entry>, new: Option<Entry>) -> Result<(), StoreError> {
-        let revision = self.next_revision()?;
+    fn keep_over(
+        &self,
+        key: &Key,
+        old: Option<Entry>,
+        new: Option<Entry>,
+        operation: &str,
+    ) -> Result<(), StoreError> {
+        let mut revision = self.next_revision()?;
+        if !self.is_to_commit {
+            let image = |entry: &Option<Entry>| entry.as_ref().map(|entry| (entry.image(), entry.version));
+            let present = match self.kept.borrow().written.get(key) {
+                Some(rewritten) => image(&rewritten.new),
+                None => image(&old),
+            };
+            revision = self.note_change(key, operation, present, image(&new), revision)?;
+        }
         let new = new.map(|entry| Entry { revision, ..entry });
         let mut kept = self.kept.borrow_mut();
         let before = kept.written.insert(key.clone(), BeforeAfter { old, new });

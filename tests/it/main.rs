@@ -34,6 +34,7 @@ mod stacks;
 mod support;
 mod transactions;
 mod transfer;
+mod trial_oracle;
 mod tui;
 mod types;
 mod unlock;

@@ -1,8 +1,12 @@
 //! What lies below an overlay: a store as it is, or as it was at a moment.
 
+use std::ops::Bound;
 use std::rc::Rc;
 
-use crate::store::{Entry, Key, KeyRange, Moment, PAGE, Revision, Scan, Store, StoreError, pages_by_key};
+use crate::store::{
+    Change, Entry, HistoryScan, Key, KeyRange, Moment, PAGE, Revision, Scan, Stats, Store, StoreError,
+    pages_by_key,
+};
 use crate::time::Millis;
 
 /// A store, and the moment of it that is meant; `None` is now.
@@ -89,6 +93,35 @@ impl Base {
             0
         })?;
         Ok(expiring)
+    }
+
+    /// The changes up to the moment that is meant.
+    pub(super) fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {
+        let to = match (self.moment, scan.to) {
+            (None, to) => to,
+            (Some(moment), Bound::Included(to)) if to < moment.revision => Bound::Included(to),
+            (Some(moment), Bound::Excluded(to)) if to <= moment.revision => Bound::Excluded(to),
+            (Some(moment), _) => Bound::Included(moment.revision),
+        };
+        self.store.history(&HistoryScan { to, ..scan.clone() })
+    }
+
+    /// The figures of the store; the number of changes is that at the moment that is meant, as far as later
+    /// ones were not pruned.
+    pub(super) fn stats(&self) -> Result<Stats, StoreError> {
+        let mut stats = self.store.stats()?;
+        let Some(moment) = self.moment else { return Ok(stats) };
+        let mut to = Bound::Unbounded;
+        loop {
+            let from = Bound::Excluded(moment.revision);
+            let page =
+                self.store.history(&HistoryScan { from, to, value_limit: 0, ..HistoryScan::newest(PAGE) })?;
+            stats.history = stats.history.saturating_sub(page.len() as u64);
+            match page.last().filter(|_| page.len() >= PAGE) {
+                Some(last) => to = Bound::Excluded(last.revision),
+                None => return Ok(stats),
+            }
+        }
     }
 
     /// Reads page by page; the sum of what is made of each.

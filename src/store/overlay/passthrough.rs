@@ -1,4 +1,5 @@
-//! What an overlay does not lay anything over: it is that of the store beside it.
+//! What an overlay does not lay anything over: it is that of the store beside it. History and figures are its
+//! own where it is never committed.
 
 use super::Overlay;
 use crate::store::{
@@ -22,6 +23,9 @@ impl Store for Overlay {
     }
 
     fn set_actor(&self, actor: Actor) {
+        if !self.is_to_commit {
+            self.actor.replace(actor.clone());
+        }
         self.beside.set_actor(actor);
     }
 
@@ -42,7 +46,7 @@ impl Store for Overlay {
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {
-        self.beside.stats()
+        if self.is_to_commit { self.beside.stats() } else { self.own_stats() }
     }
 
     fn location(&self) -> &Location {
@@ -64,7 +68,7 @@ impl History for Overlay {
     }
 
     fn history(&self, scan: &HistoryScan) -> Result<Vec<Change>, StoreError> {
-        self.beside.history(scan)
+        if self.is_to_commit { self.beside.history(scan) } else { self.own_history(scan) }
     }
 
     fn moment(&self, when: When) -> Result<Moment, StoreError> {

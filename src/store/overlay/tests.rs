@@ -7,7 +7,7 @@ use proptest::test_runner::Config;
 
 use super::*;
 use crate::store::{
-    Edit, ErrorKind, History, Needle, Number, Options, Order, Outcome, SqliteStore, State, Value,
+    Edit, ErrorKind, History, HistoryScan, Needle, Number, Options, Order, Outcome, SqliteStore, State, Value,
 };
 use crate::testing::rounds;
 use crate::time::ManualClock;
@@ -470,4 +470,93 @@ proptest! {
             prop_assert_eq!(unversioned(&*place.store), written);
         }
     }
+}
+
+/// The operations and the values before and after, newest first.
+fn past(overlay: &Overlay, key: &Key, limit: usize) -> Vec<(String, String, String)> {
+    let text = |image: &Option<Image>| {
+        image.as_ref().map_or("-".into(), |image| String::from_utf8_lossy(&image.stored).into_owned())
+    };
+    let scan = HistoryScan { key: Some(key.clone()), ..HistoryScan::newest(limit) };
+    let changes = overlay.history(&scan).unwrap();
+    changes.iter().map(|change| (change.operation.clone(), text(&change.old), text(&change.new))).collect()
+}
+
+#[test]
+fn an_overlay_apart_has_the_history_that_the_store_would_have() {
+    let places = [Place::new(), Place::new(), Place::new()];
+    let [below, beside, real] = places.each_ref().map(|place| Rc::clone(&place.store));
+    let key = Key::new("k").unwrap();
+    let put = |value: i64, expiry| Transaction::put(key.clone(), Value::integer(value), expiry);
+    for store in [&below, &real] {
+        store.commit(&put(1, Expiry::Clear)).unwrap();
+        store.commit(&put(2, Expiry::After(Duration::from_secs(5)))).unwrap();
+    }
+    let overlay = Overlay::apart(Rc::clone(&below) as _, None, beside);
+    let before = overlay.stats().unwrap();
+    // It expires below before anything is written here.
+    for place in &places {
+        place.clock.set(START.plus(Duration::from_secs(9)));
+    }
+    let steps = [
+        put(3, Expiry::Clear),
+        Transaction::of(Operation::Edit { key: key.clone(), edit: Edit::Increment(Number::Integer(4)) }),
+        Transaction::of(Operation::SetExpiry {
+            key: key.clone(),
+            expiry: Expiry::After(Duration::from_secs(1)),
+        }),
+        Transaction::delete(key.clone()),
+        put(5, Expiry::Clear),
+        Transaction::of(Operation::DeleteRange(KeyRange::all())),
+    ];
+    for (number, step) in steps.iter().enumerate() {
+        for store in [&overlay as &dyn Store, &*real] {
+            store.commit(step).unwrap();
+        }
+        let overlay_past = past(&overlay, &key, 100);
+        let scan = HistoryScan { key: Some(key.clone()), ..HistoryScan::newest(100) };
+        let of_real = real.history(&scan).unwrap();
+        assert_eq!(overlay_past.len(), of_real.len(), "step {number}: {overlay_past:?}");
+        for (ours, theirs) in overlay.history(&scan).unwrap().iter().zip(&of_real) {
+            assert_eq!(
+                (&ours.operation, &ours.old, &ours.new, ours.version, ours.at),
+                (&theirs.operation, &theirs.old, &theirs.new, theirs.version, theirs.at),
+                "step {number}"
+            );
+        }
+    }
+    assert_eq!(past(&overlay, &key, 2)[1].0, "set");
+    // A refused transaction leaves nothing behind.
+    let made = past(&overlay, &key, 100);
+    let refused = Transaction {
+        operations: vec![put(7, Expiry::Clear).operations.remove(0), {
+            let edit = Edit::Increment(Number::Integer(i64::MAX));
+            Operation::Edit { key: key.clone(), edit }
+        }],
+        ..Transaction::default()
+    };
+    overlay.commit(&refused).unwrap_err();
+    assert_eq!(past(&overlay, &key, 100), made);
+    let (ours, theirs) = (overlay.stats().unwrap(), real.stats().unwrap());
+    assert_eq!((ours.entries, ours.expiring), (theirs.entries, theirs.expiring));
+    // The expiry below is noted when it is written over there, and by the overlay when it is read.
+    assert!(ours.history - before.history >= 6, "{ours:?}");
+}
+
+#[test]
+fn an_overlay_apart_forgets_its_oldest_changes_first() {
+    let places = [Place::new(), Place::new()];
+    let [below, beside] = places.each_ref().map(|place| Rc::clone(&place.store));
+    let overlay = Overlay::apart(below, None, beside);
+    let [large, small] = ["large", "small"].map(|key| Key::new(key).unwrap());
+    overlay.commit(&Transaction::put(small.clone(), Value::integer(1), Expiry::Clear)).unwrap();
+    for number in 0..40 {
+        let text = Value::String(vec![number; 2 << 20]);
+        overlay.commit(&Transaction::put(large.clone(), text, Expiry::Clear)).unwrap();
+    }
+    let kept = past(&overlay, &large, 100);
+    assert!((10..20).contains(&kept.len()), "{}", kept.len());
+    assert!(kept[0].2.starts_with('\u{27}'), "the newest is kept");
+    assert_eq!(past(&overlay, &small, 100), []);
+    assert_eq!(overlay.stats().unwrap().history, 41);
 }

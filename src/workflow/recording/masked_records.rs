@@ -112,6 +112,7 @@ pub fn is_secret(secrets: &Secrets, function: &str, arguments: &[RecordedValue])
 fn masked_answer(secrets: &Secrets, answer: Answer, hides: bool) -> Answer {
     match answer {
         Answer::Returned(values) => Answer::Returned(masked_data(secrets, values, hides)),
+        Answer::Default(values) => Answer::Default(masked_data(secrets, values, hides)),
         Answer::Raised(_) if hides => Answer::Raised(MASK.into()),
         Answer::CallbackRaised(_) if hides => Answer::CallbackRaised(MASK.into()),
         other => other,

@@ -24,7 +24,7 @@ pub(crate) use encoding::with_records;
 pub use file::{InvalidFile, read_file, with_header, write_file};
 pub use reader::{RecordedEvents, Recording};
 pub use recording_boundary::RecordingBoundary;
-pub(in crate::workflow) use recording_boundary::{raised_in, returned_by};
+pub(in crate::workflow) use recording_boundary::{raised_in, rebuilt, returned_by};
 pub use secret_variables::{DEFAULT_PATTERNS, Mask};
 
 use crate::lua::error::ScriptLine;
@@ -220,6 +220,9 @@ pub enum Answer {
     /// These values.
     #[serde(rename = "r")]
     Returned(Vec<RecordedValue>),
+    /// Its default, which has this content: the very object that the call was given, since format 5.
+    #[serde(rename = "d")]
+    Default(Vec<RecordedValue>),
     /// What the function of the script that it called last returned; in recordings of format 1 also
     /// what it raised.
     #[serde(rename = "h")]
@@ -235,6 +238,14 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// The returned values, if they are known.
+    pub fn values(&self) -> Option<&[RecordedValue]> {
+        match self {
+            Answer::Returned(values) | Answer::Default(values) => Some(values),
+            _ => None,
+        }
+    }
+
     /// Whether a call that was recorded with this answer, in that format, can end after its function has
     /// raised an error, or has not: the two are the same in format 1.
     pub(in crate::workflow) fn fits_callback(&self, format: u32, has_raised: bool) -> bool {
@@ -250,7 +261,7 @@ impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Answer::Returned(values) if values.is_empty() => f.write_str("nothing"),
-            Answer::Returned(values) => f.write_str(&list(values)),
+            Answer::Returned(values) | Answer::Default(values) => f.write_str(&list(values)),
             Answer::CallbackReturned => f.write_str("what the function returned"),
             Answer::Raised(text) | Answer::CallbackRaised(text) => {
                 write!(f, "error: {}", crate::text::escape::escape(text.as_bytes()))

@@ -31,6 +31,18 @@ pub(in crate::workflow) fn raised_in(function: &HostFunction, answer: &MultiValu
     is_raised.then(|| raised(answer.get(1).unwrap_or(&Value::Nil)))
 }
 
+/// The values that a call answers as its script gets them: tables are rebuilt in the same steps as in a replay.
+pub(in crate::workflow) fn rebuilt(
+    call: &HostCall<'_>,
+    values: MultiValue,
+    data: &[RecordedValue],
+) -> mlua::Result<MultiValue> {
+    match values.iter().any(Value::is_table) {
+        true => data.iter().zip(&values).map(|(item, value)| item.to_lua_like(call.lua, value)).collect(),
+        false => Ok(values),
+    }
+}
+
 /// What the function of a call returned, without what `pcall` puts in front; `None` if it raised an error.
 pub(in crate::workflow) fn returned_by(protected: bool, values: &MultiValue) -> Option<Vec<RecordedValue>> {
     match (protected, values.front()) {
@@ -217,15 +229,13 @@ impl RecordingBoundary {
                 };
                 (Ok(values), answer)
             }
+            Ok(values) if call.answers_default(&values) => {
+                let data = self.masked(RecordedValue::all(&values));
+                (Ok(values), Answer::Default(data))
+            }
             Ok(values) => {
                 let data = RecordedValue::all(&values);
-                let values = match values.iter().any(Value::is_table) {
-                    true => {
-                        let pairs = data.iter().zip(&values);
-                        pairs.map(|(item, value)| item.to_lua_like(call.lua, value)).collect()
-                    }
-                    false => Ok(values),
-                };
+                let values = rebuilt(call, values, &data);
                 let data = match call.function.target {
                     CallTarget::Variable => self.variable(call, data),
                     _ => self.masked(data),

@@ -61,9 +61,7 @@ fn observed<'a>(call: &'a RecordKind, next: Option<&'a RecordKind>) -> ObservedC
     match call {
         RecordKind::Call { arguments, answer, .. } => {
             observed.arguments = arguments;
-            if let Answer::Returned(values) = answer {
-                observed.returned = Some(values);
-            }
+            observed.returned = answer.values();
         }
         RecordKind::Begin { arguments, .. } => {
             observed.arguments = arguments;

@@ -282,8 +282,15 @@ impl ReplayBoundary {
         self.diverge(kind, Some(record), Some(actual))
     }
 
-    fn answer(&self, lua: &Lua, answer: Answer, last: Option<MultiValue>) -> mlua::Result<MultiValue> {
+    fn answer(
+        &self,
+        call: &HostCall<'_>,
+        answer: Answer,
+        last: Option<MultiValue>,
+    ) -> mlua::Result<MultiValue> {
+        let lua = call.lua;
         match answer {
+            Answer::Default(_) => Ok(call.default().cloned().into_iter().collect()),
             Answer::Returned(data) => data.iter().map(|recorded| recorded.to_lua(lua)).collect(),
             Answer::CallbackReturned => Ok(last.unwrap_or_default()),
             Answer::CallbackRaised(text) => last.map_or_else(|| protected(lua, &text), Ok),
@@ -331,7 +338,7 @@ impl ReplayBoundary {
                                 Some(self.is_like_error(recorded, &text))
                             }
                             RecordKind::End { answer, .. } => {
-                                Some(!matches!(answer, Answer::Returned(_) | Answer::CallbackReturned))
+                                Some(answer.values().is_none() && *answer != Answer::CallbackReturned)
                             }
                             _ => None,
                         };
@@ -370,7 +377,7 @@ impl ReplayBoundary {
                 RecordKind::End { answer, stop, .. } => {
                     let before = self.stop.take();
                     self.stop.set(stop.or(before));
-                    return self.answer(call.lua, answer, last.and_then(Result::ok));
+                    return self.answer(call, answer, last.and_then(Result::ok));
                 }
                 _ => {}
             }
@@ -435,7 +442,7 @@ impl Boundary for ReplayBoundary {
             // When a script is polled depends on the number of executed instructions, which depends on the
             // order of table keys in Lua: the call may come one poll before the recorded stop.
             return match self.take_stop(self.polls.get() + 1)? {
-                Some(stop) => self.answer(call.lua, Answer::Stopped(stop), None),
+                Some(stop) => self.answer(call, Answer::Stopped(stop), None),
                 None => Err(self.diverge_from_next(ReplayedEvent::of_call(call)).into()),
             };
         }
@@ -446,7 +453,7 @@ impl Boundary for ReplayBoundary {
                     // The memory that it frees is needed in a replay as well.
                     call.lua.gc_collect()?;
                 }
-                self.answer(call.lua, answer, None)
+                self.answer(call, answer, None)
             }
             _ => {
                 let values = self.play_call(call)?;

@@ -30,6 +30,12 @@ pub(super) fn differences(recorded: &Overlay, trial: &Overlay) -> Result<Vec<Ent
 }
 
 impl EntryDifference {
+    /// Whether the type of the entry is another one than before, or not known before.
+    pub fn has_other_type(&self) -> bool {
+        let stored_type = |image: &Option<Image>| image.as_ref().map(|image| image.stored_type);
+        self.trial.is_some() && stored_type(&self.recorded) != stored_type(&self.trial)
+    }
+
     /// `None` if the entries have the same value, type and expiry; `from_write` as in [`expires_together`].
     pub(super) fn between(
         key: Key,

@@ -16,8 +16,8 @@ use super::{Divergence, ReplayError, recorded_request};
 use crate::lua::exec::CommandBounds;
 use crate::lua::{HeldLocks, Host, StopSignal, SystemHost};
 use crate::store::{
-    Entry, ErrorKind, Expiry, Key, Moment, Operation, Options, Overlay, Revision, ScratchError, ScratchStore,
-    Store, StoreError, Transaction, Type, TypedInput, When, all_locks, scratch,
+    Actor, Entry, ErrorKind, Expiry, Key, Moment, Operation, Options, Overlay, Revision, ScratchError,
+    ScratchStore, Store, StoreError, Transaction, Type, TypedInput, When, all_locks, scratch,
 };
 use crate::time::{Clock, ManualClock, SystemClock};
 use crate::workflow::recording::{RecordKind, Recording, RecordingError};
@@ -153,7 +153,9 @@ pub fn what_if(
         let host = VirtualHost::new(Arc::clone(&clock), header.utc_offset, header.began_at.unsigned_abs());
         let machine = || SystemHost::new(BTreeMap::new()).with_bounds(options.bounds.clone());
         let host = if live { host.with(machine(), true) } else { host };
-        let env = WhatIfEnv { clock, host: Rc::new(host), scratch, holder: header.holder.clone() };
+        let number = store.map(|_| recording.run.number);
+        let actor = Actor { name: header.holder.clone(), run: number, task: None };
+        let env = WhatIfEnv { clock, host: Rc::new(host), scratch, actor };
         run(&recorded_request(header, source), overlay, values, rules, env, reporter)
     };
     // The final state of the recorded run is found in the same way, with nothing changed.
@@ -227,7 +229,8 @@ pub fn dry_run(
     let offset = machine.utc_offset(now);
     let machine = machine.with_stubs(options.stubs.clone()).with_bounds(options.bounds.clone());
     let host = VirtualHost::new(Arc::clone(&clock), offset, now.0.unsigned_abs()).with(machine, options.live);
-    let env = WhatIfEnv { clock, host: Rc::new(host), scratch, holder: settings.actor.name.clone() };
+    let actor = Actor { run: None, task: None, ..settings.actor.clone() };
+    let env = WhatIfEnv { clock, host: Rc::new(host), scratch, actor };
     let WhatIfResult { observations, state, summary, .. } =
         run(request, overlay, &options.values, rules, env, reporter)?;
     let changed = state.rewritten().into_iter();
@@ -255,7 +258,8 @@ struct WhatIfEnv {
     clock: Arc<ManualClock>,
     host: Rc<VirtualHost>,
     scratch: ScratchStore,
-    holder: String,
+    /// Who makes the changes; its name is that of the holder of locks.
+    actor: Actor,
 }
 
 /// The observations and the final state of a what-if run.
@@ -285,7 +289,6 @@ fn run(
         Arc::clone(&env.clock),
         Rc::clone(&env.host),
     ));
-    let actor = crate::store::Actor::external();
     let ending = Rc::clone(&trial);
     // How tasks end that a limit interrupts is not how they would end.
     let reporter = reporter.shown_while(move || !ending.is_over());
@@ -294,11 +297,11 @@ fn run(
         boundary: Rc::clone(&trial) as _,
         locks: HeldLocks::without_leases(Rc::clone(&store)),
         stop_signal: StopSignal::default(),
-        holder: env.holder,
+        holder: env.actor.name.clone(),
         store,
         reporter,
     };
-    let result = execute(request, run_env, |_| Ok(actor));
+    let result = execute(request, run_env, |_| Ok(env.actor));
     let observations = trial.finish();
     let summary = match result {
         _ if observations.is_cut_off || observations.limit.is_some() => None,

@@ -24,7 +24,7 @@ impl WhatIfBoundary {
             return success(call, &stub.output);
         }
         if self.rules.live {
-            return self.work(work);
+            return self.work(call, work);
         }
         // A command that may not be started fails as in the run.
         if let Err(why) = self.host.check_command(&exec::outline(call.arguments)) {
@@ -32,7 +32,7 @@ impl WhatIfBoundary {
         }
         self.observations.borrow_mut().commands.push(command);
         if let Some(answer) = self.leftovers(|leftovers| leftovers.command(&text)) {
-            return adapt_output(call, self.play(call.lua, &answer)?);
+            return adapt_output(call, self.play(call, &answer)?);
         }
         match self.rules.unknown_command {
             UnknownCommand::Assumed => {
@@ -53,10 +53,10 @@ impl WhatIfBoundary {
         {
             let name = name.as_bytes().to_vec();
             if let Some(answer) = self.leftovers(|leftovers| leftovers.variable(&name)) {
-                return self.play(call.lua, &answer);
+                return self.play(call, &answer);
             }
         }
-        self.work(work)
+        self.work(call, work)
     }
 
     /// Searches the rest of the recording, which is read at the first call.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mlua::{Lua, MultiValue};
+use mlua::{Lua, MultiValue, Value};
 
 pub(super) use self::commands::adapt_output;
 use self::state::ActiveCalls;
@@ -23,11 +23,13 @@ use super::trial_budget::{TrialBudget, TrialLimit, TrialTime};
 use super::virtual_host::VirtualHost;
 use crate::lua::boundary::{Callback, CommitFate, HostCall, Work};
 use crate::lua::host_function::CallTarget;
+use crate::lua::recorded_value::RecordedValue;
+use crate::lua::sandbox::collects;
 use crate::lua::{Boundary, Host, Signal, Stop};
 use crate::store::{Key, Overlay};
 use crate::time::ActiveTimer;
 use crate::time::{Clock, ManualClock, Millis};
-use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents};
+use crate::workflow::recording::{Answer, Record, RecordKind, RecordedEvents, rebuilt};
 use crate::workflow::{RunBoundary, RunEvent};
 
 /// How long a script may run without a call before real time counts.
@@ -270,13 +272,15 @@ impl WhatIfBoundary {
     /// The recorded answer of a call as its result now.
     fn as_recorded(&self, call: &HostCall<'_>, record: Option<Record>) -> Option<mlua::Result<MultiValue>> {
         match self.recorded_answer(&record?) {
-            Some(answer) => Some(self.play(call.lua, &answer)),
+            Some(answer) => Some(self.play(call, &answer)),
             None => self.is_over().then(|| Err(WhatIfBoundary::over())),
         }
     }
 
-    fn play(&self, lua: &Lua, answer: &Answer) -> mlua::Result<MultiValue> {
+    fn play(&self, call: &HostCall<'_>, answer: &Answer) -> mlua::Result<MultiValue> {
+        let lua = call.lua;
         match answer {
+            Answer::Default(_) => Ok(call.default().cloned().into_iter().collect()),
             Answer::Returned(data) => data.iter().map(|recorded| recorded.to_lua(lua)).collect(),
             Answer::CallbackReturned => Ok(MultiValue::new()),
             Answer::Raised(text) | Answer::CallbackRaised(text) => {
@@ -289,11 +293,20 @@ impl WhatIfBoundary {
         }
     }
 
-    fn work(&self, work: Work<'_>) -> mlua::Result<MultiValue> {
+    /// Executes a call on the copy; its tables are those that a recorded run would get.
+    fn work(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         let outer = self.inside.replace(true);
         let result = work();
         self.inside.set(outer);
-        result
+        let values = result?;
+        if call.function.returns_callback
+            || call.answers_default(&values)
+            || !values.iter().any(Value::is_table)
+        {
+            return Ok(values);
+        }
+        let data = RecordedValue::all(&values);
+        rebuilt(call, values, &data)
     }
 }
 
@@ -331,18 +344,27 @@ impl Boundary for WhatIfBoundary {
                 Some(answer) => {
                     if !self.rules.live {
                         // The directory must exist after a divergence.
-                        self.work(work)?;
+                        self.work(call, work)?;
                     }
                     answer
                 }
-                None => self.work(work),
+                None => self.work(call, work),
             },
             CallTarget::Command => match self.as_recorded(call, record) {
                 // Another source may read the same answer in the other form.
                 Some(answer) => adapt_output(call, answer?),
                 None => self.command(call, work),
             },
-            _ => self.as_recorded(call, record).unwrap_or_else(|| self.reading(call, work)),
+            _ => match self.as_recorded(call, record) {
+                Some(answer) => {
+                    if collects(call) {
+                        // The memory that it frees is needed now as well.
+                        call.lua.gc_collect()?;
+                    }
+                    answer
+                }
+                None => self.reading(call, work),
+            },
         }
     }
 
@@ -389,6 +411,13 @@ impl Boundary for WhatIfBoundary {
             }
             _ => None,
         }
+    }
+
+    fn stop_before_return(&self) -> Option<Stop> {
+        if self.is_over() || self.inside.get() {
+            return None;
+        }
+        self.take_stop(self.polls.get() + 1)
     }
 
     fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop> {

@@ -97,7 +97,7 @@ impl WhatIfBoundary {
         work: Work<'_>,
         recorded: Option<(Record, Vec<RecordedValue>)>,
     ) -> mlua::Result<MultiValue> {
-        let Some((record, arguments)) = recorded else { return self.work(work) };
+        let Some((record, arguments)) = recorded else { return self.work(call, work) };
         let is_changed = self.concerns_change(call);
         if !is_changed && let Some(answer) = self.known_answer(&record) {
             if !may_have_changed(call, &arguments, &answer) {
@@ -105,7 +105,7 @@ impl WhatIfBoundary {
                 let answer = self.recorded_answer(&record).unwrap_or(answer);
                 self.prepare(call, &arguments, &answer)?;
                 self.calls.touch(call);
-                return self.play(call.lua, &answer);
+                return self.play(call, &answer);
             }
             self.prepare(call, &arguments, &answer)?;
         }
@@ -121,7 +121,7 @@ impl WhatIfBoundary {
             self.free_lock(call).map_err(mlua::Error::external)?;
         }
         self.calls.begin(call, is_changed);
-        let result = self.work(work);
+        let result = self.work(call, work);
         self.calls.end();
         self.calls.touch(call);
         let Some(recorded) = self.recorded_answer(&record) else { return result };
@@ -132,13 +132,14 @@ impl WhatIfBoundary {
                 // The function may have raised any value, of which only the text is recorded.
                 Answer::Raised(text) if !is_changed => match &result {
                     Err(error) if message(error) == *text => result,
-                    _ => self.play(call.lua, &recorded),
+                    _ => self.play(call, &recorded),
                 },
-                Answer::Stopped(_) if !is_changed && result.is_ok() => self.play(call.lua, &recorded),
+                Answer::Stopped(_) if !is_changed && result.is_ok() => self.play(call, &recorded),
                 _ => result,
             };
         }
         let actual = match &result {
+            Ok(values) if call.answers_default(values) => Answer::Default(RecordedValue::all(values)),
             Ok(values) => Answer::Returned(RecordedValue::all(values)),
             Err(error) => Answer::Raised(message(error)),
         };
@@ -151,7 +152,7 @@ impl WhatIfBoundary {
         }
         // Others or the time changed it: the recorded answer counts.
         self.adopt(call, &arguments, &recorded)?;
-        self.play(call.lua, &recorded)
+        self.play(call, &recorded)
     }
 
     /// Notes that the function of a call raised an error and did not when it was recorded, or vice versa.
@@ -214,8 +215,13 @@ impl WhatIfBoundary {
 
     /// Restores the copy to its state before a call, as far as the answer shows it.
     fn prepare(&self, call: &HostCall<'_>, arguments: &[RecordedValue], answer: &Answer) -> mlua::Result<()> {
-        let Answer::Returned(data) = answer else { return Ok(()) };
-        match (call.function.target, data.as_slice()) {
+        let Some(data) = answer.values() else { return Ok(()) };
+        if matches!(answer, Answer::Default(_))
+            && let Some(key) = entry_key(call).filter(|key| self.calls.is_open(key))
+        {
+            return self.apply(call, key, Proof::Absent);
+        }
+        match (call.function.target, data) {
             // The token under which the lock was acquired.
             (CallTarget::Lock, [_, RecordedValue::Integer(token), ..]) => {
                 self.free_lock(call).map_err(mlua::Error::external)?;
@@ -289,7 +295,7 @@ impl WhatIfBoundary {
 
     /// Sets the copy to its state after a call, as far as the answer shows it.
     fn adopt(&self, call: &HostCall<'_>, arguments: &[RecordedValue], answer: &Answer) -> mlua::Result<()> {
-        let (Some(key), Answer::Returned(data)) = (entry_key(call), answer) else { return Ok(()) };
+        let (Some(key), Some(data)) = (entry_key(call), answer.values()) else { return Ok(()) };
         // A transaction buffers its changes until it ends.
         if self.calls.0.borrow().transactions() > 0 {
             return Ok(());
@@ -344,7 +350,7 @@ impl WhatIfBoundary {
                 Some(Record { what: RecordKind::End { .. }, .. }) => {
                     let Some(answer) = self.end_of_call() else { break };
                     self.adopt(call, arguments, &answer)?;
-                    return self.play(call.lua, &answer);
+                    return self.play(call, &answer);
                 }
                 None => {
                     self.run_out();
@@ -356,7 +362,7 @@ impl WhatIfBoundary {
         if self.is_over() {
             return Err(WhatIfBoundary::over());
         }
-        self.work(work)
+        self.work(call, work)
     }
 
     /// Releases a lock that is about to be acquired: its holder had lost it.
@@ -387,7 +393,7 @@ fn may_have_changed(call: &HostCall<'_>, arguments: &[RecordedValue], answer: &A
     match answer {
         Answer::CallbackReturned | Answer::CallbackRaised(_) => true,
         Answer::Raised(_) | Answer::Stopped(_) => false,
-        Answer::Returned(data) => {
+        Answer::Returned(data) | Answer::Default(data) => {
             let observed = ObservedCall { arguments, callback: None, returned: Some(data) };
             (call.function.changed)(&observed)
         }

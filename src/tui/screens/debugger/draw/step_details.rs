@@ -151,7 +151,7 @@ fn is_rolled_back(debugger: &Debugger) -> bool {
     let steps = &debugger.steps;
     let Some(place) = steps.call_at(steps.window.cursor()) else { return false };
     let is_transaction = |record: &Record| matches!(&record.what, RecordKind::Begin { function, .. } if functions::is_transaction(function));
-    let is_dropped = |record: &Record| matches!(&record.what, RecordKind::End { answer, .. } if !matches!(answer, Answer::CallbackReturned | Answer::Returned(_)));
+    let is_dropped = |record: &Record| matches!(&record.what, RecordKind::End { answer, .. } if !matches!(answer, Answer::CallbackReturned | Answer::Returned(_) | Answer::Default(_)));
     steps.record(place).is_some_and(is_transaction) && steps.end_of(place).is_some_and(is_dropped)
 }
 

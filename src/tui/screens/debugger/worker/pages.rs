@@ -158,6 +158,7 @@ fn shortened(mut record: Record) -> Record {
     let short = |data: Vec<RecordedValue>| short_list(data, &mut { VALUE });
     let of_answer = |answer| match answer {
         Answer::Returned(data) => Answer::Returned(short(data)),
+        Answer::Default(data) => Answer::Default(short(data)),
         other => other,
     };
     record.what = match record.what {

@@ -162,7 +162,10 @@ fn transaction_around(store: &dyn Store, run: i64, begin: u64) -> Result<Around,
                     let (Some(outermost), Some(around), Some(call)) = (outermost, &around, call) else {
                         continue;
                     };
-                    let is_dropped = !matches!(answer, Answer::Returned(_) | Answer::CallbackReturned);
+                    let is_dropped = !matches!(
+                        answer,
+                        Answer::Returned(_) | Answer::Default(_) | Answer::CallbackReturned
+                    );
                     if call.1 && around.contains(&call) && is_dropped {
                         ended = WriteFate::RolledBack(record.number);
                         return Ok(false);
