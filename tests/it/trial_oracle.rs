@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value as Json, json};
 
 use self::workflows::{TrialWorkflow, WORKFLOWS};
-use crate::support::files::{Answer, Place, object, objects, thorough};
+use crate::support::files::{Answer, Place, answer, object, objects, thorough};
 
 /// In the normal run only every so many workflows are tried.
 const SHARE: usize = 6;
@@ -35,7 +35,14 @@ impl TrialWorkflow {
             let words: Vec<&str> = command.split(' ').collect();
             place.done(&words);
         }
-        (place, file.to_str().unwrap().into())
+        (place, "w.lua".into())
+    }
+
+    /// The program in the folder of the database: the paths in messages are the same everywhere.
+    fn within(&self, place: &Place, arguments: &[&str]) -> Answer {
+        let mut command = place.command(arguments);
+        command.current_dir(place.folder());
+        answer(command)
     }
 
     fn stubs(&self) -> Vec<&str> {
@@ -44,14 +51,19 @@ impl TrialWorkflow {
 
     fn run(&self, place: &Place, file: &str) -> (Course, Vec<String>) {
         let arguments = [&["run", file, "--json"], &self.stubs()[..]].concat();
-        let answer = place.run(&arguments);
+        let answer = self.within(place, &arguments);
         assert!(matches!(answer.code, Some(0 | 1)), "{}: {answer:?}", self.name);
         let events = objects(&String::from_utf8(answer.out).unwrap());
         let of_kind = |kind: &'static str| events.iter().filter(move |event| event["event"] == kind);
         let tasks = of_kind("task_finished").map(task_end).collect();
-        let lines = of_kind("log").map(|event| event["line"].as_str().unwrap().to_string()).collect();
+        let lines = of_kind("log").map(|event| words(event["line"].as_str().unwrap())).collect();
         (Course { tasks, state: state(place) }, lines)
     }
+}
+
+/// The words of a line, whatever space is between them.
+fn words(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn task_end(end: &Json) -> (String, String, Json) {
@@ -94,8 +106,10 @@ fn report(name: &str, answer: Answer) -> (Json, Vec<String>) {
         let line = line.strip_prefix("  ")?;
         let (level, rest) = line.split_once(' ')?;
         let is_log = ["info", "warn", "error", "debug"].contains(&level);
-        let (_, text) = rest.trim_start().split_once("  ")?;
-        is_log.then(|| text.to_string())
+        let rest = rest.trim_start();
+        // A line of the workflow has no task in front of it.
+        let text = rest.split_once("  ").map_or(rest, |(_, text)| text);
+        is_log.then(|| words(text))
     });
     (report, lines.collect())
 }
@@ -154,7 +168,7 @@ fn a_dry_run_says_what_really_running_does() {
         let before = if place.has_db() { state(&place) } else { State::new() };
         let untouched = place.has_db().then(|| everything(&place));
         let arguments = [&["run", &file, "--dry-run", "--json"], &workflow.stubs()[..]].concat();
-        let (told, lines) = report(workflow.name, place.run(&arguments));
+        let (told, lines) = report(workflow.name, workflow.within(&place, &arguments));
         assert_eq!(place.has_db().then(|| everything(&place)), untouched, "{}", workflow.name);
         let tried = course(&told, &before, now());
         let (real, real_lines) = workflow.run(&place, &file);
@@ -185,12 +199,15 @@ fn a_what_if_says_what_really_running_with_that_value_does() {
             let (other, other_file) = workflow.place();
             let option = match change.strip_prefix('!') {
                 Some(key) => {
-                    other.run(&["delete", key]);
+                    other.done(&["del", key]);
                     ["--without", key]
                 }
                 None => {
+                    // A trial keeps the expiry, which is an option of `set`.
+                    let mut words = change.split(' ');
+                    let change = words.next().unwrap();
                     let (key, value) = change.split_once('=').unwrap();
-                    other.done(&["set", key, value]);
+                    other.done(&["set", key, value].into_iter().chain(words).collect::<Vec<_>>());
                     ["--what-if", change]
                 }
             };

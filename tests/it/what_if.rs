@@ -237,7 +237,8 @@ fn without_history_a_trial_begins_with_what_the_run_read() {
     });
     let told = what_if(&place, &["--what-if", "factor=5"], 1);
     assert_eq!(told["beginning"], "reads");
-    let given = json!({ "key": "factor", "recorded": null, "now": "5", "as_given": true });
+    let given =
+        json!({ "key": "factor", "recorded": null, "now": "5", "now_type": "number", "as_given": true });
     assert_eq!(told["state"], json!([given, { "key": "total", "recorded": "30", "now": "50" }]), "{told}");
 
     // In another place there is no database at all.
@@ -257,7 +258,8 @@ fn another_source_is_tried_on_the_state_as_it_was() {
     place.run(&["run", &file]).done();
     let other = workflow(&place, "other.lua", &task("state.set('n', state.get('n') + 10)"));
     let told = what_if(&place, &["--source", &other, "--what-if", "unused=1"], 1);
-    let given = json!({ "key": "unused", "recorded": null, "now": "1", "as_given": true });
+    let given =
+        json!({ "key": "unused", "recorded": null, "now": "1", "now_type": "number", "as_given": true });
     assert_eq!(told["state"], json!([{ "key": "n", "recorded": "2", "now": "11" }, given]), "{told}");
 }
 
@@ -283,8 +285,8 @@ fn a_dry_run_shows_what_would_change_and_changes_nothing() {
     let expected = json!([
         { "key": "gone", "recorded": "1", "now": null },
         { "key": "n", "recorded": "1", "now": "2" },
-        { "key": "new", "recorded": null, "now": "test" },
-        { "key": "t", "recorded": null, "now": "2" },
+        { "key": "new", "recorded": null, "now": "test", "now_type": "string" },
+        { "key": "t", "recorded": null, "now": "2", "now_type": "number" },
     ]);
     assert_eq!((&told["state"], &told["beginning"]), (&expected, &json!("now")));
     assert!(told["commands_not_run"][0].as_str().unwrap().starts_with("touch"));

@@ -75,6 +75,19 @@ pub struct Finished {
     pub is_stub: bool,
 }
 
+impl Finished {
+    /// The result of a command that succeeded and printed nothing.
+    pub fn success() -> Finished {
+        Finished {
+            ended: ExitReason::Exited(0),
+            stdout: CapturedOutput::default(),
+            stderr: CapturedOutput::default(),
+            left_processes: false,
+            is_stub: false,
+        }
+    }
+}
+
 /// Runs `command` and passes each line of its output to `sink` as it arrives.
 ///
 /// # Errors

@@ -53,7 +53,10 @@ fn transaction(call: &Call) -> Result<MultiValue, CallError> {
         };
         let commit_fate = match call.context.boundary.commit_fate() {
             Some(CommitFate::Done) => {
-                if succeeded(&answer) {
+                // What it read may have changed in a copy: it took effect all the same.
+                if succeeded(&answer)
+                    && let Outcome::Refused { .. } = base.commit(&overlay.transaction())?
+                {
                     base.commit(&Transaction::all(overlay.operations()))?;
                 }
                 Attempt::Done

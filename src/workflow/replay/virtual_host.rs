@@ -6,9 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::lua::exec::{Finished, ShellCommand, Sink, Watch};
+use crate::lua::exec::{ExecStub, Finished, ShellCommand, Sink, Watch};
 use crate::lua::{Host, SystemHost};
 use crate::time::{Clock, ManualClock, Millis};
+
+/// What answers a command in place of running it.
+pub(super) enum CommandAnswer {
+    Stub(ExecStub),
+    /// It succeeds and prints nothing.
+    Success,
+}
 
 /// The host of a replay or a what-if run. It is used only for calls that the recording does not answer.
 pub struct VirtualHost {
@@ -22,6 +29,8 @@ pub struct VirtualHost {
     /// Whether directories are created on the machine.
     is_live: bool,
     directories: RefCell<BTreeSet<PathBuf>>,
+    /// What answers the next command.
+    answer: RefCell<Option<CommandAnswer>>,
 }
 
 impl VirtualHost {
@@ -35,6 +44,7 @@ impl VirtualHost {
             machine: None,
             is_live: false,
             directories: RefCell::default(),
+            answer: RefCell::default(),
         }
     }
 
@@ -43,6 +53,11 @@ impl VirtualHost {
     #[must_use]
     pub fn with(self, machine: SystemHost, is_live: bool) -> VirtualHost {
         VirtualHost { machine: Some(machine), is_live, ..self }
+    }
+
+    /// Sets what answers the next command; returns the answer that no command has got yet.
+    pub(super) fn answer_next(&self, answer: Option<CommandAnswer>) -> Option<CommandAnswer> {
+        self.answer.replace(answer)
     }
 
     /// The machine, if directories are created on it.
@@ -120,10 +135,18 @@ impl Host for VirtualHost {
     }
 
     fn check_command(&self, command: &ShellCommand) -> Result<(), String> {
-        self.machine.as_ref().map_or(Ok(()), |machine| machine.check_command(command))
+        match &*self.answer.borrow() {
+            Some(CommandAnswer::Stub(_)) => Ok(()),
+            _ => self.machine.as_ref().map_or(Ok(()), |machine| machine.check_command(command)),
+        }
     }
 
     fn execute(&self, command: ShellCommand, watch: &Watch<'_>, sink: Sink) -> std::io::Result<Finished> {
+        match self.answer.take() {
+            Some(CommandAnswer::Stub(stub)) => return Ok(stub.finished(sink)),
+            Some(CommandAnswer::Success) => return Ok(Finished::success()),
+            None => {}
+        }
         match &self.machine {
             Some(machine) => machine.execute(command, watch, sink),
             None => {

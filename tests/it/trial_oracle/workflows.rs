@@ -5,7 +5,7 @@ pub struct TrialWorkflow {
     pub name: &'static str,
     /// Commands of the program, their words separated by spaces.
     pub setup: &'static [&'static str],
-    /// `key=value`, or `!key` for no such entry.
+    /// `key=value` with options of `set`, or `!key` for no such entry.
     pub changes: &'static [&'static str],
     /// For every run of it.
     pub stubs: &'static [&'static str],
@@ -119,9 +119,9 @@ pub const WORKFLOWS: &[TrialWorkflow] = &[
     of("list of text", TEXT, &["k=new"], "at(pcall(state.list_push, 'k', 1)) at(pcall(state.list_pop, 'k'))"),
     of("drain", LIST, &["k=[5,6,7,8]", "k=[]"], "local n = 0 while state.list_length('k') > 0 do n = n + state.list_pop('k') state.increment('popped') end at(n)"),
     // Expiry.
-    of("ttl", &["set k 5 --ttl 1h"], &["k=6", "!k"], "at(state.get_ttl('k') > 3000, state.ttl('k') <= 3600) at(state.set_ttl('k', 60)) at(state.get_ttl('k') <= 60) at(state.persist('k')) at(state.get_ttl('k')) at(state.persist('k'), state.persist('none'))"),
+    of("ttl", &["set k 5 --ttl 1h"], &["k=6 --ttl 1h", "!k"], "at(state.get_ttl('k') > 3000, state.ttl('k') <= 3600) at(state.set_ttl('k', 60)) at(state.get_ttl('k') <= 60) at(state.persist('k')) at(state.get_ttl('k')) at(state.persist('k'), state.persist('none'))"),
     of("expires in the run", NUMBER, NUMBERS, "state.set('k', 1, 0.05) sleep(0.2) at(state.get('k')) at(state.exists('k'), #state.keys('k')) state.set('k', 2) at(state.get('k'))"),
-    of("increment keeps the expiry", &["set k 5 --ttl 1h"], &["k=6"], "state.increment('k') at(state.get_ttl('k') > 0) state.set('k', 1) at(state.get_ttl('k'))"),
+    of("increment keeps the expiry", &["set k 5 --ttl 1h"], &["k=6 --ttl 1h"], "state.increment('k') at(state.get_ttl('k') > 0) state.set('k', 1) at(state.get_ttl('k'))"),
     of("expired and counted", NUMBER, NUMBERS, "state.set('n', 5, 0.05) sleep(0.2) at(state.increment('n')) at(state.get_ttl('n'))"),
     of("bad ttl", NUMBER, NUMBERS, "at(pcall(state.set, 'k', 1, -1)) at(pcall(state.set, 'k', 1, 'x')) at(state.get('k'))"),
     // History and figures.
@@ -149,6 +149,9 @@ pub const WORKFLOWS: &[TrialWorkflow] = &[
     of("transaction with a scan", MANY, &["app:d=4"], "at(state.transaction(function() local n = 0 for _, key in ipairs(state.keys('app:*')) do n = n + 1 state.delete(key) end state.set('gone', n) return n end)) at(#state.keys())"),
     of("transaction raises a table", NUMBER, NUMBERS, "local ok, e = pcall(state.transaction, function() error({ code = state.get('k', 0) }) end) at(ok, type(e), e.code)"),
     of("transaction with a clear", MANY, &["app:d=4"], "state.transaction(function() state.clear('app:*') state.set('app:a', 'again') end) at(table.concat(state.keys('app:*'), ',')) at(past('app:a', 3))"),
+    of("transaction with edits", MANY, &["app:a=100", "k=7"], "state.transaction(function() if state.get('app:a') > 0 then state.increment('app:a', 5) state.append('app:c', 'y') state.list_push('l', 1) state.list_push('l', 2) end end)
+        at(past('app:a'), past('app:c')) at(past('l'))"),
+    with_commands("command in a transaction", NUMBER, NUMBERS, &["a=b"], "at(pcall(state.transaction, function() state.set('k', 1) return exec.run('a') end)) at(pcall(exec.run, 'a', { timeout = -1 })) at(pcall(exec.run)) at(state.get('k'))"),
     // Locks.
     of("lock", NUMBER, NUMBERS, "at((state.lock('m'))) at((state.try_lock('m'))) at((state.is_locked('m'))) at(state.unlock('m')) at(state.unlock('m')) at((state.is_locked('m')))"),
     of("with_lock", NUMBER, NUMBERS, "at(state.with_lock('m', function() state.increment('k') return state.get('k'), state.is_locked('m') and 'held' end)) at((state.is_locked('m')))"),

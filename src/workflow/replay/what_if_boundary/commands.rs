@@ -3,6 +3,7 @@
 use mlua::{MultiValue, Value};
 
 use super::super::leftover_answers::LeftoverAnswers;
+use super::super::virtual_host::CommandAnswer;
 use super::{UnknownCommand, WhatIfBoundary};
 use crate::lua::Host;
 use crate::lua::boundary::{HostCall, Work};
@@ -20,8 +21,7 @@ impl WhatIfBoundary {
         };
         let command = String::from_utf8_lossy(&text).into_owned();
         if let Some(stub) = exec::find_stub(&self.rules.stubs, &command) {
-            self.observations.borrow_mut().commands.push(command);
-            return success(call, &stub.output);
+            return self.answered(call, work, command, CommandAnswer::Stub(stub.clone()));
         }
         if self.rules.live {
             return self.work(call, work);
@@ -30,19 +30,36 @@ impl WhatIfBoundary {
         if let Err(why) = self.host.check_command(&exec::outline(call.arguments)) {
             return Err(raise(call.lua, format!("{}(\"{}\"): {why}", call.function.name, escape(&text))));
         }
-        self.observations.borrow_mut().commands.push(command);
         if let Some(answer) = self.leftovers(|leftovers| leftovers.command(&text)) {
+            self.observations.borrow_mut().commands.push(command);
             return adapt_output(call, self.play(call, &answer)?);
         }
         match self.rules.unknown_command {
-            UnknownCommand::Assumed => {
-                self.observations.borrow_mut().assumed += 1;
-                success(call, b"")
-            }
+            UnknownCommand::Assumed => self.answered(call, work, command, CommandAnswer::Success),
             UnknownCommand::Refused(refusal) => {
+                self.observations.borrow_mut().commands.push(command);
                 Err(raise(call.lua, format!("{}(\"{}\"): {refusal}", call.function.name, escape(&text))))
             }
         }
+    }
+
+    /// A command that the host answers without running it, unless the call is refused before.
+    fn answered(
+        &self,
+        call: &HostCall<'_>,
+        work: Work<'_>,
+        command: String,
+        answer: CommandAnswer,
+    ) -> mlua::Result<MultiValue> {
+        let is_assumed = matches!(answer, CommandAnswer::Success);
+        self.host.answer_next(Some(answer));
+        let result = self.work(call, work);
+        if self.host.answer_next(None).is_none() {
+            let mut observations = self.observations.borrow_mut();
+            observations.commands.push(command);
+            observations.assumed += u64::from(is_assumed);
+        }
+        result
     }
 
     /// A read of the environment after the divergence.
@@ -79,15 +96,4 @@ pub(in crate::workflow::replay) fn adapt_output(
         (false, Some(Value::Table(table))) => exec::as_values(table),
         _ => Ok(values),
     }
-}
-
-/// The answer of a command that succeeded and printed `output`.
-fn success(call: &HostCall<'_>, output: &[u8]) -> mlua::Result<MultiValue> {
-    let values = [
-        Value::Boolean(true),
-        Value::String(call.lua.create_string(output)?),
-        Value::String(call.lua.create_string("")?),
-        Value::Integer(0),
-    ];
-    adapt_output(call, MultiValue::from_iter(values))
 }
