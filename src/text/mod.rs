@@ -4,6 +4,7 @@ pub mod duration;
 pub mod escape;
 pub mod masked;
 pub mod size;
+pub mod suggestion;
 mod thousands;
 
 pub use self::thousands::thousands;

@@ -16,7 +16,7 @@ use crate::lua::Runtime;
 use crate::lua::convert::kind;
 use crate::lua::error::{ScriptLine, caller, raise};
 use crate::lua::object_text::text_of;
-use crate::workflow::plan::known;
+use crate::text::suggestion::known;
 use crate::workflow::{Task, Workflow};
 
 #[derive(Clone, Default)]

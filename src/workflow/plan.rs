@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::text::suggestion::known;
 use crate::workflow::{InvalidWorkflow, Task};
 
 /// The tasks to run, in their order: those named in `selected_tasks` and their dependencies, or all of
@@ -92,18 +93,6 @@ impl<'a> Walk<'a> {
         self.marks.insert(&task.name, VisitState::Waiting);
         self.path.push((task, 0));
         Ok(())
-    }
-}
-
-/// A suggestion for a misspelled `name`, or the list of known names, as the end of a sentence.
-pub(super) fn known(name: &str, names: &[&str]) -> String {
-    let nearest = names.iter().map(|other| (strsim::damerau_levenshtein(name, other), other)).min();
-    match nearest {
-        Some((distance, other)) if distance <= 1 + name.chars().count() / 4 => {
-            format!("did you mean {other}?")
-        }
-        Some(_) if names.len() <= 20 => format!("there are {}", names.join(", ")),
-        _ => format!("there are {} others", names.len()),
     }
 }
 

@@ -3,7 +3,7 @@
 use mlua::Lua;
 
 use crate::lua::error::raise;
-use crate::workflow::plan::known;
+use crate::text::suggestion::known;
 
 pub(super) const TASK_METHODS: [&str; 16] = [
     "description",
