@@ -5,6 +5,7 @@
 //! function is a body with its row beside it (`state`, `exec`, `log` …); `functions.rs` collects the rows,
 //! and a test fails for a function without one.
 
+mod arguments;
 pub mod boundary;
 mod call;
 pub mod convert;
@@ -17,6 +18,8 @@ pub mod held_locks;
 pub mod host;
 pub mod host_function;
 mod key_order;
+#[cfg(test)]
+mod language_tests;
 pub mod limits;
 mod load_functions;
 pub mod log;
@@ -31,12 +34,14 @@ pub mod source;
 mod state;
 mod state_scope;
 mod stop;
+mod string_format;
 mod table_origin;
 #[cfg(test)]
 mod tests;
 mod time;
 mod type_mismatch;
 pub mod typed_read;
+mod unknown_names;
 pub mod workdir;
 
 use std::cell::RefCell;
@@ -197,7 +202,11 @@ impl Runtime {
         let ours = [("state", state), ("log", log), ("exec", exec)];
         for (name, table) in ours.into_iter().chain(data.map(|data| ("data", data))) {
             modules.raw_set(name, &table)?;
-            let why = move |unknown: &str| format!("{name}.{unknown} is unknown: there is no such function");
+            let (shown, is_suggested) = (table.clone(), context.shows_raised_values());
+            let why = move |unknown: &str| match is_suggested {
+                true => unknown_names::function(name, &shown, unknown),
+                false => format!("{name}.{unknown} is unknown: there is no such function"),
+            };
             sealed_table::seal(&lua, table, why)?;
         }
         let runtime = Runtime { lua, context, exec_run, pcall, xpcall, variant_of, modules };
@@ -308,10 +317,23 @@ impl Runtime {
         match self.context.limits.stop() {
             Some(stop) => Err(ScriptError::Stopped(stop)),
             None => {
-                let text = self.context.mismatches.explain(&failed).unwrap_or(failed);
+                let explained =
+                    self.context.mismatches.explain(&failed).or_else(|| self.explain_name(&failed));
+                let text = explained.unwrap_or(failed);
                 Err(ScriptError::Raised { text, calls })
             }
         }
+    }
+
+    /// The message with what may have been meant by a name that does not exist.
+    fn explain_name(&self, message: &str) -> Option<String> {
+        if !self.context.shows_raised_values() {
+            return None;
+        }
+        let place = self.context.mismatches.place_in(message);
+        let source = place.as_ref().and_then(|place| self.context.mismatches.source(&place.file));
+        let line = place.and_then(|place| unknown_names::line_of(&source?, &place));
+        unknown_names::explain(&self.lua, message, line.as_deref())
     }
 
     fn call_caught(

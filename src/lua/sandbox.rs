@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
+use crate::lua::arguments::Arguments;
 use crate::lua::boundary::{HostCall, outside};
 use crate::lua::convert::double;
 use crate::lua::error::{raise, raised};
@@ -15,7 +16,7 @@ use crate::lua::load_functions;
 use crate::lua::recorded_value::{RecordedValue, order};
 use crate::lua::sealed_table::seal;
 use crate::lua::{ScriptContext, Stop};
-use crate::lua::{object_text, patterns, raised_value};
+use crate::lua::{object_text, patterns, raised_value, string_format};
 
 static SLEEP: HostFunction = HostFunction::waits("sleep").about(CallTarget::Machine);
 static COLLECTGARBAGE: HostFunction = HostFunction::reads("collectgarbage").about(CallTarget::Machine);
@@ -50,6 +51,9 @@ pub(super) fn close(
     globals.raw_set("os", super::time::table(lua, context)?)?;
     globals.raw_set("collectgarbage", outside(lua, context, &COLLECTGARBAGE, collect)?)?;
     random(lua, context)?;
+    if context.shows_raised_values() {
+        string_format::replace(lua, &globals.raw_get("string")?, &globals.raw_get("tostring")?)?;
+    }
     globals.get::<Table>("string")?.raw_set("dump", Value::Nil)?;
     // A finalizer would run outside of the limits.
     for name in ["newproxy", "module", "gcinfo", "package"] {
@@ -139,12 +143,19 @@ fn sorted_keys(table: &Table) -> mlua::Result<Vec<Value>> {
 
 /// `collectgarbage([what])`: how much memory is in use, in kilobytes, for "count"; anything else
 /// collects.
-fn collect(lua: &Lua, what: Option<String>) -> mlua::Result<f64> {
-    if what.as_deref() == Some("count") {
-        return Ok(lua.used_memory() as f64 / 1024.0);
+fn collect(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
+    let arguments = Arguments::new(lua, "collectgarbage", &arguments);
+    let what = arguments.optional_text(0)?.map_or("collect".into(), |what| what.to_string_lossy());
+    match what.as_str() {
+        "count" => return Ok(Value::Number(lua.used_memory() as f64 / 1024.0)),
+        "collect" | "step" | "stop" | "restart" | "setpause" | "setstepmul" => lua.gc_collect()?,
+        other => {
+            let why = format!("invalid option '{}'", crate::text::escape::escape(other.as_bytes()));
+            return Err(arguments.wrong(0, &why));
+        }
     }
-    lua.gc_collect()?;
-    Ok(0.0)
+    // A step is a whole cycle.
+    Ok(if what == "step" { Value::Boolean(true) } else { Value::Number(0.0) })
 }
 
 /// Whether a call collects what is not used any more.
@@ -169,21 +180,24 @@ fn random(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<()> {
     // Seeded at the first use: a run without random numbers does not ask the host.
     let generator: Rc<RefCell<Option<fastrand::Rng>>> = Rc::default();
     let (host, shared) = (Rc::clone(&context.host), Rc::clone(&generator));
-    let draw = move |lua: &Lua, (low, high): (Option<i64>, Option<i64>)| {
+    let draw = move |lua: &Lua, values: MultiValue| {
+        let arguments = Arguments::new(lua, "random", &values);
         let mut generator = shared.borrow_mut();
         let generator = generator.get_or_insert_with(|| fastrand::Rng::with_seed(host.seed()));
-        let (low, high) = match (low, high) {
-            (None, _) => return Ok(Value::Number(generator.f64())),
-            (Some(high), None) => (1, high),
-            (Some(low), Some(high)) => (low, high),
+        let (low, high) = match arguments.len() {
+            0 => return Ok(Value::Number(generator.f64())),
+            1 => (1, arguments.integer(0)?),
+            2 => (arguments.integer(0)?, arguments.integer(1)?),
+            _ => return Err(raise(lua, "wrong number of arguments")),
         };
         if low > high {
-            return Err(raise(lua, format!("math.random: there is nothing between {low} and {high}")));
+            return Err(arguments.wrong(arguments.len() - 1, "interval is empty"));
         }
         Ok(Value::Integer(generator.i64(low..=high)))
     };
     math.raw_set("random", outside(lua, context, &RANDOM, draw)?)?;
-    let reseed = move |_: &Lua, seed: f64| {
+    let reseed = move |lua: &Lua, values: MultiValue| {
+        let seed = Arguments::new(lua, "randomseed", &values).number(0)?;
         *generator.borrow_mut() = Some(fastrand::Rng::with_seed(seed.to_bits()));
         Ok(())
     };

@@ -11,3 +11,42 @@ pub fn known(name: &str, names: &[&str]) -> String {
         _ => format!("there are {} others", names.len()),
     }
 }
+
+/// The name among `names` that was probably meant by `name`: it has few other letters, or begins alike.
+pub fn meant<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const SHORTEST_BEGINNING: usize = 3;
+    let lower = name.to_lowercase();
+    let rated = names.into_iter().filter_map(|other| {
+        let distance = strsim::damerau_levenshtein(&lower, &other.to_lowercase());
+        let begins_alike = lower.len().min(other.len()) >= SHORTEST_BEGINNING
+            && (other.starts_with(&lower) || lower.starts_with(other));
+        let is_near = distance <= 1 + name.chars().count() / 4 && distance < name.chars().count();
+        (is_near || begins_alike).then_some((!is_near, distance, other))
+    });
+    rated.min().map(|(_, _, other)| other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_near_or_begins_alike_was_meant() {
+        let names = ["get", "get_all", "set", "set_ttl", "increment", "list_push", "exists"];
+        for (name, expected) in [
+            ("gett", Some("get")),
+            ("sett", Some("set")),
+            ("Get", Some("get")),
+            ("incr", Some("increment")),
+            ("incremnet", Some("increment")),
+            ("exist", Some("exists")),
+            ("existsnow", Some("exists")),
+            ("getall", Some("get_all")),
+            ("xyz", None),
+            ("", None),
+            ("x", None),
+        ] {
+            assert_eq!(meant(name, names), expected, "{name}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ use crate::lua::Runtime;
 use crate::lua::convert::kind;
 use crate::lua::error::{ScriptLine, caller, raise};
 use crate::lua::object_text::text_of;
+use crate::text::escape::escape;
 use crate::text::suggestion::known;
 use crate::workflow::{Task, Workflow};
 
@@ -112,6 +113,13 @@ impl Declarations {
             };
             meta.raw_set("__call", lua.create_function(call)?)?;
             meta.raw_set("__metatable", false)?;
+            if rules.format >= 6 {
+                let unknown = |lua: &Lua, (_, name): (Value, Value)| -> mlua::Result<Value> {
+                    let name = escape(text_of(lua, &name).unwrap_or_default().as_bytes());
+                    Err(raise(lua, format!("workflow.{name} is unknown: there is workflow.define")))
+                };
+                meta.raw_set("__index", lua.create_function(unknown)?)?;
+            }
             workflow.set_metatable(Some(meta))?;
         }
         runtime.provide("workflow", workflow)?;

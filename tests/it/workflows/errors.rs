@@ -186,3 +186,73 @@ fn endless_recursion_is_an_error_with_a_line() {
         assert!(run.stderr.lines().count() < 60, "{body}:\n{}", run.stderr);
     }
 }
+
+#[test]
+fn names_that_do_not_exist_have_a_suggestion() {
+    let bench = Bench::new();
+    let cases = [
+        ("state.gett('k')", "w.lua:2: state.gett is unknown: did you mean state.get?"),
+        ("state.Set('k', 1)", "state.Set is unknown: did you mean state.set?"),
+        ("state.remove('k')", "state.remove is unknown: did you mean state.delete?"),
+        ("state.incr('k')", "did you mean state.increment?"),
+        ("state.frobnicate()", "state.frobnicate is unknown: there is no such function among the "),
+        ("log.warning('x')", "log.warning is unknown: did you mean log.warn?"),
+        ("log.inof('x')", "did you mean log.info?"),
+        ("log.shout('x')", "log.shout is unknown: there are debug, error, info, warn"),
+        ("exec.rn('x')", "did you mean exec.run?"),
+        ("exec.shell('x')", "did you mean exec.run?"),
+        ("exec.popen('x')", "exec.popen is unknown: there are result, run"),
+        ("data.tojson({})", "did you mean data.to_json?"),
+        ("statee.get('k')", "attempt to index global 'statee' (a nil value); did you mean state?"),
+        ("pritn('x')", "attempt to call global 'pritn' (a nil value); did you mean print?"),
+        ("local t = table.unpack({})", "table.unpack came after Lua 5.1, which has unpack(list)"),
+        (
+            "local t = string.uper('x')",
+            "attempt to call field 'uper' (a nil value); did you mean string.upper?",
+        ),
+        ("file.read('x')", "Sloth Runner's module file is not available here"),
+        ("workflow.defin('x')", "workflow.defin is unknown: there is workflow.define"),
+        ("require('stat')", "there is no module \"stat\""),
+    ];
+    for (body, message) in cases {
+        bench.run_code(&format!("task('t'):command(function()\n {body}\nend)"), &[]).fails(1, &[message]);
+    }
+    for (code, message) in [
+        ("task('t'):comand(function() end)", "did you mean command?"),
+        ("task('t', {comand = function() end})", "did you mean command?"),
+        ("task('t'):retry(3)", "did you mean retries?"),
+        ("task('t'):command(function() end)\nworkflow.define('w', {tassk = {'t'}})", "did you mean tasks?"),
+        ("task('t'):command(function() end):depends_on('x')", "depends on x, which is not declared"),
+    ] {
+        bench.run_code(code, &[]).fails(2, &[message]);
+    }
+}
+
+#[test]
+fn functions_of_the_language_name_themselves_and_the_line() {
+    let bench = Bench::new();
+    let cases = [
+        ("math.floor(nil)", "bad argument #1 to 'floor' (number expected, got nil)"),
+        ("math.random({})", "bad argument #1 to 'random' (number expected, got table)"),
+        ("math.random(3, 1)", "bad argument #2 to 'random' (interval is empty)"),
+        ("os.date(nil, 'x')", "bad argument #2 to 'date' (number expected, got string)"),
+        ("os.time('x')", "bad argument #1 to 'time' (table expected, got string)"),
+        ("os.time({year = 2026})", "field 'day' missing in date table"),
+        ("string.format('%d', 'x')", "bad argument #2 to 'format' (number expected, got string)"),
+        ("string.format('%d')", "bad argument #2 to 'format' (no value)"),
+        ("os.getenv()", "bad argument #1 to 'getenv' (string expected, got no value)"),
+        ("os.difftime({})", "bad argument #1 to 'difftime' (number expected, got table)"),
+    ];
+    for (call, message) in cases {
+        let code = format!("task('t'):command(function()\n  local x = {call}\nend)");
+        let run = bench.run_code(&code, &[]).fails(1, &[&format!("w.lua:2: {message}")]);
+        assert!(lines(&run.stderr).contains(&&*format!("> 2 |   local x = {call}")), "{}", run.stderr);
+    }
+    let code =
+        "task('t'):command(function() return true, string.format('%s %s %s %5s', nil, true, {}, 'x') end)";
+    bench.run_code(code, &[]).succeeds().says(&["nil true table: 1     x"]);
+    for run in bench.place.done(&["runs", "--json", "--limit", "100"]).lines() {
+        let run: serde_json::Value = serde_json::from_str(run).unwrap();
+        bench.place.done(&["replay", &run["run"].to_string()]);
+    }
+}
