@@ -18,8 +18,9 @@ pub fn meant<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option
     let lower = name.to_lowercase();
     let rated = names.into_iter().filter_map(|other| {
         let distance = strsim::damerau_levenshtein(&lower, &other.to_lowercase());
-        let begins_alike = lower.len().min(other.len()) >= SHORTEST_BEGINNING
-            && (other.starts_with(&lower) || lower.starts_with(other));
+        let common = lower.bytes().zip(other.bytes()).take_while(|(left, right)| left == right).count();
+        // The greater part of the shorter name.
+        let begins_alike = common >= SHORTEST_BEGINNING && common * 10 >= lower.len().min(other.len()) * 7;
         let is_near = distance <= 1 + name.chars().count() / 4 && distance < name.chars().count();
         (is_near || begins_alike).then_some((!is_near, distance, other))
     });
@@ -42,6 +43,7 @@ mod tests {
             ("exist", Some("exists")),
             ("existsnow", Some("exists")),
             ("getall", Some("get_all")),
+            ("decrypt", None),
             ("xyz", None),
             ("", None),
             ("x", None),

@@ -281,7 +281,13 @@ impl UserData for TaskHandle {
             if name == "name" {
                 return Ok(Value::String(lua.create_string(&this.name)?));
             }
-            Err(unknown(lua, &format!("task {}", this.name), &name, this.declarations.task_methods()))
+            Err(unknown(
+                lua,
+                &format!("task {}", this.name),
+                &name,
+                this.declarations.task_methods(),
+                this.declarations.rules.format,
+            ))
         });
     }
 }
@@ -298,7 +304,7 @@ impl UserData for WorkflowHandle {
         }
         methods.add_meta_method(MetaMethod::Index, |lua, this, name: Value| -> mlua::Result<Value> {
             let name = text_of(lua, &name).unwrap_or_default();
-            Err(unknown(lua, "a workflow", &name, this.0.workflow_methods()))
+            Err(unknown(lua, "a workflow", &name, this.0.workflow_methods(), this.0.rules.format))
         });
     }
 }

@@ -3,7 +3,7 @@
 use mlua::Lua;
 
 use crate::lua::error::raise;
-use crate::text::suggestion::known;
+use crate::text::suggestion::{known, meant};
 
 pub(super) const TASK_METHODS: [&str; 16] = [
     "description",
@@ -60,7 +60,13 @@ pub(super) fn elsewhere(method: &str) -> Option<&'static str> {
     }
 }
 
-pub(super) fn unknown(lua: &Lua, owner: &str, name: &str, methods: &[&str]) -> mlua::Error {
+pub(super) fn unknown(
+    lua: &Lua,
+    owner: &str,
+    name: &str,
+    methods: &'static [&'static str],
+    format: u32,
+) -> mlua::Error {
     let suggests_others = methods.len() == TASK_METHODS.len();
     match elsewhere(name) {
         Some(what) => raise(lua, format!("{owner}: {name} {what}")),
@@ -72,6 +78,11 @@ pub(super) fn unknown(lua: &Lua, owner: &str, name: &str, methods: &[&str]) -> m
             let suggestion = match suggestion.starts_with("did you mean") {
                 true => suggestion,
                 false => known(name, methods),
+            };
+            let is_listed = format >= 6 && !suggestion.starts_with("did you mean");
+            let suggestion = match meant(name, methods.iter().copied()).filter(|_| is_listed) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => suggestion,
             };
             raise(lua, format!("{owner} has no :{name}(); {suggestion}"))
         }

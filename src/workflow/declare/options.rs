@@ -24,7 +24,7 @@ impl Declarations {
         let known = self.workflow_methods();
         match option {
             _ if self.rules.format < 3 && !known.contains(&option) => {
-                return Err(unknown(lua, &owner, option, known));
+                return Err(unknown(lua, &owner, option, known, self.rules.format));
             }
             "on_start" => workflow.on_start = Some(function(lua, &owner, option, value)?),
             "on_success" => workflow.on_success = Some(function(lua, &owner, option, value)?),
@@ -52,7 +52,7 @@ impl Declarations {
             "delegate_to" if self.rules.format >= 3 => self.delegate(lua, declared, &owner, value)?,
             _ => match IGNORED.iter().find(|ignored| **ignored == option) {
                 Some(ignored) => ignore(lua, declared, ignored),
-                None => return Err(unknown(lua, &owner, option, known)),
+                None => return Err(unknown(lua, &owner, option, known, self.rules.format)),
             },
         }
         Ok(())
@@ -105,7 +105,7 @@ impl Declarations {
                 return Err(raise(lua, text));
             }
             if !known.contains(&option) {
-                return Err(unknown(lua, &owner, option, known));
+                return Err(unknown(lua, &owner, option, known, self.rules.format));
             }
         }
         if option == "run" && arguments.is_empty() {
@@ -140,7 +140,7 @@ impl Declarations {
             "delegate_to" => self.delegate(lua, declared, &owner, value)?,
             _ => match IGNORED.iter().find(|ignored| **ignored == option) {
                 Some(ignored) => ignore(lua, declared, ignored),
-                None => return Err(unknown(lua, &owner, option, known)),
+                None => return Err(unknown(lua, &owner, option, known, self.rules.format)),
             },
         }
         Ok(())
