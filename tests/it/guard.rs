@@ -328,7 +328,7 @@ fn a_run_without_proc_ends_its_commands_too() {
 #[test]
 fn a_run_whose_lock_is_cleared_fails_and_says_so() {
     let program = env!("CARGO_BIN_EXE_slothstate");
-    let unlock = format!("{program} --db state.db unlock E --force");
+    let unlock = format!("{program} --db DATABASE unlock E --force");
     // What a task does, and what is said of it beside the loss.
     let cases = [
         (
@@ -394,7 +394,7 @@ fn a_run_whose_lock_is_cleared_fails_and_says_so() {
     ];
     for (what, code, words) in cases {
         let place = Place::new();
-        let run = start_run(&place, &code);
+        let run = start_run(&place, &code.replace("DATABASE", place.db().to_str().unwrap()));
         number(&place, "pid");
         // Some do it themselves.
         place.run(&["unlock", "E", "--force"]);
@@ -445,11 +445,12 @@ fn who_has_the_lock_now_is_named() {
 #[test]
 fn a_retry_takes_the_lock_anew() {
     let place = Place::new();
-    let program = env!("CARGO_BIN_EXE_slothstate");
+    let (program, db) = (env!("CARGO_BIN_EXE_slothstate"), place.db());
+    let db = db.display();
     let code = format!(
         "task('t'):retries(1, 'fixed', 0.01):command(function()
            state.with_lock('E', function()
-             if state.increment('tries') == 1 then exec.run('{program} --db state.db unlock E --force; sleep 1000') end
+             if state.increment('tries') == 1 then exec.run('{program} --db {db} unlock E --force; sleep 1000') end
            end)
          end)"
     );
@@ -468,12 +469,13 @@ fn a_retry_takes_the_lock_anew() {
 #[test]
 fn a_lock_of_the_whole_run_ends_the_run() {
     let place = Place::new();
-    let program = env!("CARGO_BIN_EXE_slothstate");
+    let (program, db) = (env!("CARGO_BIN_EXE_slothstate"), place.db());
+    let db = db.display();
     let code = format!(
         "task('a'):command(function() state.lock('E') end)
          task('b'):retries(3, 'fixed', 0.01):command(function()
            state.increment('tries')
-           exec.run('{program} --db state.db unlock E --force; sleep 1000')
+           exec.run('{program} --db {db} unlock E --force; sleep 1000')
          end)
          task('c'):command(function() state.set('c', true) end)"
     );
@@ -490,9 +492,10 @@ fn a_lock_of_the_whole_run_ends_the_run() {
 #[test]
 fn a_lock_that_is_lost_after_the_last_task_fails_the_run() {
     let place = Place::new();
-    let program = env!("CARGO_BIN_EXE_slothstate");
+    let (program, db) = (env!("CARGO_BIN_EXE_slothstate"), place.db());
+    let db = db.display();
     let code = format!(
-        "task('a'):on_success(function() exec.run('{program} --db state.db unlock E --force') end)
+        "task('a'):on_success(function() exec.run('{program} --db {db} unlock E --force') end)
            :command(function() state.lock('E') end)"
     );
     std::fs::write(place.file("w.lua"), code).unwrap();
