@@ -540,3 +540,23 @@ fn the_terminal_is_usable_after_a_command_that_was_ended() {
     terminal.keys("exit\r");
     terminal.wait_for_end();
 }
+
+#[test]
+fn a_ctrl_c_between_the_lock_and_the_start_of_the_command_is_not_lost() {
+    let place = Place::new();
+    let store = place.store();
+    for round in 0..if std::env::var_os("SLOTHSTATE_TEST_FULL").is_some() { 200 } else { 12 } {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_slothstate"));
+        command.arg("--db");
+        command.arg(place.db());
+        command.args(["lock", "L", "--", "sleep", "1000"]);
+        command.env("HOME", place.folder());
+        let mut terminal = Terminal::start(command, 80, 10);
+        until("the lock is held", || store.lock("L").unwrap().is_some());
+        // Sometimes the command is started, sometimes not yet.
+        std::thread::sleep(std::time::Duration::from_micros(fastrand::u64(..1 + 400 * (round % 4))));
+        terminal.keys("\x03");
+        assert_eq!(terminal.wait_for_end(), 130, "{round}");
+        assert_eq!(store.lock("L").unwrap(), None);
+    }
+}

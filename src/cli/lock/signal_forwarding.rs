@@ -19,8 +19,9 @@ pub struct SignalForwarder {
 
 #[derive(Default)]
 struct Received {
-    /// The first signal that requests termination; 0 if none did.
-    first: AtomicUsize,
+    /// The first signal that requests termination, as the handler has it; 0 if none did. The thread that takes
+    /// signals may learn of it later than the command is started.
+    first: Arc<AtomicUsize>,
     passing: Mutex<ForwardingState>,
 }
 
@@ -30,6 +31,10 @@ struct ForwardingState {
     command: Option<Control>,
     /// Other signals that arrived before that, once each.
     waiting: Vec<i32>,
+    /// The signal that was forwarded at the start of the command and that the thread has not taken yet.
+    forwarded: Option<i32>,
+    /// Whether the thread has taken a signal that requests termination.
+    is_taken: bool,
     /// When the command was asked to terminate.
     told_at: Option<Instant>,
 }
@@ -38,9 +43,18 @@ impl SignalForwarder {
     /// Handles the signals that were not ignored when the program was started.
     pub fn listen() -> Result<SignalForwarder, CliError> {
         let system = |source| CliError::System { what: "listening to signals".into(), source };
-        let wanted = not_ignored([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]);
-        let mut signals = SignalsInfo::<WithOrigin>::new(wanted).map_err(system)?;
+        let wanted: Vec<i32> = not_ignored([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]).collect();
         let received = Arc::new(Received::default());
+        for signal in wanted.iter().copied().filter(|signal| requests_end(*signal)) {
+            let first = Arc::clone(&received.first);
+            let number = usize::try_from(signal).unwrap_or_default();
+            let note = move || {
+                let _ = first.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst);
+            };
+            // SAFETY: the handler changes an atomic number, and does nothing else.
+            unsafe { signal_hook::low_level::register(signal, note) }.map_err(system)?;
+        }
+        let mut signals = SignalsInfo::<WithOrigin>::new(&wanted).map_err(system)?;
         let theirs = Arc::clone(&received);
         let pass = move || signals.forever().for_each(|origin| theirs.take(&origin));
         std::thread::Builder::new().name("signals".into()).spawn(pass).map_err(system)?;
@@ -49,15 +63,17 @@ impl SignalForwarder {
 
     /// The number of the first signal that requested termination.
     pub fn received(&self) -> Option<usize> {
-        Some(self.received.first.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+        Some(self.received.first.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
     }
 
     /// Forwards signals to a command from now on, pending ones included.
     pub fn pass_to(&self, command: Control) {
         let mut passing = self.received.passing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(signal) = self.received() {
-            command.signal(i32::try_from(signal).unwrap_or(SIGTERM));
+            let signal = i32::try_from(signal).unwrap_or(SIGTERM);
+            command.signal(signal);
             passing.told_at = Some(Instant::now());
+            passing.forwarded = Some(signal).filter(|_| !passing.is_taken);
         }
         for signal in std::mem::take(&mut passing.waiting) {
             command.signal(signal);
@@ -72,14 +88,19 @@ impl SignalForwarder {
     }
 }
 
+/// Whether a signal requests termination.
+fn requests_end(signal: i32) -> bool {
+    ![SIGUSR1, SIGUSR2].contains(&signal)
+}
+
 impl Received {
     fn take(&self, origin: &Origin) {
         let mut passing = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
         let signal = origin.signal;
-        let asks_to_end = ![SIGUSR1, SIGUSR2].contains(&signal);
-        if asks_to_end {
-            let number = usize::try_from(signal).unwrap_or_default();
-            let _ = self.first.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
+        let asks_to_end = requests_end(signal);
+        passing.is_taken |= asks_to_end;
+        if passing.forwarded.take_if(|forwarded| *forwarded == signal).is_some() {
+            return;
         }
         let Some(command) = &passing.command else {
             if !asks_to_end && !passing.waiting.contains(&signal) {
