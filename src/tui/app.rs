@@ -481,6 +481,7 @@ impl App {
         self.list.reading.scanned = 0;
         self.list.reading.is_stale = false;
         self.list.reading.replacement_rows = None;
+        self.list.reading.is_unfolding = false;
         self.list.reading.cursor_to = None;
         self.list.reading.refreshing.abandon();
         self.ask(from, PAGE, now)
@@ -497,6 +498,7 @@ impl App {
         self.list.reading.is_stale = false;
         self.list.reading.cursor_to = None;
         self.list.reading.refreshing.abandon();
+        self.list.reading.is_unfolding = false;
         self.list.reading.replacement_rows = (!self.list.window.rows().is_empty()).then(Vec::new);
         self.ask(from, limit, now)
     }

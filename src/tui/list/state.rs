@@ -191,6 +191,8 @@ pub struct ListReading {
     pub again: Option<Millis>,
     /// Rows that are to take the place of those that are shown, once all have come.
     pub replacement_rows: Option<Vec<Row>>,
+    /// Whether what appears was there before, in a group that was closed.
+    pub is_unfolding: bool,
     /// To which end of the list the cursor goes; `None` where it stays on its row.
     pub cursor_to: Option<ListEnd>,
     /// The last reading failed: no more rows are asked for until these are read again.
@@ -219,6 +221,7 @@ impl Default for ListReading {
             is_comparing: false,
             again: None,
             replacement_rows: None,
+            is_unfolding: false,
             cursor_to: None,
             failed: false,
         }

@@ -48,7 +48,9 @@ pub(super) fn take(app: &mut App, answer: Reply, now: Millis) -> Vec<Effect> {
                             app.database.counting.outdate();
                             app.list.tree.outdate(now);
                         }
-                        rows::flash_differences(app, &replacement_rows, now);
+                        if !app.list.reading.is_unfolding {
+                            rows::flash_differences(app, &replacement_rows, now);
+                        }
                         rows::begin_rows(app, &from, replacement_rows, exhausted);
                     } else {
                         app.list.reading.replacement_rows = Some(replacement_rows);

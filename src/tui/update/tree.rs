@@ -46,8 +46,9 @@ pub fn fold(app: &mut App, now: Millis) -> Vec<Effect> {
         }
     }
     let effect = app.reload(now);
-    // What appears because a group was opened was there before: it does not catch the eye.
-    app.list.reading.replacement_rows = None;
+    // What appears because a group was opened was there before: it does not catch the eye. The rows are shown
+    // together: of the first ones alone the row under the cursor may not be one.
+    app.list.reading.is_unfolding = true;
     vec![effect]
 }
 
