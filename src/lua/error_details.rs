@@ -5,6 +5,7 @@ use mlua::Lua;
 use serde::Serialize;
 
 use crate::lua::error::ScriptLine;
+use crate::lua::source::KnownSource;
 use crate::text::escape::escape;
 
 /// How many lines are shown before and after the line of an error.
@@ -54,6 +55,11 @@ pub(super) fn script_calls(lua: &Lua, is_script: impl Fn(&str) -> bool) -> Vec<S
     calls
 }
 
+/// The first line that is shown with the line `wanted`.
+fn first_line_shown(wanted: usize) -> usize {
+    wanted.saturating_sub(CONTEXT_LINES).max(1)
+}
+
 /// A line of a source, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SourceExcerptLine {
@@ -66,8 +72,14 @@ pub struct SourceExcerptLine {
 
 /// The line `wanted` of a source, counted from 1, with the lines around it; nothing if there is no such line.
 pub fn excerpt(source: &[u8], wanted: usize) -> Vec<SourceExcerptLine> {
-    let first = wanted.saturating_sub(CONTEXT_LINES).max(1);
-    let lines = source.split(|byte| *byte == b'\n').enumerate().skip(first - 1);
+    excerpt_of_part(source, 1, wanted)
+}
+
+/// As [`excerpt`], of the part of a source that begins at the line `begin`.
+fn excerpt_of_part(part: &[u8], begin: usize, wanted: usize) -> Vec<SourceExcerptLine> {
+    let first = first_line_shown(wanted).max(begin);
+    let lines = part.split(|byte| *byte == b'\n').enumerate().skip(first - begin);
+    let lines = lines.map(|(index, text)| (begin - 1 + index, text));
     let shown = lines.take(wanted + CONTEXT_LINES + 1 - first).map(|(index, text)| {
         let text = String::from_utf8_lossy(text.trim_ascii_end()).replace('\t', "    ");
         let cut = match text.char_indices().nth(MAX_LINE) {
@@ -125,9 +137,16 @@ fn place_text<S: serde::Serializer>(place: &Option<ScriptLine>, serializer: S) -
 
 impl ErrorDetails {
     /// The details of an error at `place`.
-    pub fn new(place: Option<ScriptLine>, source: Option<&[u8]>, calls: &[ScriptCall]) -> ErrorDetails {
+    pub fn new(
+        place: Option<ScriptLine>,
+        source: Option<&KnownSource>,
+        calls: &[ScriptCall],
+    ) -> ErrorDetails {
         let source = match (&place, source) {
-            (Some(place), Some(source)) => excerpt(source, place.line),
+            (Some(place), Some(source)) => {
+                let first = first_line_shown(place.line);
+                excerpt_of_part(source.from_line(first), first, place.line)
+            }
             _ => Vec::new(),
         };
         let shown = |call: &ScriptCall| format!("{} in {}", call.place, call.function);

@@ -96,9 +96,9 @@ impl ScriptContext {
         self.format >= 5
     }
 
-    /// Whether long calls of C poll the limits, as since format 5 of recordings, which count polls.
+    /// Whether long calls of C poll the limits, as since format 6 of recordings, which count polls.
     pub fn polls_long_calls(&self) -> bool {
-        self.format >= 5
+        self.format >= 6
     }
 
     /// Whether errors show the values that were raised, and no names of the runtime, as since format 6 of

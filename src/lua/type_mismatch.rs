@@ -3,10 +3,11 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use crate::lua::error::ScriptLine;
 use crate::lua::error_details::place_in;
-use crate::lua::source::{Operand, SourceCall, SourceScan, scan};
+use crate::lua::source::{KnownSource, Operand, SourceCall, SourceScan};
 use crate::store::Number;
 use crate::store::secret_keys::{MASK, Secrets};
 use crate::text::escape::{escape, shell_word};
@@ -20,7 +21,7 @@ const MAX_TEXT: usize = 60;
 #[derive(Default)]
 pub struct Mismatches {
     /// The sources by the names that Lua's messages give them.
-    sources: RefCell<BTreeMap<String, Vec<u8>>>,
+    sources: RefCell<BTreeMap<String, Rc<KnownSource>>>,
     /// The newest last.
     reads: RefCell<VecDeque<Read>>,
 }
@@ -50,7 +51,7 @@ impl Source {
 impl Mismatches {
     /// Remembers a source by its name in messages.
     pub fn add_source(&self, name: &str, source: &[u8]) {
-        self.sources.borrow_mut().insert(name.to_string(), source.to_vec());
+        self.sources.borrow_mut().insert(name.to_string(), Rc::new(KnownSource::new(source)));
     }
 
     /// Whether a source has this name in messages.
@@ -59,7 +60,7 @@ impl Mismatches {
     }
 
     /// The source with this name in messages.
-    pub fn source(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn source(&self, name: &str) -> Option<Rc<KnownSource>> {
         self.sources.borrow().get(name).cloned()
     }
 
@@ -130,12 +131,12 @@ impl Mismatches {
     fn sources_at(&self, place: &str) -> Option<Vec<Source>> {
         let (file, line) = place.rsplit_once(':')?;
         let line: usize = line.parse().ok()?;
-        let sources = self.sources.borrow();
-        let source = sources.get(file)?;
-        let found = scan(source, &["get"], &[])?;
+        let source = self.source(file)?;
+        let found = source.scan()?;
+        let source = source.text();
         let compared = found.comparisons.iter().filter(|comparison| comparison.line == line);
         let operands = compared.flat_map(|comparison| &comparison.operands);
-        let calls = operands.flat_map(|operand| operand_calls(operand, &found, source, line));
+        let calls = operands.flat_map(|operand| operand_calls(operand, found, source, line));
         Some(calls.map(|call| Source { key: literal_key(call, source), line: call.line }).collect())
     }
 }
@@ -176,6 +177,7 @@ fn literal_key(call: &SourceCall, source: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lua::source::scan;
 
     #[test]
     fn the_key_is_taken_from_the_source() {

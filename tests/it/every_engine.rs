@@ -31,7 +31,7 @@ const MODULES: [&str; 16] = [
 
 /// The tests in these modules, or parts of modules, that run on a file alone: they open it with SQLite, name
 /// `state.db` or revisions from 1, or test what etcd documents otherwise (history of other programs, parts of
-/// what is over 24 changes, backups).
+/// what is over 24 changes, backups), or are about the script alone.
 const FILE_ONLY: &[&str] = &[
     "command_line::a_reader_that_closes_the_pipe_early_is_no_failure_to_talk_about",
     "command_line::locks_are_shown_beside_keys_used_as_locks",
@@ -115,6 +115,7 @@ const FILE_ONLY: &[&str] = &[
     "what_if::the_path_parts_where_the_changed_value_counts",
     "workflows::a_database_that_cannot_be_used_is_told",
     "workflows::functions::names_of_the_state_that_sloth_runner_documents",
+    "workflows::many_tasks",
 ];
 
 fn is_file_only(test: &str) -> bool {

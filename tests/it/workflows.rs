@@ -6,6 +6,7 @@ mod errors;
 mod forms;
 mod functions;
 mod long_calls;
+mod many_tasks;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -7,12 +7,14 @@
 //! `tokens` splits a source, `parser` reads it into a `scan`; `newer_lua` explains syntax errors. A new use of a
 //! value is a variant of [`Use`], and of `Reading` in `typed_read`.
 
+mod known_source;
 mod newer_lua;
 mod parser;
 mod scan;
 mod tokens;
 mod variables;
 
+pub use known_source::KnownSource;
 pub use newer_lua::explain;
 pub use parser::scan;
 pub use scan::{Assignment, Comparison, Literal, Operand, SourceCall, SourceScan, Use};
