@@ -238,8 +238,16 @@ fn older_recordings_are_shown_as_when_they_were_made() {
 }
 
 /// Recordings that earlier versions made: of every form of a workflow, and of one that was refused.
-const OLDER_RECORDINGS: [&str; 6] =
-    ["format-2", "format-2-refused", "format-3", "format-3-refused", "format-4", "format-4-refused"];
+const OLDER_RECORDINGS: [&str; 8] = [
+    "format-2",
+    "format-2-refused",
+    "format-3",
+    "format-3-refused",
+    "format-4",
+    "format-4-refused",
+    "format-5",
+    "format-5-refused",
+];
 
 /// A file in `tests/recordings`: a recording that an earlier version made, or what it showed of it.
 fn recording(name: &str) -> String {
