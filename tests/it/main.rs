@@ -29,6 +29,7 @@ mod secrets;
 mod several_machines;
 mod several_processes;
 mod sloth_runner_file;
+mod sloth_runner_workflows;
 mod stacks;
 #[path = "../support/mod.rs"]
 mod support;
