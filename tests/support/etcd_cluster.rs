@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use super::etcd_node::has_etcd;
+use super::etcd_node::{etcd_program, has_etcd};
 use super::files::{skipped, slothstate, until};
 
 /// How the nodes of a cluster reach each other.
@@ -205,7 +205,7 @@ impl Cluster {
     fn start_node(&mut self, node: usize) {
         let (log, pid) = (self.file(node, "log"), self.file(node, "pid"));
         let _ = std::fs::remove_file(&pid);
-        let mut etcd = Command::new("etcd");
+        let mut etcd = Command::new(etcd_program());
         etcd.args(&self.nodes[node].arguments);
         let etcd = self.beside(node, etcd);
         let mut shell = Command::new("sh");
@@ -236,6 +236,14 @@ impl Cluster {
         if self.nodes[node].process.is_none() {
             self.start_node(node);
         }
+    }
+
+    /// Kills a node and starts it again with these options besides.
+    pub fn restart_with(&mut self, node: usize, options: &[&str]) {
+        self.kill(node);
+        self.nodes[node].arguments.extend(options.iter().map(|option| (*option).to_owned()));
+        self.start_node(node);
+        self.wait_for_leader();
     }
 
     /// Stops a node: it takes connections and answers nothing.

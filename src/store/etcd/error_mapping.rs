@@ -22,7 +22,7 @@ pub(super) fn store_error(error: WireError, location: &Location) -> StoreError {
         {
             ErrorKind::Denied { reason: escape(message.as_bytes()) }.at(location)
         }
-        WireError::Refused { code: 8, message } if message.contains("space exceeded") => {
+        error if error.is_out_of_space() => {
             ErrorKind::DiskFull.at(location).with_remedy(
                 "etcd is out of space: compact its history, defragment it (etcdctl compact, etcdctl defrag), \
                  then disarm the alarm (etcdctl alarm disarm)",

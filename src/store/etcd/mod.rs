@@ -50,7 +50,7 @@ use self::presence::{Holding, Presence};
 use self::record::{Format, Unreadable};
 pub use self::temporary::TemporaryPrefix;
 use self::watch::Subscription;
-use self::wire::{Gateway, RangeRequest, RangeResponse, Txn, TxnResponse, Wire, WireError};
+use self::wire::{Gateway, Op, OpResponse, RangeRequest, RangeResponse, Txn, TxnResponse, Wire, WireError};
 use crate::store::credentials;
 use crate::store::kind_inference::Kinds;
 use crate::store::time_travel::RevisionIndex;
@@ -200,7 +200,29 @@ impl EtcdStore {
     }
 
     fn txn(&self, txn: &Txn) -> Result<TxnResponse, StoreError> {
-        self.wire.txn(txn).map_err(|error| self.error(error))
+        match self.wire.txn(txn) {
+            Err(error) if error.is_out_of_space() && txn.only_reads() => self.read_apart(txn),
+            answer => answer.map_err(|error| self.error(error)),
+        }
+    }
+
+    /// Carries out a transaction that only reads without one: beyond its quota etcd 3.5 refuses all of them, and
+    /// answers reads. All is read at one revision.
+    fn read_apart(&self, txn: &Txn) -> Result<TxnResponse, StoreError> {
+        let (mut revision, mut responses) = (0, Vec::new());
+        for op in &txn.success {
+            let Op::Range(request) = op else { continue };
+            let mut request = request.clone();
+            if request.revision == 0 {
+                request.revision = revision;
+            }
+            let answer = self.range(&request)?;
+            if revision == 0 {
+                revision = answer.revision;
+            }
+            responses.push(OpResponse::Range(answer));
+        }
+        Ok(TxnResponse { revision, succeeded: true, responses })
     }
 
     /// Which database it is; `None` before the first write.

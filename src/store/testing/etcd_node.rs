@@ -1,5 +1,6 @@
 //! One node of etcd for all tests of a process, started by the first one that asks for it.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -29,12 +30,17 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// The etcd that is tested: the path in `$SLOTHSTATE_TEST_ETCD`, or the installed one.
+pub fn etcd_program() -> OsString {
+    std::env::var_os("SLOTHSTATE_TEST_ETCD").unwrap_or_else(|| "etcd".into())
+}
+
 /// Whether etcd is installed; where it is not, that is printed.
 ///
 /// # Panics
 /// It is not, and `CI` is `true`.
 pub fn has_etcd() -> bool {
-    let has_etcd = Command::new("etcd").arg("--version").output().is_ok();
+    let has_etcd = Command::new(etcd_program()).arg("--version").output().is_ok();
     if !has_etcd {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "etcd is not installed");
         // Past the harness, which keeps the words of tests that pass to itself.
@@ -61,7 +67,8 @@ fn start_on_free_ports() -> Option<EtcdNode> {
     let mut watchdog = Command::new("sh")
         .args(["-c", WATCHDOG, "sh"])
         .arg(&folder)
-        .args(["etcd", "--name", "tests", "--data-dir"])
+        .arg(etcd_program())
+        .args(["--name", "tests", "--data-dir"])
         .arg(folder.join("data"))
         .args(["--listen-client-urls", &client_url, "--advertise-client-urls", &client_url])
         .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])

@@ -32,22 +32,53 @@ fn a_node_without_its_gateway_is_named() {
     run(&cluster.address(0, "/p"), &["get", "k"]).refused(3, "--enable-grpc-gateway");
 }
 
+const QUOTA: [&str; 2] = ["--quota-backend-bytes", "1000000"];
+
+/// Reads go on, and writes say what to do.
+fn check_out_of_space(address: &str) {
+    assert_eq!(run(address, &["get", "k"]).done(), "v\n");
+    assert_eq!(run(address, &["keys"]).done(), "k\nlarge\n");
+    let history = run(address, &["history", "k", "--json"]).done();
+    assert_eq!(history.lines().count(), 1);
+    assert_eq!(run(address, &["watch", "k", "--since", "0", "--count", "1"]).done(), history);
+    assert_eq!(run(address, &["locks"]).code, Some(0));
+    run(address, &["incr", "n"]).refused(3, "out of space");
+    run(address, &["lock", "job", "--", "true"]).refused(3, "out of space");
+    let examined = run(address, &["doctor"]);
+    let said = String::from_utf8_lossy(&examined.out);
+    assert!(examined.code == Some(1) && said.contains("NOSPACE"), "{examined:?}");
+    assert_eq!(run(address, &["get", "k"]).done(), "v\n");
+}
+
 #[test]
-fn a_node_out_of_space_refuses_a_write_and_says_what_to_do() {
-    let quota = ["--quota-backend-bytes", "1000000"];
-    let Some(cluster) = Cluster::start("no space", 1, Network::Loopback, &quota) else { return };
+fn a_node_out_of_space_refuses_writes_and_answers_reads() {
+    let Some(cluster) = Cluster::start("no space", 1, Network::Loopback, &QUOTA) else { return };
     let address = cluster.address(0, "/p");
     assert_eq!(run(&address, &["set", "k", "v"]).code, Some(0));
     let value = "x".repeat(100_000);
     let mut refused = None;
     until("the node is full", || {
-        let answer = run(&address, &["set", "k", &value]);
+        let answer = run(&address, &["set", "large", &value]);
         let is_refused = answer.code != Some(0);
         refused = Some(answer);
         is_refused
     });
     refused.unwrap().refused(3, "out of space");
-    assert!(run(&address, &["get", "k"]).code == Some(0), "reads go on");
+    check_out_of_space(&address);
+}
+
+/// Beyond its quota etcd refuses every transaction, also one that only reads.
+#[test]
+fn a_node_beyond_its_quota_answers_reads() {
+    let Some(mut cluster) = Cluster::start("beyond the quota", 1, Network::Loopback, &[]) else { return };
+    let address = cluster.address(0, "/p");
+    assert_eq!(run(&address, &["set", "k", "v"]).code, Some(0));
+    let value = "x".repeat(100_000);
+    for _ in 0..8 {
+        assert_eq!(run(&address, &["set", "large", &value]).code, Some(0));
+    }
+    cluster.restart_with(0, &QUOTA);
+    check_out_of_space(&address);
 }
 
 #[test]
@@ -91,9 +122,10 @@ fn a_wrong_user_password_or_range_is_said_without_the_password() {
     }
     // Who may only read sees everything.
     let reader = with("bob:bob-secret", "/mine");
-    for arguments in [&["get", "k"][..], &["keys"], &["history", "k"], &["locks"], &["doctor"]] {
+    for arguments in [&["get", "k"][..], &["keys"], &["history", "k"], &["locks"]] {
         assert_eq!(run(&reader, &[&["--read-only"], arguments].concat()).code, Some(0), "{arguments:?}");
     }
+    run(&reader, &["--read-only", "doctor"]).is_healthy();
     let refused = run(&reader, &["set", "k", "w"]);
     assert!(refused.code == Some(3) && refused.err.contains("[/mine/, /mine0)"), "{refused:?}");
     // The password can come from the environment, where nobody sees it.

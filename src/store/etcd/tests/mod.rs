@@ -3,6 +3,7 @@
 mod buckets;
 mod conformance;
 mod foreign;
+mod full;
 mod large;
 mod last_seen;
 mod late;

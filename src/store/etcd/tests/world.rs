@@ -1,7 +1,7 @@
 //! A world on a node of etcd: a prefix of its own, and leases that run by the clock of the world.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ struct TimedWire {
     sent: Arc<Mutex<Vec<Txn>>>,
     largest_answer: Arc<AtomicUsize>,
     forgets: Arc<AtomicU64>,
+    is_full: Arc<AtomicBool>,
 }
 
 impl Wire for TimedWire {
@@ -44,6 +45,10 @@ impl Wire for TimedWire {
 
     fn txn(&self, txn: &Txn) -> Result<TxnResponse, WireError> {
         self.sent.lock().unwrap().push(txn.clone());
+        if self.is_full.load(Ordering::SeqCst) {
+            let message = "etcdserver: mvcc: database space exceeded".into();
+            return Err(WireError::Refused { code: 8, message });
+        }
         if self.sends_twice {
             self.inner.txn(txn)?;
         }
@@ -118,6 +123,8 @@ pub(in crate::store::etcd) struct Place {
     pub largest_answer: Arc<AtomicUsize>,
     /// How many of the next leases that it grants etcd forgets at once.
     pub forgets: Arc<AtomicU64>,
+    /// Whether it refuses every transaction, as etcd 3.5 does beyond its quota.
+    pub is_full: Arc<AtomicBool>,
 }
 
 impl Place {
@@ -128,8 +135,8 @@ impl Place {
         let text = format!("{}/test-{}-{number}", etcd_node()?, std::process::id());
         let address = EtcdAddress::parse(&text, false).unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
-        let (leases, sent, largest_answer, forgets) = Default::default();
-        Some(Place { address, clock, leases, sends_twice: false, sent, largest_answer, forgets })
+        let (leases, sent, largest_answer, forgets, is_full) = Default::default();
+        Some(Place { address, clock, leases, sends_twice: false, sent, largest_answer, forgets, is_full })
     }
 
     /// The same where the answer to the first attempt at each write is lost.
@@ -149,8 +156,17 @@ impl Place {
     fn timed_wire(&self, sends_twice: bool) -> TimedWire {
         let (clock, leases) = (self.clock.clone(), self.leases.clone());
         let (sent, largest_answer) = (self.sent.clone(), self.largest_answer.clone());
-        let forgets = self.forgets.clone();
-        TimedWire { inner: self.gateway(), sends_twice, clock, leases, sent, largest_answer, forgets }
+        let (forgets, is_full) = (self.forgets.clone(), self.is_full.clone());
+        TimedWire {
+            inner: self.gateway(),
+            sends_twice,
+            clock,
+            leases,
+            sent,
+            largest_answer,
+            forgets,
+            is_full,
+        }
     }
 
     pub fn keys(&self) -> Keys {

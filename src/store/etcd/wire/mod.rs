@@ -230,6 +230,11 @@ impl Txn {
         self
     }
 
+    /// Whether it depends on nothing and writes nothing.
+    pub fn only_reads(&self) -> bool {
+        self.compares.is_empty() && self.success.iter().all(|op| matches!(op, Op::Range(_)))
+    }
+
     /// How many bytes the request takes; not less than that.
     pub fn request_bytes(&self) -> u64 {
         let compares: u64 = self.compares.iter().map(|compare| FRAME + compare.span.bytes()).sum();
@@ -347,6 +352,11 @@ impl WireError {
     /// Whether the lease that was named is gone.
     pub fn is_lease_gone(&self) -> bool {
         matches!(self, WireError::Refused { code: 5, .. })
+    }
+
+    /// Whether etcd has no room left.
+    pub fn is_out_of_space(&self) -> bool {
+        matches!(self, WireError::Refused { code: 8, message } if message.contains("space exceeded"))
     }
 
     /// Whether the revision that was asked for is compacted.
