@@ -330,9 +330,11 @@ impl Runtime {
         if !self.context.shows_raised_values() {
             return None;
         }
-        let place = self.context.mismatches.place_in(message);
-        let source = place.as_ref().and_then(|place| self.context.mismatches.source(&place.file));
-        let line = place.and_then(|place| unknown_names::line_of(&source?, &place));
+        let line = self.context.mismatches.place_in(message).and_then(|place| {
+            let source = self.context.mismatches.source(&place.file)?;
+            let line = source.from_line(place.line).split(|byte| *byte == b'\n').next()?;
+            Some(String::from_utf8_lossy(line).into_owned())
+        });
         unknown_names::explain(&self.lua, message, line.as_deref())
     }
 

@@ -2,7 +2,6 @@
 
 use mlua::{Lua, Table, Value};
 
-use crate::lua::error::ScriptLine;
 use crate::text::escape::escape;
 use crate::text::suggestion::meant;
 
@@ -171,10 +170,4 @@ fn names(table: &Table, fits: impl Fn(&Value) -> bool) -> Vec<String> {
         fitting.filter_map(|(name, _)| Some(name.as_string()?.to_str().ok()?.to_string())).collect();
     names.sort();
     names
-}
-
-/// The line of a source at `place`.
-pub(super) fn line_of(source: &[u8], place: &ScriptLine) -> Option<String> {
-    let line = source.split(|byte| *byte == b'\n').nth(place.line.checked_sub(1)?)?;
-    Some(String::from_utf8_lossy(line).into_owned())
 }
