@@ -308,6 +308,7 @@ impl App {
                     can_sort: list.view.can_sort() && !is_tree,
                     row: list.window.selected().map(Row::kind),
                     marked: !list.marks.is_empty(),
+                    marked_locks: !list.marks.locks().is_empty(),
                     ..context
                 }
             }

@@ -31,7 +31,7 @@ pub enum Dialog {
     /// Something to be typed for all that is marked.
     Ask(InputDialog),
     /// What would be done with all that is marked is being counted.
-    Counting(BulkCounting),
+    Counting(Box<BulkCounting>),
     /// A question that only `y` answers with yes.
     Confirm(Confirm),
     /// An entry that was changed by somebody else while it was being changed here.

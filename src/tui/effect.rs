@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::Context;
 use crate::store::{Change, Entry, ErrorKind, Key, Location, Moment, Reset, Revision, Seen, StoreError};
-use crate::tui::bulk::{BulkReply, BulkRequest};
+use crate::tui::bulk::{BulkOperation, BulkReply, BulkRequest};
 use crate::tui::connection::saved_session::SavedSession;
 use crate::tui::keys::Action;
 use crate::tui::list::{GroupSize, Load, LoadFrom, Refresh, Row, RowId, SavedFilter, SavedFilterEdit};
@@ -90,8 +90,10 @@ impl Effect {
             Effect::Write(write) => Some(match &write.what {
                 WriteKind::Guarded { .. }
                 | WriteKind::Edit(..)
-                | WriteKind::Undo { .. }
-                | WriteKind::Bulk(..) => EffectImpact { writes: true, is_reversible: true },
+                | WriteKind::Undo { .. } => EffectImpact { writes: true, is_reversible: true },
+                WriteKind::Bulk(_, bulk) => {
+                    EffectImpact { writes: true, is_reversible: bulk.deed != BulkOperation::ClearLocks }
+                }
                 WriteKind::ClearLock(_) => EffectImpact { writes: true, is_reversible: false },
                 // That is not a change of this database.
                 WriteKind::ClearStackLock(_) | WriteKind::StopRun(_) => EffectImpact { writes: false, is_reversible: false },

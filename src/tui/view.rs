@@ -78,7 +78,7 @@ const VIEWS: &[ViewSpec] = &[
         title: "Locks",
         command: ("locks", "who holds which lock, and keys used as locks"),
         rows: ViewRows::Locks,
-        order: RowOrder::Name,
+        order: RowOrder::DeadFirst,
         belongs: is_used_as_lock,
     },
     ViewSpec {

@@ -16,7 +16,7 @@ use crate::text::duration::{InvalidDuration, read_span};
 use crate::text::escape::{escape, escape_data};
 use crate::text::thousands;
 use crate::time::Millis;
-use crate::tui::list::{Filter, Marks};
+use crate::tui::list::{Filter, LockRow, Marks};
 use crate::tui::view::View;
 use crate::tui::widgets::format;
 
@@ -41,6 +41,8 @@ pub enum BulkOperation {
     Export(PathBuf),
     /// They become again what they were.
     Restore(Moment),
+    /// The locks of holders that are gone are cleared.
+    ClearLocks,
 }
 
 /// How long entries are to last.
@@ -101,6 +103,12 @@ pub enum SkipReason {
     NoExpiry,
     /// What it was would have expired by now.
     Expired,
+    /// It is a lock whose holder may be alive.
+    HolderMayBeAlive,
+    /// It is a lock, and not an entry.
+    Lock,
+    /// It is an entry, and not a lock.
+    NotALock,
 }
 
 impl SkipReason {
@@ -111,6 +119,9 @@ impl SkipReason {
             SkipReason::NoFlag => "no flag",
             SkipReason::NoExpiry => "does not expire",
             SkipReason::Expired => "what it was would have expired by now",
+            SkipReason::HolderMayBeAlive => "its holder may be alive; it can be cleared alone",
+            SkipReason::Lock => "a lock, which can only be cleared",
+            SkipReason::NotALock => "a key, which can be deleted",
         }
     }
 }
@@ -121,6 +132,7 @@ impl BulkOperation {
         let key = || entry.key.clone();
         Ok(match self {
             BulkOperation::Export(_) | BulkOperation::Restore(_) => None,
+            BulkOperation::ClearLocks => return Err(SkipReason::NotALock),
             BulkOperation::Delete => Some(Operation::Delete(key())),
             BulkOperation::Toggle => {
                 // A counter that happens to be at 0 or 1 could be turned round, and is not meant.
@@ -140,7 +152,10 @@ impl BulkOperation {
         const VALUE: usize = 40;
         let value = format::value(entry, VALUE);
         match self {
-            BulkOperation::Delete | BulkOperation::Export(_) | BulkOperation::Restore(_) => value,
+            BulkOperation::Delete
+            | BulkOperation::Export(_)
+            | BulkOperation::Restore(_)
+            | BulkOperation::ClearLocks => value,
             BulkOperation::Toggle => match kind_inference::toggled(&entry.value()) {
                 Some(turned) => format!("{value} → {}", escape_data(&turned.to_stored())),
                 None => value,
@@ -173,6 +188,7 @@ impl BulkOperation {
                 format!("Let {what} last {} longer?", format::span(*span))
             }
             BulkOperation::Export(_) => format!("Write {what} to a file?"),
+            BulkOperation::ClearLocks => format!("Clear {}?", locks(count)),
             BulkOperation::Restore(moment) => {
                 let was = if count == 1 { "it was" } else { "they were" };
                 format!("Make {what} again what {was} at revision {}?", moment.revision)
@@ -189,6 +205,7 @@ impl BulkOperation {
             BulkOperation::Export(path) => {
                 format!("wrote {what} to {}", escape(path.as_os_str().as_encoded_bytes()))
             }
+            BulkOperation::ClearLocks => format!("cleared {}", locks(count)),
             BulkOperation::Restore(_) if count == 0 => "nothing was restored".into(),
             BulkOperation::Restore(moment) => format!("restored {what} from revision {}", moment.revision),
         }
@@ -197,6 +214,10 @@ impl BulkOperation {
 
 pub fn entries(count: u64) -> String {
     if count == 1 { "1 entry".into() } else { format!("{} entries", thousands(count)) }
+}
+
+fn locks(count: u64) -> String {
+    if count == 1 { "1 lock".into() } else { format!("{} locks", thousands(count)) }
 }
 
 /// What becomes of one entry.
@@ -235,6 +256,19 @@ impl BulkCounts {
         }
     }
 
+    /// Counts a lock that is cleared.
+    pub fn take_lock(&mut self, row: &LockRow, now: Millis) {
+        self.done += 1;
+        if self.first.len() < EXAMPLES_MAX {
+            let lock = &row.lock;
+            let held = lock.acquired_at.map(|at| format!(", held {}", format::span(now.since(at))));
+            let holder = escape(lock.holder.as_bytes());
+            let change = format!("{holder} ({}){}", row.liveness.name(), held.unwrap_or_default());
+            let key = Key::from_stored(lock.name.as_bytes(), false);
+            self.first.push(BulkExample { key, change, is_value: false });
+        }
+    }
+
     /// The first of those that are changed.
     pub fn first(&self) -> Option<&Key> {
         self.first.first().map(|first| &first.key)
@@ -247,6 +281,11 @@ impl BulkCounts {
         if first.len() < EXAMPLES_MAX {
             first.push(key.clone());
         }
+    }
+
+    /// Counts a lock that is left alone.
+    pub fn leave_lock(&mut self, name: &str, reason: SkipReason) {
+        self.leave(&Key::from_stored(name.as_bytes(), false), reason);
     }
 
     /// Those that are changed, in lines.
@@ -276,7 +315,7 @@ impl BulkCounts {
         };
         let count: u64 = self.left.values().map(|(count, _)| count).sum();
         let parts: Vec<String> = self.left.iter().map(part).collect();
-        Some(format!("{} left alone: {}", entries(count), parts.join("; ")))
+        Some(format!("{} left alone: {}", thousands(count), parts.join("; ")))
     }
 }
 
@@ -306,6 +345,8 @@ pub struct SelectRequest {
 pub struct Selection {
     /// The entries as they are now, with the beginning of each value; `None` for one that is gone.
     pub entries: Vec<(Key, Option<Entry>)>,
+    /// The locks, in the list of locks.
+    pub locks: Vec<LockRow>,
     /// Whether there are more than can be marked.
     pub has_more: bool,
 }
@@ -393,7 +434,7 @@ mod tests {
         tally.leave(&Key::new("b\n").unwrap(), SkipReason::Changed);
         assert_eq!(
             tally.skipped().unwrap(),
-            "2 entries left alone: b\\n (changed since it was marked); a (gone in the meantime)"
+            "2 left alone: b\\n (changed since it was marked); a (gone in the meantime)"
         );
     }
 }

@@ -54,6 +54,9 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
         Action::Entry(EntryAction::Toggle) if is_marked => {
             preview(app, app.list.marks.clone(), BulkOperation::Toggle)
         }
+        Action::ClearLock if !app.list.marks.locks().is_empty() => {
+            preview(app, app.list.marks.clone(), BulkOperation::ClearLocks)
+        }
         Action::Entry(EntryAction::Delete) if is_marked => {
             preview(app, app.list.marks.clone(), BulkOperation::Delete)
         }
@@ -64,10 +67,7 @@ pub fn act(app: &mut App, action: Action, now: Millis) -> Option<Vec<Effect>> {
 fn mark_range(app: &mut App, now: Millis) {
     let list = app.shown_list_mut();
     let (cursor, rows) = (list.window.cursor(), list.window.rows());
-    let begin = list
-        .marks
-        .anchor()
-        .and_then(|anchor| rows.iter().position(|row| row.seen().is_some_and(|(key, _)| key == anchor)));
+    let begin = list.marks.anchor().and_then(|anchor| rows.iter().position(|row| row.matches(anchor)));
     let Some(begin) = begin else {
         let text = match list.marks.anchor() {
             None => "mark the first of the range, then the last with this key",
@@ -115,11 +115,12 @@ fn selected_all(
     }
     match selected {
         Ok(None) => {}
-        Ok(Some(Selection { entries, .. })) if entries.is_empty() => {
+        Ok(Some(Selection { entries, locks, .. })) if entries.is_empty() && locks.is_empty() => {
             let why = if is_past { "everything is the same now" } else { "nothing passes the filter" };
             app.show_hint(format!("nothing is marked: {why}"), now);
         }
-        Ok(Some(Selection { entries, has_more })) => {
+        Ok(Some(Selection { entries, locks, has_more })) => {
+            locks.into_iter().for_each(|row| list.marks.add_lock(row));
             let is_all = list.marks.add_all(entries) && !has_more;
             let (count, most) = (thousands(list.marks.count()), thousands(MARKS_MAX as u64));
             match is_past {
@@ -149,17 +150,17 @@ fn preview(app: &mut App, marks: Marks, deed: BulkOperation) -> Vec<Effect> {
     let number = app.next_request();
     let bulk = Bulk { marks, deed };
     let asked = BulkRequest::Preview(bulk.clone());
-    app.focus = Focus::Dialog(Dialog::Counting(BulkCounting {
+    app.focus = Focus::Dialog(Dialog::Counting(Box::new(BulkCounting {
         number,
         bulk,
         tally: BulkCounts::default(),
         asked_by: app.last_key,
-    }));
+    })));
     vec![Effect::Bulk(number, asked)]
 }
 
 /// A key while it is counted what would be done. No key answers before all is counted.
-pub fn while_counting(app: &mut App, counting: BulkCounting, key: KeyEvent) -> Vec<Effect> {
+pub fn while_counting(app: &mut App, counting: Box<BulkCounting>, key: KeyEvent) -> Vec<Effect> {
     if matches!(key.code, KeyCode::Esc | KeyCode::Char('n' | 'q')) {
         return vec![Effect::Stop(counting.number)];
     }
@@ -216,7 +217,7 @@ pub fn told(app: &mut App, number: RequestId, told: BulkReply, now: Millis) {
             }
             counting.tally = tally;
             if complete {
-                let counting = counting.clone();
+                let counting = BulkCounting::clone(counting);
                 app.focus = Focus::Screen;
                 ask_to_do(app, counting, history_keeps, now);
             }
@@ -244,7 +245,7 @@ fn ask_to_do(app: &mut App, counting: BulkCounting, history_keeps: Option<u64>, 
     }
     let done = bulk.deed.done(tally.done);
     let write = Effect::Write(Write { what: WriteKind::Bulk(number, Box::new(bulk)), done });
-    let is_reversible = history_keeps.is_none();
+    let is_reversible = history_keeps.is_none() && write.change().is_some_and(|change| change.is_reversible);
     app.focus =
         Focus::Dialog(Dialog::Confirm(Confirm { is_reversible, asked_by, ..Confirm::new(lines, write) }));
 }

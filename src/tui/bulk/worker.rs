@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::export::EntriesFile;
 use crate::store::{
-    Batches, Condition, Entry, Key, KeyRange, Moment, Revision, Scan, Store, StoreError, When, entry_pages,
+    Batches, ClearOutcome, Condition, Entry, Key, KeyRange, Moment, Process, Revision, Scan, Store,
+    StoreError, When, all_locks, entry_pages,
 };
 use crate::tui::bulk;
 use crate::tui::bulk::commit::{BulkItem, Judged, remembered};
@@ -16,9 +17,10 @@ use crate::tui::bulk::{
     SkipReason, entries,
 };
 use crate::tui::effect::Reply;
-use crate::tui::list::{LIST_VALUE, MARKS_MAX, Marks, PastQuery, read_diff};
+use crate::tui::list::{LIST_VALUE, LockRow, MARKS_MAX, Marks, PastQuery, read_diff};
 use crate::tui::message::{Message, send};
 use crate::tui::request::{CancelToken, RequestId};
+use crate::tui::view::View;
 
 /// How many entries are looked at between two looks whether to stop.
 const PIECE: usize = 2000;
@@ -39,7 +41,10 @@ pub fn answer(
             let selected = match asked.moment {
                 Some(moment) => differing(store, moment, asked)
                     .and_then(|pages| select(pages, "what is not the same now: ", &tell, stopped)),
-                None => select(passing(store, asked), "", &tell, stopped),
+                None => locks_passing(store, &asked).and_then(|locks| {
+                    let selected = select(passing(store, asked), "", &tell, stopped)?;
+                    Ok(selected.map(|selected| Selection { locks, ..selected }))
+                }),
             };
             tell(BulkReply::Selected(selected));
             Ok(())
@@ -114,6 +119,41 @@ fn passing(store: &dyn Store, asked: SelectRequest) -> impl Iterator<Item = Seen
     })
 }
 
+/// The locks that pass a filter, in the list of locks.
+fn locks_passing(store: &dyn Store, asked: &SelectRequest) -> Result<Vec<LockRow>, StoreError> {
+    if asked.view != View::Locks {
+        return Ok(Vec::new());
+    }
+    let here = Process::current();
+    let ours = all_locks(store)?.into_iter().map(|lock| LockRow::of(lock, &[], store, &here));
+    let of_stacks = store.stacks().unwrap_or_default().locks.into_iter().map(LockRow::of_stack);
+    Ok(ours.chain(of_stacks).filter(|row| asked.filter.passes_lock(&row.lock, asked.at)).collect())
+}
+
+/// A marked lock as it is now, if it may be cleared with others: it is the one that was seen, and its holder is
+/// gone.
+fn stale(
+    store: &dyn Store,
+    seen: &LockRow,
+    here: &Process,
+) -> Result<Result<LockRow, SkipReason>, StoreError> {
+    let now = match &seen.stack {
+        Some(_) => {
+            let stacks = store.stacks()?.locks.into_iter().map(LockRow::of_stack);
+            stacks.into_iter().find(|row| row.lock.name == seen.lock.name)
+        }
+        None => store.lock(&seen.lock.name)?.map(|lock| LockRow::of(lock, &[], store, here)),
+    };
+    Ok(match now {
+        None => Err(SkipReason::Gone),
+        Some(row) if !row.is_same_holding(seen) => Err(SkipReason::Changed),
+        Some(row) if !row.lock.is_stale(row.liveness, store.clock().now()) => {
+            Err(SkipReason::HolderMayBeAlive)
+        }
+        Some(row) => Ok(row),
+    })
+}
+
 /// What passes a filter and is not the same now as it was, in pieces.
 fn differing(
     store: &dyn Store,
@@ -149,7 +189,7 @@ fn select(
     }
     let has_more = selected.len() > MARKS_MAX;
     selected.truncate(MARKS_MAX);
-    Ok(Some(Selection { entries: selected, has_more }))
+    Ok(Some(Selection { entries: selected, locks: Vec::new(), has_more }))
 }
 
 /// Says what would be done, and does nothing.
@@ -184,7 +224,19 @@ fn preview(
             tell(BulkReply::Previewed { tally: tally.clone(), complete: false, history_keeps });
         }
     }
-    let history_keeps = keeps(&tally);
+    let here = Process::current();
+    for (name, seen) in bulk.marks.locks() {
+        let judged = match bulk.deed {
+            BulkOperation::ClearLocks => stale(store, seen, &here)?,
+            _ => Err(SkipReason::Lock),
+        };
+        match judged {
+            Ok(row) => tally.take_lock(&row, now),
+            Err(reason) => tally.leave_lock(name, reason),
+        }
+        tally.scanned += 1;
+    }
+    let history_keeps = keeps(&tally).filter(|_| bulk.deed != BulkOperation::ClearLocks);
     tell(BulkReply::Previewed { tally, complete: true, history_keeps });
     Ok(())
 }
@@ -219,6 +271,7 @@ fn export(
             tell(BulkReply::Progress(words));
         }
     }
+    bulk.marks.locks().keys().for_each(|name| tally.leave_lock(name, SkipReason::Lock));
     file.finish(store.location(), store.revision()?)?;
     Ok(tally)
 }
@@ -246,7 +299,7 @@ pub fn change(
     match ended {
         Ok(ended) => Ok(BulkResult { tally, revisions, ended }),
         // What was done before is to be told as well.
-        Err(error) if !revisions.is_empty() => {
+        Err(error) if tally.done > 0 => {
             Ok(BulkResult { tally, revisions, ended: Some(BulkStop::Failed(error)) })
         }
         Err(error) => Err(error),
@@ -310,6 +363,39 @@ impl Changing<'_> {
             }
         }
         self.commit(batches.take())?;
+        self.locks(stopped)
+    }
+
+    /// Clears the marked locks, if that is wanted.
+    fn locks(&mut self, stopped: &dyn Fn() -> bool) -> Result<Option<BulkStop>, StoreError> {
+        let here = Process::current();
+        for (name, seen) in self.bulk.marks.locks() {
+            if stopped() {
+                return Ok(Some(BulkStop::Stopped));
+            }
+            let judged = match self.bulk.deed {
+                BulkOperation::ClearLocks => stale(self.store, seen, &here)?,
+                _ => Err(SkipReason::Lock),
+            };
+            let now = self.store.clock().now();
+            let cleared = match judged {
+                Err(reason) => Err(reason),
+                Ok(row) => match &row.stack {
+                    Some(stack) => {
+                        self.store.clear_stack_lock(stack)?.then_some(row).ok_or(SkipReason::Changed)
+                    }
+                    None => match self.store.clear_lock(&row.lock)? {
+                        ClearOutcome::Cleared => Ok(row),
+                        ClearOutcome::AlreadyGone => Err(SkipReason::Gone),
+                        ClearOutcome::Changed(_) => Err(SkipReason::Changed),
+                    },
+                },
+            };
+            match cleared {
+                Ok(row) => self.tally.take_lock(&row, now),
+                Err(reason) => self.tally.leave_lock(name, reason),
+            }
+        }
         Ok(None)
     }
 

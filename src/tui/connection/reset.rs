@@ -108,9 +108,7 @@ pub fn opened(
     let mut effects = vec![Effect::Enter(number)];
     app.database.counting.outdate();
     let from = match (&lost.cursor, app.list.order()) {
-        (Some(id @ RowId::Entry(_)), RowOrder::Name) if app.list.view != View::Locks => {
-            LoadFrom::At(Position::Name(id.clone()))
-        }
+        (Some(id @ RowId::Entry(_)), RowOrder::Name) => LoadFrom::At(Position::Name(id.clone())),
         _ => LoadFrom::Start,
     };
     // A row that is not there any more is no news: all of them may be others.

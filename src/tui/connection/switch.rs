@@ -9,7 +9,6 @@ use crate::tui::dialog::Dialog;
 use crate::tui::effect::{DatabaseInfo, Effect};
 use crate::tui::list::{LoadFrom, Position, RowId, RowOrder};
 use crate::tui::request::RequestId;
-use crate::tui::view::View;
 
 /// What is asked for at the very beginning, with a database that is open.
 pub fn begin(app: &mut App, arrival: DatabaseInfo, now: Millis) -> Vec<Effect> {
@@ -44,9 +43,7 @@ fn resume(app: &mut App, last: &SavedSession, now: Millis) -> Vec<Effect> {
     app.list.filter_line = last.filter.as_str().into();
     let key = last.key.as_deref().and_then(|key| Key::new(key).ok()).map(RowId::Entry);
     let from = match (&key, app.list.order()) {
-        (Some(id), RowOrder::Name) if app.list.view != View::Locks => {
-            LoadFrom::At(Position::Name(id.clone()))
-        }
+        (Some(id), RowOrder::Name) => LoadFrom::At(Position::Name(id.clone())),
         _ => LoadFrom::Start,
     };
     app.list.pending_cursor = key;

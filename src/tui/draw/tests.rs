@@ -261,7 +261,7 @@ fn the_past_is_marked_as_such_and_the_difference_to_now_without_colour() {
     let [Effect::Bulk(number, BulkRequest::Select(_))] = effects[..] else { panic!("{effects:?}") };
     let different = rows_then().into_iter().filter(|row| row.difference() != DiffKind::None);
     let entries = different.map(|row| (row.key, row.now)).collect();
-    let told = BulkReply::Selected(Ok(Some(Selection { entries, has_more: false })));
+    let told = BulkReply::Selected(Ok(Some(Selection { entries, locks: Vec::new(), has_more: false })));
     update(&mut app, Message::Reply(Reply::Bulk(number, Box::new(told))), NOW);
     press(&mut app, KeyCode::Char('R'));
     check("past_restore", &app);

@@ -91,7 +91,7 @@ pub const COMMANDS: &[Command] = &[
         .hint("reset")
         .writes(),
     command("clear-lock", Action::ClearLock, CommandTarget::Lock)
-        .help("clear the lock, if it still is the one you see (asks)")
+        .help("clear the lock, or the marked ones of holders that are gone (asks)")
         .hint("clear")
         .writes(),
     command("edit", Action::Entry(EntryAction::Edit), CommandTarget::Entry)
@@ -238,11 +238,11 @@ pub const COMMANDS: &[Command] = &[
         .help("delete the entry, or the marked ones (asks)")
         .hint("delete")
         .writes(),
-    command("mark", Action::Mark(MarkAction::Toggle), CommandTarget::Entry)
-        .help("mark the entry or unmark it, and go on"),
-    command("mark-range", Action::Mark(MarkAction::Range), CommandTarget::Entry)
+    command("mark", Action::Mark(MarkAction::Toggle), CommandTarget::Markable)
+        .help("mark or unmark it, and move down"),
+    command("mark-range", Action::Mark(MarkAction::Range), CommandTarget::Markable)
         .help("mark all from the last mark to the cursor"),
-    command("mark-all", Action::Mark(MarkAction::All), CommandTarget::Entry)
+    command("mark-all", Action::Mark(MarkAction::All), CommandTarget::Markable)
         .help("mark all that pass the filter"),
     command("unmark", Action::Mark(MarkAction::Clear), CommandTarget::Marked).help("unmark all"),
     command("export", Action::Mark(MarkAction::Export), CommandTarget::Entries)

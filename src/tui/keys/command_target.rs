@@ -12,11 +12,13 @@ pub enum CommandTarget {
     Entry,
     /// An entry, or entries that are marked.
     Entries,
+    /// An entry or a lock.
+    Markable,
     /// A flag, or entries that are marked.
     Flags,
     Marked,
     Number,
-    /// A lock, or an entry used as one.
+    /// A lock, or an entry used as one, or locks that are marked.
     Lock,
     /// A row that has a history.
     Changing,
@@ -105,6 +107,8 @@ pub struct CommandContext {
     /// What is under the cursor.
     pub row: Option<RowKind>,
     pub marked: bool,
+    /// Whether locks are among what is marked.
+    pub marked_locks: bool,
 }
 
 /// What is under the cursor, as far as commands care.
@@ -158,11 +162,14 @@ impl CommandTarget {
             CommandTarget::Always => (Mode::List, LIST, |_| true),
             CommandTarget::Row => (Mode::List, LIST | PAST, has_row),
             CommandTarget::Entry => (Mode::List, LIST, has_entry),
+            CommandTarget::Markable => {
+                (Mode::List, LIST, |context| has_entry(context) || context.row == Some(RowKind::Lock))
+            }
             CommandTarget::Entries => (Mode::List, LIST, |context| context.marked || has_entry(context)),
             CommandTarget::Flags => (Mode::List, LIST, |context| context.marked || has_flag(context)),
             CommandTarget::Marked => (Mode::List, LIST | PAST, |context| context.marked),
             CommandTarget::Number => (Mode::List, LIST, has_number),
-            CommandTarget::Lock => (Mode::List, LIST, has_lock),
+            CommandTarget::Lock => (Mode::List, LIST, |context| context.marked_locks || has_lock(context)),
             CommandTarget::Changing => (Mode::List, LIST, has_history),
             CommandTarget::Tree => (Mode::List, LIST, |context| context.is_tree && has_row(context)),
             CommandTarget::Elsewhere => (Mode::List, LIST, is_in_another_list),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::store::{Entry, Key};
-use crate::tui::list::Row;
+use crate::tui::list::{LockRow, Row, RowId};
 
 /// The most entries that are marked at the same time.
 pub const MARKS_MAX: usize = 20_000;
@@ -12,8 +12,10 @@ pub const MARKS_MAX: usize = 20_000;
 pub struct Marks {
     /// The marked entries as they were seen then; `None` for one that was not there, as the past shows.
     keys: BTreeMap<Key, Option<Entry>>,
+    /// The marked locks as they were seen then, by their names.
+    locks: BTreeMap<String, LockRow>,
     /// What was marked last: where a range begins.
-    anchor: Option<Key>,
+    anchor: Option<RowId>,
 }
 
 /// Whether an entry is marked.
@@ -30,7 +32,7 @@ pub enum MarkState {
 impl Marks {
     /// Whether nothing is marked.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.locks.is_empty()
     }
 
     /// One row, as if it were marked.
@@ -45,13 +47,25 @@ impl Marks {
         &self.keys
     }
 
-    /// How many are marked.
-    pub fn count(&self) -> u64 {
-        self.keys.len() as u64
+    /// The marked locks as they were seen then, by their names.
+    pub fn locks(&self) -> &BTreeMap<String, LockRow> {
+        &self.locks
     }
 
-    /// Whether the entry of a row is marked.
+    /// How many are marked.
+    pub fn count(&self) -> u64 {
+        (self.keys.len() + self.locks.len()) as u64
+    }
+
+    /// Whether the entry or the lock of a row is marked.
     pub fn mark_of(&self, row: &Row) -> MarkState {
+        if let Row::Lock(now) = row {
+            return match self.locks.get(&now.lock.name) {
+                None => MarkState::None,
+                Some(seen) if seen.is_same_holding(now) => MarkState::Same,
+                Some(_) => MarkState::Changed,
+            };
+        }
         let marked = row.seen().and_then(|(key, now)| Some((self.keys.get(key)?, now)));
         match marked {
             None => MarkState::None,
@@ -61,20 +75,35 @@ impl Marks {
         }
     }
 
-    /// Marks the entry of a row, if it has one, as it is now.
+    /// Marks the entry or the lock of a row, if it has one, as it is now.
     pub fn add(&mut self, row: &Row) {
-        if let Some((key, now)) = row.seen() {
-            self.anchor = Some(key.clone());
+        if let Row::Lock(lock) = row {
+            self.anchor = Some(row.id());
+            self.add_lock(lock.clone());
+        } else if let Some((key, now)) = row.seen() {
+            self.anchor = Some(row.id());
             self.keys.insert(key.clone(), now.cloned());
         }
     }
 
-    /// Marks the entry of a row that is not marked, or was changed since; otherwise unmarks it.
+    /// Marks a lock as it is now.
+    pub fn add_lock(&mut self, row: LockRow) {
+        self.locks.insert(row.lock.name.clone(), row);
+    }
+
+    /// Marks what a row has that is not marked, or was changed since; otherwise unmarks it.
     pub fn turn(&mut self, row: &Row) {
         let is_marked = self.mark_of(row) == MarkState::Same;
         self.add(row);
-        if is_marked && let Some(key) = &self.anchor {
-            self.keys.remove(key);
+        if is_marked {
+            match row {
+                Row::Lock(lock) => drop(self.locks.remove(&lock.lock.name)),
+                row => {
+                    if let Some((key, _)) = row.seen() {
+                        self.keys.remove(key);
+                    }
+                }
+            }
         }
     }
 
@@ -97,7 +126,7 @@ impl Marks {
     }
 
     /// Where a range begins.
-    pub fn anchor(&self) -> Option<&Key> {
+    pub fn anchor(&self) -> Option<&RowId> {
         self.anchor.as_ref()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::store::{
     Actor, Change, Entry, Key, Liveness, Lock, LockReading, NewRun, Process, Revision, Run, RunEnd,
-    StackLock, StackRun, Store, Subject, Token, kind_inference,
+    StackLock, StackRun, Store, Subject, Token, Waiter, kind_inference,
 };
 use crate::time::Millis;
 use crate::tui::keys::RowKind;
@@ -136,6 +136,23 @@ pub struct LockRow {
 }
 
 impl LockRow {
+    /// A lock as it is seen from `here`.
+    pub fn of(lock: Lock, waiters: &[Waiter], store: &dyn Store, here: &Process) -> LockRow {
+        let waiting = waiters.iter().filter(|waiter| waiter.lock == lock.name);
+        LockRow {
+            liveness: store.holder_liveness(&lock, here),
+            waiting: waiting.map(|waiter| (waiter.holder.clone(), waiter.since)).collect(),
+            lock,
+            stack: None,
+        }
+    }
+
+    /// Whether the lock was not acquired again since: its lease may have been renewed.
+    pub fn is_same_holding(&self, now: &LockRow) -> bool {
+        let of = |row: &LockRow| (row.lock.token, row.lock.holder.clone(), row.lock.acquired_at);
+        of(self) == of(now) && self.stack.is_some() == now.stack.is_some()
+    }
+
     /// A lock of a stack that Sloth Runner keeps.
     pub fn of_stack(stack: StackLock) -> LockRow {
         let lock = Lock {
@@ -169,6 +186,8 @@ pub enum RowId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowOrder {
     Name,
+    /// Locks of dead holders, then other locks, then entries, each by name.
+    DeadFirst,
     /// When they expire, the soonest first.
     Expiry,
     /// When they were made, the newest first.
@@ -185,6 +204,8 @@ pub enum RowOrder {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Position {
     Name(RowId),
+    /// Locks: whether the holder is not known to be dead, and the name.
+    DeadFirst(bool, RowId),
     Expiry(Millis, Key),
     /// In the order of revisions, the newest first.
     Newest(Reverse<Revision>),
@@ -216,6 +237,7 @@ impl Position {
         match self {
             Position::Name(RowId::Entry(key)) | Position::Expiry(_, key) => Some(key),
             Position::Name(_)
+            | Position::DeadFirst(..)
             | Position::Newest(_)
             | Position::Tree(..)
             | Position::Latest(_)
@@ -264,6 +286,10 @@ impl Row {
             (_, Row::Group(group)) => Position::Tree(group.prefix.clone(), false),
             (RowOrder::Sorted(sort), _) => Position::Sorted(self.rank(sort), self.id()),
             (RowOrder::Tree, Row::Entry(entry)) => Position::Tree(entry.key.clone(), true),
+            (RowOrder::DeadFirst, Row::Lock(row)) => {
+                Position::DeadFirst(row.liveness != Liveness::Dead, self.id())
+            }
+            (RowOrder::DeadFirst, _) => Position::DeadFirst(true, self.id()),
             (_, Row::Run(row)) => Position::Latest(Reverse(row.run.number)),
             (RowOrder::Expiry, Row::Entry(entry)) => {
                 Position::Expiry(entry.expires_at.unwrap_or(Millis(i64::MAX)), entry.key.clone())

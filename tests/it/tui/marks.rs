@@ -1,6 +1,9 @@
 //! Marking, and doing something with all that is marked.
 
-use crate::tui::{ESC, open, place_of_sloth_runner, place_with, quit, update};
+use std::process::Stdio;
+
+use crate::support::files::until;
+use crate::tui::{ESC, open, place_of_sloth_runner, place_with, quit, take, update};
 
 #[test]
 fn three_are_marked_deleted_and_come_back_with_one_key() {
@@ -120,5 +123,52 @@ fn marked_entries_of_a_file_that_is_not_adopted_are_turned_round() {
     terminal.wait_without("marked");
     assert_eq!(place.done(&["get", "flag_a"]), "off\n");
     assert_eq!(place.done(&["get", "flag_b"]), "true\n");
+    quit(&mut terminal);
+}
+
+/// A workflow that holds six locks.
+const HOLD_SIX: &str = r#"
+    local hold = task("hold"):timeout("1h"):command(function()
+        for number = 1, 6 do state.try_lock("job:" .. number, 3600) end
+        while true do sleep(0.05) end
+    end):build()
+    workflow.define("hold", { tasks = { hold } })
+"#;
+
+#[test]
+fn six_dead_locks_are_cleared_together_and_a_living_one_stays() {
+    let place = place_with(&[]);
+    let store = place.store();
+    std::fs::write(place.file("hold.lua"), HOLD_SIX).unwrap();
+    let mut run = place.command(&["run", "hold.lua"]);
+    let mut run =
+        run.current_dir(place.folder()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the locks are held", || store.locks(None, 9).unwrap().len() == 6);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let held = take(&*store, "ann");
+    let mut terminal = open(&place, &[]);
+    terminal.wait_for("last");
+    terminal.keys("4");
+    terminal.wait_for_row("job:1");
+    // The dead ones stand first.
+    terminal.wait_until("the dead locks above", |screen| {
+        let rows: Vec<String> = screen.rows(0, 80).collect();
+        let place = |text: &str| rows.iter().position(|row| row.contains(text));
+        place("job:6").is_some() && place("job:6") < place("ann")
+    });
+    terminal.keys("*");
+    terminal.wait_for("7 marked");
+    terminal.keys("x");
+    terminal.wait_for("Clear 6 locks?");
+    terminal.wait_for("deploy (its holder may be alive");
+    assert_eq!(store.locks(None, 9).unwrap().len(), 7);
+    terminal.keys("y");
+    terminal.wait_for("cleared 6 locks");
+    let left = store.locks(None, 9).unwrap();
+    assert_eq!(
+        left.iter().map(|lock| (lock.name.as_str(), lock.token)).collect::<Vec<_>>(),
+        [("deploy", held.token)]
+    );
     quit(&mut terminal);
 }

@@ -30,9 +30,8 @@ impl ListReader<'_> {
                 self.found.push(Row::Entry(entry));
             }
         }
-        if let Some(sort) = self.load.sort {
-            self.found.sort_by_cached_key(|row| row.position(RowOrder::Sorted(sort)));
-        }
+        let order = self.load.sort.map_or(RowOrder::DeadFirst, RowOrder::Sorted);
+        self.found.sort_by_cached_key(|row| row.position(order));
         self.finish(true);
         Ok(())
     }
@@ -50,12 +49,6 @@ impl ListReader<'_> {
     }
 
     pub fn lock_row(&self, lock: Lock, waiters: &[Waiter]) -> LockRow {
-        let waiting = waiters.iter().filter(|waiter| waiter.lock == lock.name);
-        LockRow {
-            liveness: self.store.holder_liveness(&lock, self.here),
-            waiting: waiting.map(|waiter| (waiter.holder.clone(), waiter.since)).collect(),
-            lock,
-            stack: None,
-        }
+        LockRow::of(lock, waiters, self.store, self.here)
     }
 }

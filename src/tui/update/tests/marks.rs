@@ -1,8 +1,11 @@
 //! Marking, and what is done with all that is marked.
 
+use crate::store::{Liveness, Lock, Token};
 use crate::tui::bulk;
-use crate::tui::bulk::{BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, Selection};
-use crate::tui::list::{MARKS_MAX, MarkState};
+use crate::tui::bulk::{
+    BulkCounts, BulkOperation, BulkReply, BulkRequest, BulkResult, BulkStop, Selection, SkipReason,
+};
+use crate::tui::list::{LockRow, MARKS_MAX, MarkState, Marks};
 use crate::tui::request::RequestId;
 use crate::tui::update::tests::*;
 
@@ -72,7 +75,7 @@ fn selected_all(app: &mut App, number: RequestId, count: usize, has_more: bool) 
         app.list.window.get(&RowId::Entry(key("feature:dark_mode"))).and_then(Row::entry).unwrap().clone();
     let others = (1..count).map(|number| entry(&format!("k{number:05}"), "v", None));
     let entries = others.chain([flag]).map(|entry| (entry.key.clone(), Some(entry))).collect();
-    let selection = Selection { entries, has_more };
+    let selection = Selection { entries, locks: Vec::new(), has_more };
     answer(app, Reply::Bulk(number, Box::new(BulkReply::Selected(Ok(Some(selection))))));
 }
 
@@ -233,4 +236,44 @@ fn marking_that_is_stopped_is_not_awaited_also_in_the_past() {
     press(&mut app, KeyCode::Esc);
     assert!(app.screen.past().is_none());
     assert_eq!(press(&mut app, KeyCode::Char('q')), [Effect::Quit]);
+}
+
+fn lock_row(name: &str, liveness: Liveness) -> LockRow {
+    let Row::Lock(row) = sample(View::Locks, SIZE).list.window.rows()[0].clone() else { panic!("no lock") };
+    LockRow { lock: Lock { name: name.into(), ..row.lock }, liveness, ..row }
+}
+
+#[test]
+fn locks_are_marked_and_cleared_together_and_that_cannot_be_undone() {
+    let mut app = sample(View::Locks, SIZE);
+    press(&mut app, KeyCode::Home);
+    type_text(&mut app, "m");
+    assert_eq!(app.list.marks.locks().len(), 1);
+    let effects = type_text(&mut app, "x");
+    let (number, deed) = asked(&effects);
+    assert_eq!(deed, BulkOperation::ClearLocks);
+    let mut tally = BulkCounts::default();
+    tally.take_lock(&lock_row("a", Liveness::Dead), NOW);
+    tally.leave_lock("b", SkipReason::HolderMayBeAlive);
+    let told = BulkReply::Previewed { tally, complete: true, history_keeps: None };
+    answer(&mut app, Reply::Bulk(number, Box::new(told)));
+    let Some(Dialog::Confirm(confirm)) = app.focus.dialog() else { panic!("no question") };
+    assert!(!confirm.is_reversible);
+    assert_eq!(confirm.lines[0], "Clear 1 lock?");
+    assert!(confirm.lines[1].starts_with("  a: ") && confirm.lines[1].contains("(dead)"), "{confirm:?}");
+    assert_eq!(confirm.lines[2], "1 left alone: b (its holder may be alive; it can be cleared alone)");
+}
+
+#[test]
+fn a_lock_that_was_acquired_again_is_not_the_one_that_was_marked() {
+    let mut marks = Marks::default();
+    let seen = lock_row("a", Liveness::Dead);
+    marks.add(&Row::Lock(seen.clone()));
+    let renewed = Lock { expires_at: Some(Millis(i64::MAX)), ..seen.lock.clone() };
+    assert_eq!(marks.mark_of(&Row::Lock(LockRow { lock: renewed, ..seen.clone() })), MarkState::Same);
+    let again = Lock { token: Token(Revision(seen.lock.token.0.0 + 1)), ..seen.lock.clone() };
+    assert_eq!(marks.mark_of(&Row::Lock(LockRow { lock: again, ..seen.clone() })), MarkState::Changed);
+    assert_eq!(marks.mark_of(&Row::Lock(lock_row("b", Liveness::Dead))), MarkState::None);
+    marks.turn(&Row::Lock(seen));
+    assert!(marks.is_empty());
 }

@@ -71,7 +71,7 @@ fn a_moment_that_cannot_be_read_stays_to_be_mended() {
 fn differ(has_more: bool) -> BulkReply {
     let rows = rows_then().into_iter().filter(|row| row.difference() != DiffKind::None);
     let entries = rows.map(|row| (row.key, row.now)).collect();
-    BulkReply::Selected(Ok(Some(Selection { entries, has_more })))
+    BulkReply::Selected(Ok(Some(Selection { entries, locks: Vec::new(), has_more })))
 }
 
 /// Marks what differs, as far as it was found.
