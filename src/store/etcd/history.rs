@@ -67,7 +67,8 @@ impl History for EtcdStore {
     }
 
     fn set_retention(&self, retention: &Retention) -> Result<(), StoreError> {
-        self.change_format(&|format| format.with_retention(retention))
+        self.change_format(&|format| format.with_retention(retention))?;
+        self.prune_now()
     }
 }
 

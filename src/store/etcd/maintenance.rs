@@ -167,6 +167,19 @@ impl EtcdStore {
         is_old || fastrand::u64(..records) == 0 || fastrand::u64(..BUCKET_BYTES) < bytes
     }
 
+    /// Drops what the limits of history do not want, at once: the bucket that is written to is closed for that.
+    ///
+    /// # Errors
+    /// Those of a write.
+    pub(super) fn prune_now(&self) -> Result<(), StoreError> {
+        let head = self.read_head()?;
+        let newest = RangeRequest { keys_only: true, ..RangeRequest::key(self.keys.newest()) };
+        match self.range(&newest)?.kvs.is_empty() {
+            true => Ok(()),
+            false => self.rotate(&head, self.now()),
+        }
+    }
+
     /// Closes a bucket, so that later records come after all of it, and drops the oldest ones.
     fn rotate(&self, head: &Head, now: Millis) -> Result<(), StoreError> {
         let bucket = i64::try_from(head.bucket).unwrap_or(i64::MAX);
@@ -226,9 +239,9 @@ impl EtcdStore {
             };
             buckets.push((bucket, closed, content));
         }
-        let in_current = RangeRequest { count_only: true, ..RangeRequest::of(self.keys.records(current)) };
-        let mut changes = u64::try_from(self.range(&in_current)?.count).unwrap_or(0);
-        let mut bytes = 0u64;
+        // There is little in it: it was opened a moment ago.
+        let in_current = self.content_of(current)?;
+        let (mut changes, mut bytes) = (in_current.changes, in_current.bytes);
         for (_, _, content) in &buckets {
             changes = changes.saturating_add(content.changes);
             bytes = bytes.saturating_add(content.bytes);

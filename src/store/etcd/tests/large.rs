@@ -199,3 +199,48 @@ fn values_of_any_size_are_read_in_answers_of_a_bounded_size() {
     let largest = place.largest_answer.load(Ordering::SeqCst);
     assert!(largest < 8 << 20, "an answer of {largest} bytes");
 }
+
+#[test]
+fn limits_of_history_count_at_once_and_count_changes_and_bytes() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    let transaction = |size: usize| {
+        let put = |number: usize| Operation::Put {
+            key: key(&format!("k{number}")),
+            value: Value::String(vec![b'x'; size]),
+            expiry: Expiry::Clear,
+        };
+        assert!(store.commit(&Transaction::all((0..20).map(put).collect())).unwrap().is_committed());
+    };
+    let kept =
+        || store.history(&HistoryScan { value_limit: 0, ..HistoryScan::newest(usize::MAX) }).unwrap().len();
+    let set = |rows: u64, bytes: u64| {
+        store.set_retention(&Retention { rows, bytes, ..Retention::default() }).unwrap();
+    };
+    // Nothing was written yet.
+    set(1000, u64::MAX);
+    transaction(10);
+    transaction(10);
+    set(1000, u64::MAX);
+    transaction(10);
+    assert_eq!(kept(), 60);
+    // A part that is closed goes once the others have as many changes as are to be kept. Others may be closed in
+    // between, by chance.
+    transaction(10);
+    set(30, u64::MAX);
+    assert!([40, 60].contains(&kept()), "{}", kept());
+    // Changes of the part that is written to count, and not its transactions.
+    transaction(1000);
+    transaction(1000);
+    store.prune(store.now()).unwrap();
+    assert_eq!(kept(), 40, "those are enough");
+    // So do its bytes.
+    set(1000, 100_000);
+    assert_eq!(kept(), 40);
+    set(1000, 50_000);
+    assert!([0, 20].contains(&kept()), "{}", kept());
+    store.history_span().unwrap();
+    transaction(10);
+    assert!(kept() >= 20);
+    assert_eq!(store.take_notices(), Vec::<String>::new());
+}
