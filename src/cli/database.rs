@@ -24,7 +24,7 @@ pub const COMMON_OPTIONS: &str = "Options of every command";
 #[command(next_help_heading = COMMON_OPTIONS)]
 pub struct Database {
     /// The state database, a file or etcd://HOST:2379/PREFIX [env: SLOTHSTATE_DB] [default: ~/.sloth-runner/state.db]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE|URL", global = true)]
     db: Option<PathBuf>,
     /// A database by the name that the configuration gives it
     #[arg(long, value_name = "NAME", global = true, conflicts_with = "db")]

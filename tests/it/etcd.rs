@@ -357,3 +357,20 @@ fn a_lock_that_cannot_be_read_is_named_beside_the_others() {
     kill(Pid::from_raw(holder.id().cast_signed()), Signal::SIGTERM).unwrap();
     holder.wait().unwrap();
 }
+
+#[test]
+fn a_user_is_let_in_where_there_is_no_authentication() {
+    let Some(place) = Place::on_etcd() else { return };
+    let address = place.db().to_str().unwrap().replacen("etcd://", "etcd://ann@", 1);
+    let run = |arguments: &[&str]| {
+        let mut command = slothstate(place.folder());
+        command.env("SLOTHSTATE_ETCD_PASSWORD", "secret").args(["--db", &address]).args(arguments);
+        answer(command)
+    };
+    run(&["set", "k", "1"]).done();
+    assert_eq!(run(&["get", "k"]).done(), "1\n");
+    let examined = run(&["doctor"]);
+    let text = String::from_utf8(examined.out.clone()).unwrap();
+    assert!(text.contains("the server has no authentication"), "{text}");
+    assert!(text.contains("the quota is unknown") || text.contains(" MB are used"), "{text}");
+}

@@ -6,6 +6,26 @@ use super::keys::Keys;
 use super::wire::{NodeStatus, RangeRequest, WireError};
 use crate::store::{ErrorKind, Finding, Health, KeyRange, Level, Options, State, StoreError};
 
+/// How the name of the mark of a database ends.
+const FORMAT_NAME: &[u8] = b".s/F";
+/// How many keys are read at a time, and how many at most.
+const PAGE: i64 = 5000;
+const LOOKED_AT: u64 = 100_000;
+/// The space that etcd takes unless `--quota-backend-bytes` says otherwise.
+const USUAL_QUOTA: i64 = 2 << 30;
+
+/// What was found among the keys of the entries.
+enum Inside {
+    Nothing,
+    /// The mark of another database.
+    Found(Vec<u8>),
+    /// Not all keys were looked at.
+    Unknown {
+        looked_at: u64,
+        of: u64,
+    },
+}
+
 /// The oldest version whose behavior is known to be right.
 const OLDEST: (u32, u32) = (3, 4);
 
@@ -26,10 +46,12 @@ impl EtcdStore {
         for (node, status) in self.wire.nodes() {
             findings.push(node_finding(&node, &status));
             if let Ok(status) = &status {
+                findings.push(quota_finding(&node, status));
                 findings.extend(version_finding(&node, &status.version));
             }
         }
         findings.extend(self.alarm_findings());
+        findings.extend(self.user_finding(address));
         let mut look = |check, found: Result<Finding, StoreError>| {
             findings
                 .push(found.unwrap_or_else(|error| Finding::new(check, Level::Problem, error.to_string())));
@@ -98,17 +120,58 @@ impl EtcdStore {
         if quick {
             return Ok(Finding::new("prefix", Level::Ok, "it lies in no other database"));
         }
-        let all = RangeRequest { keys_only: true, ..RangeRequest::of(self.keys.entries(&KeyRange::all())) };
-        let inner = self.range(&all)?.kvs.into_iter().find(|kv| kv.key.ends_with(b".s/F"));
-        Ok(match inner {
-            Some(kv) => {
-                let name = String::from_utf8_lossy(&kv.key[..kv.key.len() - 4]).into_owned();
-                let name = crate::text::escape::escape(name.as_bytes());
+        Ok(match self.database_inside()? {
+            Inside::Found(key) => {
+                let name = crate::text::escape::escape(&key[..key.len() - FORMAT_NAME.len()]);
                 Finding::new("prefix", Level::Problem, format!("the database at {name} lies in this one"))
                     .remedy("its keys are shown as entries here: move one of them")
             }
-            None => Finding::new("prefix", Level::Ok, "it lies in no other database, and no other one in it"),
+            Inside::Nothing => {
+                Finding::new("prefix", Level::Ok, "it lies in no other database, and no other one in it")
+            }
+            Inside::Unknown { looked_at, of } => {
+                let finding = format!(
+                    "it lies in no other database; whether another one lies in it is unknown: {looked_at} of \
+                     {of} keys were looked at"
+                );
+                Finding::new("prefix", Level::Note, finding)
+            }
         })
+    }
+
+    /// Looks for the mark of another database among the keys of the entries, a page at a time.
+    fn database_inside(&self) -> Result<Inside, StoreError> {
+        let mut request = RangeRequest {
+            keys_only: true,
+            limit: PAGE,
+            ..RangeRequest::of(self.keys.entries(&KeyRange::all()))
+        };
+        let mut looked_at = 0;
+        loop {
+            let page = self.range(&request)?;
+            looked_at += page.kvs.len() as u64;
+            if let Some(found) = page.kvs.iter().find(|kv| kv.key.ends_with(FORMAT_NAME)) {
+                return Ok(Inside::Found(found.key.clone()));
+            }
+            let Some(last) = page.kvs.last().filter(|_| page.more) else { return Ok(Inside::Nothing) };
+            if looked_at >= LOOKED_AT {
+                let behind = u64::try_from(page.count).unwrap_or(0).saturating_sub(page.kvs.len() as u64);
+                return Ok(Inside::Unknown { looked_at, of: looked_at + behind });
+            }
+            request.span.start = [&last.key[..], b"\0"].concat();
+        }
+    }
+
+    /// Whether a user that the address names counts.
+    fn user_finding(&self, address: &EtcdAddress) -> Option<Finding> {
+        let user = address.user.as_ref().filter(|_| self.wire.ignores_user())?;
+        let user = crate::text::escape::escape(user.as_bytes());
+        let finding =
+            format!("the server has no authentication: anybody may write, and user {user} is not used");
+        Some(
+            Finding::new("user", Level::Warning, finding)
+                .remedy("leave the user out of the address, or enable it: etcdctl auth enable"),
+        )
     }
 
     fn history_finding(&self) -> Result<Finding, StoreError> {
@@ -154,6 +217,38 @@ fn node_finding(node: &str, status: &Result<NodeStatus, WireError>) -> Finding {
     }
 }
 
+/// How much of the space of a node is used. Only later versions of etcd say how much there is.
+fn quota_finding(node: &str, status: &NodeStatus) -> Finding {
+    let megabytes = |bytes: i64| bytes.max(0) / 1_000_000;
+    let size = megabytes(status.db_bytes);
+    let is_nearly = |quota: i64| status.db_bytes > quota / 10 * 8;
+    let remedy =
+        "compact and defragment it (etcdctl compact, etcdctl defrag), or raise --quota-backend-bytes";
+    match status.quota_bytes {
+        Some(quota) => {
+            let finding = format!("{node}: {size} MB of {} MB are used", megabytes(quota));
+            match is_nearly(quota) {
+                true => Finding::new("space", Level::Warning, finding).remedy(remedy),
+                false => Finding::new("space", Level::Ok, finding),
+            }
+        }
+        None if is_nearly(USUAL_QUOTA) => {
+            let finding = format!(
+                "{node}: {size} MB are used, of how many is unknown; the usual quota is {} MB",
+                megabytes(USUAL_QUOTA)
+            );
+            Finding::new("space", Level::Warning, finding).remedy(remedy)
+        }
+        None => {
+            let finding = format!(
+                "{node}: {size} MB are used; the quota is unknown, as etcd {} does not report it",
+                crate::text::escape::escape(status.version.as_bytes())
+            );
+            Finding::new("space", Level::Ok, finding)
+        }
+    }
+}
+
 /// What is known to be wrong with a version.
 fn version_finding(node: &str, version: &str) -> Option<Finding> {
     let mut numbers = version.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
@@ -177,6 +272,41 @@ fn version_finding(node: &str, version: &str) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn space_is_judged_by_the_quota_where_that_is_known() {
+        for (used, quota, level, words) in [
+            (
+                5_000_000,
+                None,
+                Level::Ok,
+                "5 MB are used; the quota is unknown, as etcd 3.4.23 does not report it",
+            ),
+            (
+                2_000_000_000,
+                None,
+                Level::Warning,
+                "2000 MB are used, of how many is unknown; the usual quota is 2147",
+            ),
+            (5_000_000, Some(2 << 30), Level::Ok, "5 MB of 2147 MB are used"),
+            (1_800_000_000, Some(2 << 30), Level::Warning, "1800 MB of 2147 MB are used"),
+            (2_000_000_000, Some(8 << 30), Level::Ok, "2000 MB of 8589 MB are used"),
+        ] {
+            let status = NodeStatus {
+                db_bytes: used,
+                quota_bytes: quota,
+                version: "3.4.23".into(),
+                ..NodeStatus::default()
+            };
+            let finding = quota_finding("n", &status);
+            assert_eq!(
+                (finding.level, finding.finding.contains(words)),
+                (level, true),
+                "{}",
+                finding.finding
+            );
+        }
+    }
 
     #[test]
     fn versions_that_damage_data_are_named() {

@@ -118,7 +118,10 @@ impl Gateway {
             .post(url)
             .header("Content-Type", "application/json")
             .header("Grpc-Metadata-hasleader", "true");
-        if let Some(token) = &*self.token.lock().unwrap_or_else(PoisonError::into_inner) {
+        // An empty one stands for a server without authentication, which refuses every token.
+        if let Some(token) = &*self.token.lock().unwrap_or_else(PoisonError::into_inner)
+            && !token.is_empty()
+        {
             request = request.header("Authorization", token);
         }
         request.send(body)
@@ -389,6 +392,10 @@ impl Wire for Gateway {
         self.nodes.iter().map(status).collect()
     }
 
+    fn ignores_user(&self) -> bool {
+        self.token.lock().is_ok_and(|token| token.as_ref().is_some_and(String::is_empty))
+    }
+
     fn alarms(&self) -> Result<Vec<String>, WireError> {
         let body = json!({ "action": "GET" });
         let answer: format::AlarmAnswer = self.call("/v3/maintenance/alarm", &body, false)?;
@@ -410,7 +417,9 @@ fn failure(status: u16, body: &[u8]) -> Result<(i64, String), WireError> {
 
 /// Whether the token is not taken any more; every change of a role ends those of JWT.
 fn is_of_token(code: i64, message: &str) -> bool {
-    code == code::UNAUTHENTICATED || message.contains("auth store is old")
+    // Without a token there is no user: authentication was enabled since.
+    let is_new = ["auth store is old", "user name is empty"].iter().any(|words| message.contains(words));
+    code == code::UNAUTHENTICATED || is_new
 }
 
 /// Whether another node, or the same one a little later, may do what this one did not.

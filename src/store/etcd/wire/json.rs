@@ -249,6 +249,8 @@ pub(super) struct StatusAnswer {
     db_size: i64,
     #[serde(rename = "dbSizeInUse", deserialize_with = "number")]
     db_size_in_use: i64,
+    #[serde(rename = "dbSizeQuota", deserialize_with = "number")]
+    db_size_quota: i64,
     #[serde(deserialize_with = "number")]
     leader: i64,
 }
@@ -259,6 +261,7 @@ impl StatusAnswer {
             version: self.version,
             db_bytes: self.db_size,
             db_bytes_in_use: self.db_size_in_use,
+            quota_bytes: Some(self.db_size_quota).filter(|quota| *quota > 0),
             has_leader: self.leader != 0,
             cluster: self.header.cluster_id.cast_unsigned(),
             revision: self.header.revision,

@@ -314,6 +314,8 @@ pub(in crate::store) struct NodeStatus {
     pub version: String,
     pub db_bytes: i64,
     pub db_bytes_in_use: i64,
+    /// How large it may become, where it says so.
+    pub quota_bytes: Option<i64>,
     pub has_leader: bool,
     pub cluster: u64,
     pub revision: i64,
@@ -397,6 +399,11 @@ pub(in crate::store) trait Wire: Send + Sync {
 
     /// What each node says of itself.
     fn nodes(&self) -> Vec<(String, Result<NodeStatus, WireError>)>;
+
+    /// Whether a user is named and the server has no authentication.
+    fn ignores_user(&self) -> bool {
+        false
+    }
 
     /// The alarms of the cluster, such as `NOSPACE`.
     fn alarms(&self) -> Result<Vec<String>, WireError>;
