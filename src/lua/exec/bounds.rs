@@ -367,6 +367,103 @@ mod tests {
         assert_eq!(CommandBounds::default().check(&shell("ls; $(x)")), Ok(()));
     }
 
+    /// Random command lines: whatever is allowed as a command of `echo` leaves no file behind.
+    #[test]
+    fn what_is_allowed_starts_nothing_else() {
+        const PIECES: [&str; 56] = [
+            "a",
+            " ",
+            "\t",
+            "\n",
+            "\r",
+            ";",
+            "&",
+            "|",
+            "&&",
+            "||",
+            "|&",
+            ";;",
+            "'",
+            "\"",
+            "\\",
+            "\\\n",
+            " \\",
+            "$(",
+            "`",
+            "(",
+            ")",
+            "{",
+            "}",
+            "#",
+            "$X",
+            "${X}",
+            "$",
+            "$'",
+            "$\"",
+            "$((1))",
+            "<",
+            ">",
+            "<(",
+            "&>",
+            "2>&1",
+            ">/dev/null",
+            "<<E\n",
+            "\nE\n",
+            "=",
+            "X=1",
+            "*",
+            "?",
+            "[",
+            "]",
+            "~",
+            "!",
+            "if ",
+            "then ",
+            "do",
+            "esac",
+            "eval ",
+            "'a'",
+            "\"b\"",
+            "echo",
+            "touch made",
+            "^",
+        ];
+        const ATTACKS: [&str; 12] = [
+            "touch made",
+            ";touch made",
+            "\ntouch made",
+            "|touch made",
+            "$(touch made)",
+            "`touch made`",
+            "'\ntouch made",
+            "\"\ntouch made #",
+            "#\ntouch made",
+            "\\\ntouch made",
+            "\\;touch made",
+            "\";touch made\"",
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let bounds = only(&["echo *"]);
+        let mut random = fastrand::Rng::with_seed(14);
+        let mut allowed = 0;
+        for _ in 0..4000 {
+            let mut text = "echo ".to_string();
+            for _ in 0..random.usize(1..7) {
+                text += random.choice(PIECES).unwrap();
+            }
+            text += random.choice(ATTACKS).unwrap();
+            if bounds.check(&shell(&text)).is_err() {
+                continue;
+            }
+            allowed += 1;
+            let mut command = std::process::Command::new("/bin/sh");
+            command.arg("-c").arg(&text).current_dir(folder.path()).stdin(std::process::Stdio::null());
+            command.output().unwrap();
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{text:?}");
+        }
+        assert!(allowed > 50, "{allowed}");
+    }
+
     #[test]
     fn what_is_no_pattern_is_refused() {
         assert!("[".parse::<CommandPattern>().is_err());
