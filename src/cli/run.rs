@@ -275,6 +275,7 @@ fn recording_boundary(
     let mask = Mask::new(&[&built_in[..], &arguments.mask].concat()).map_err(CliError::Usage)?;
     let params: Vec<_> = request.params.iter().map(|param| mask.parameter(param)).collect();
     let values = request.values.as_deref().map(|values| mask.values(values));
+    mask.environment(std::env::vars_os());
     for (name, value) in &arguments.env {
         mask.read(name.as_bytes(), value.as_bytes());
     }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::lua::convert::{MAX_DEPTH, kind};
 use crate::lua::table_origin::Origins;
 use crate::text::escape::escape;
+use crate::text::masked::{MASK_START, fits_masked, is_mask};
 
 /// A value of a script, without its identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,6 +93,18 @@ impl RecordedValue {
         Ok(made)
     }
 
+    /// Whether something in it is masked.
+    pub fn has_mask(&self) -> bool {
+        match self {
+            RecordedValue::Text(text) => memchr::memmem::find(text, MASK_START.as_bytes()).is_some(),
+            RecordedValue::Table(list, fields) => {
+                let mut values = list.iter().chain(fields.iter().flat_map(|(key, field)| [key, field]));
+                values.any(RecordedValue::has_mask)
+            }
+            _ => false,
+        }
+    }
+
     /// The value with `change` applied to every text in it.
     #[must_use]
     pub fn with_texts(self, change: &dyn Fn(Vec<u8>) -> Vec<u8>) -> RecordedValue {
@@ -153,7 +166,10 @@ impl RecordedValue {
     /// Whether `value` is like this: see [`RecordedValue::is_like`].
     pub fn is_like_value(&self, value: &Value) -> bool {
         match (self, value) {
-            (RecordedValue::Text(bytes), Value::String(text)) => is_like_text(bytes, &text.as_bytes()),
+            (RecordedValue::Text(bytes), Value::String(text)) => {
+                is_like_text(bytes, &text.as_bytes()) || fits_masked(bytes, &text.as_bytes())
+            }
+            (RecordedValue::Text(bytes), Value::Integer(_) | Value::Number(_)) => is_mask(bytes),
             (RecordedValue::Integer(integer), Value::Integer(other)) => integer == other,
             (RecordedValue::Boolean(truth), Value::Boolean(other)) => truth == other,
             (RecordedValue::Nil, Value::Nil) | (RecordedValue::Function(_), Value::Function(_)) => true,
@@ -168,11 +184,15 @@ impl RecordedValue {
         }
     }
 
-    /// Whether the two are equal as arguments: all functions are alike, wherever they are defined.
+    /// Whether the two are equal as arguments: all functions are alike, wherever they are defined, and any
+    /// value may stand behind a mask of this one.
     pub fn is_like(&self, other: &RecordedValue) -> bool {
         match (self, other) {
             (RecordedValue::Function(_), RecordedValue::Function(_)) => true,
-            (RecordedValue::Text(bytes), RecordedValue::Text(other)) => is_like_text(bytes, other),
+            (RecordedValue::Text(text), RecordedValue::Text(other)) => {
+                is_like_text(text, other) || fits_masked(text, other)
+            }
+            (RecordedValue::Text(text), RecordedValue::Integer(_) | RecordedValue::Float(_)) => is_mask(text),
             (RecordedValue::Table(list, fields), RecordedValue::Table(other_list, other_fields)) => {
                 let both = |left: &(RecordedValue, RecordedValue), right: &(RecordedValue, RecordedValue)| {
                     left.0.is_like(&right.0) && left.1.is_like(&right.1)

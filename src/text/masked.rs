@@ -12,6 +12,44 @@ pub fn is_masked(text: &str) -> bool {
     text.contains(MASK_START)
 }
 
+/// Whether `actual` may be what was recorded as `recorded`, which has masks in it: any text may stand behind a
+/// mask.
+pub fn fits_masked(recorded: &[u8], actual: &[u8]) -> bool {
+    let Some(parts) = around_masks(recorded) else { return false };
+    let [first, middle @ .., last] = parts.as_slice() else { return false };
+    let Some(rest) = actual.strip_prefix(*first) else { return false };
+    // The first place of each part leaves the most for those after it.
+    let mut rest = rest;
+    for part in middle {
+        match memmem::find(rest, part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// Whether a text consists of one mask.
+pub fn is_mask(text: &[u8]) -> bool {
+    around_masks(text).is_some_and(|parts| parts.len() == 2 && parts.iter().all(|part| part.is_empty()))
+}
+
+/// The parts of a text before, between and after its masks; `None` without a mask.
+fn around_masks(text: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(at) = memmem::find(rest, MASK_START.as_bytes()) {
+        let Some(end) = memchr::memchr(b'>', &rest[at..]) else { break };
+        parts.push(&rest[..at]);
+        rest = &rest[at + end + 1..];
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    parts.push(rest);
+    Some(parts)
+}
+
 /// The shortest secret that is masked; the letters of a shorter one are found in too many other texts.
 pub const MIN_LENGTH: usize = 4;
 
@@ -76,6 +114,26 @@ fn percent_encoded(text: &str, encode: impl Fn(u8) -> String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_text_fits_a_mask_and_the_rest_must_be_equal() {
+        for (recorded, actual, fits) in [
+            ("<masked A>", "hunter2", true),
+            ("<masked A>", "", true),
+            ("a <masked A> b", "a hunter2 b", true),
+            ("a <masked A> b", "a hunter2 c", false),
+            ("a <masked A> b", "ab", false),
+            ("<masked A>/<masked B>", "x/y", true),
+            ("<masked A>/<masked B>", "xy", false),
+            ("<masked A>x<masked B>x", "xx", true),
+            ("<masked A>x<masked B>x", "x", false),
+            ("hunter2", "hunter3", false),
+            ("<masked A", "<masked B", false),
+        ] {
+            assert_eq!(fits_masked(recorded.as_bytes(), actual.as_bytes()), fits, "{recorded} {actual}");
+        }
+        assert!(is_mask(b"<masked A>") && !is_mask(b"<masked A> ") && !is_mask(b"a"));
+    }
 
     #[test]
     fn a_password_is_masked_in_every_form() {

@@ -217,6 +217,40 @@ end):build()";
 }
 
 #[test]
+fn a_secret_of_the_environment_is_masked_before_the_script_reads_it() {
+    let place = Place::new();
+    let file = place.file("w.lua");
+    let source = "task('t'):command(function()
+    exec.run('echo $DB_PASSWORD')
+    log.info('zebra-inherited as a literal')
+    exec.run('echo hidden', { env = { OTHER_TOKEN = 'q7', DEPLOY_SECRET = 'zebra-option' } })
+    log.info('zebra-option')
+    state.set('n', #(os.getenv('DB_PASSWORD') or ''))
+    return true, 'zebra-inherited'
+end):build()";
+    std::fs::write(&file, source).unwrap();
+    let file = file.to_str().unwrap();
+    let mut command = place.command(&["run", file]);
+    command.env("DB_PASSWORD", "zebra-inherited");
+    answer(command).done();
+    let found = stored(&place, "1");
+    assert!(has(&found, "<masked DB_PASSWORD>") && has(&found, "<masked DEPLOY_SECRET>"));
+    let shown = place.done(&["runs", "show", "1"]);
+    assert!(!shown.contains("zebra") && !shown.contains("\"q7\""), "{shown}");
+    // A literal in the place of a mask is no divergence; one that depends on the secret is.
+    let replayed = place.run(&["replay", "1", "--json"]);
+    let told = crate::support::files::object(&String::from_utf8_lossy(&replayed.out));
+    assert_eq!((&told["replay"], &told["masked"]), (&"parted".into(), &true.into()), "{told}");
+    assert!(told["divergence"]["replayed"]["what"].as_str().unwrap().contains("state.set"), "{told}");
+    std::fs::write(file, source.replace("state.set('n', #(os.getenv('DB_PASSWORD') or ''))", "")).unwrap();
+    let mut command = place.command(&["run", file]);
+    command.env("DB_PASSWORD", "zebra-inherited");
+    answer(command).done();
+    let same = place.done(&["replay", "2"]);
+    assert!(same.contains("all came to pass again, what is masked was not compared"), "{same}");
+}
+
+#[test]
 fn every_command_is_in_the_table() {
     /// They show nothing of a database, or change it and answer with what they were given.
     const OTHERS: &[&str] =

@@ -43,7 +43,7 @@ pub(super) fn verdict(
         let text = line(place).map_or(String::new(), |text| format!(": {text}"));
         format!("\n  it runs at {}{text}", escape(place.to_string().as_bytes()))
     });
-    let masked = masked_parameters(recording);
+    let masked = masks(recording, replayed);
     let source = if masked.is_empty() { source.into() } else { format!("{source}, {masked}") };
     match &replayed.verdict {
         Verdict::Same(_) => format!("{name}: {records}, all came to pass again{source}"),
@@ -116,7 +116,7 @@ fn diverged(
     {
         add_line("changed", &format!("{place}: {text}"));
     }
-    let masked = masked_parameters(recording);
+    let masked = masks(recording, replayed);
     if !masked.is_empty() {
         add_line("masked", &masked);
     }
@@ -124,17 +124,17 @@ fn diverged(
     lines.join("\n")
 }
 
-/// That parameters were masked, if there are any.
-fn masked_parameters(recording: &Recording) -> String {
+/// What was masked, if anything was.
+fn masks(recording: &Recording, replayed: &Replay) -> String {
     let header = &recording.header;
     let masked = header.params.iter().filter(|(_, value)| is_masked(value));
     let names = masked.map(|(name, _)| escape(name.as_bytes()));
     let has_values = header.values.as_deref().is_some_and(is_masked);
     let names: Vec<String> = names.chain(has_values.then(|| "--values".to_string())).collect();
-    match names.is_empty() {
-        true => String::new(),
-        false => format!("with masks in place of the secrets in {}", names.join(", ")),
-    }
+    let given =
+        (!names.is_empty()).then(|| format!("with masks in place of the secrets in {}", names.join(", ")));
+    let behind = replayed.is_behind_mask.then(|| "what is masked was not compared".to_string());
+    given.into_iter().chain(behind).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn replay_to_json(
@@ -155,7 +155,7 @@ pub(super) fn replay_to_json(
         "replay": word,
         "records": replayed.last,
         "source_differs": replayed.source_differs,
-        "masked": !masked_parameters(recording).is_empty(),
+        "masked": !masks(recording, replayed).is_empty(),
         "lines_moved": replayed.source_differs && replayed.did_lines_move,
     });
     if let Some(place) = &replayed.stopped_at {

@@ -280,7 +280,7 @@ impl Boundary for RecordingBoundary {
     fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
         let function = call.function.name.to_string();
         let place = caller(call.lua);
-        let arguments = self.masked(RecordedValue::all(call.arguments));
+        let arguments = self.mask.arguments(call.function.target, RecordedValue::all(call.arguments));
         self.has_raised.set(false);
         if call.function.effect == CallEffect::Read {
             let start = self.host.elapsed();

@@ -1,10 +1,13 @@
 //! Masks secrets of the environment in recordings.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde_json::Value as Json;
 
+use crate::lua::host_function::CallTarget;
 use crate::lua::recorded_value::RecordedValue;
 use crate::text::masked::{self, MASK_START, MIN_LENGTH, replaced};
 
@@ -57,6 +60,58 @@ impl Mask {
             self.is_empty.set(false);
         }
         Some(shown)
+    }
+
+    /// The variables of the environment that the program was started with are known from now on, also before
+    /// they are read. A short word or number such as `true` or `4096` is known only once it is read: it stands
+    /// in too many other texts.
+    pub fn environment(&self, variables: impl Iterator<Item = (OsString, OsString)>) {
+        for (name, value) in variables {
+            self.inherit(name.as_bytes(), value.as_bytes());
+        }
+    }
+
+    fn inherit(&self, name: &[u8], value: &[u8]) {
+        const SHORT: usize = 8;
+        let is_word = value.len() < SHORT
+            && (value.iter().all(u8::is_ascii_digit) || value.iter().all(u8::is_ascii_alphabetic));
+        if !is_word {
+            self.read(name, value);
+        }
+    }
+
+    /// The arguments of a call, with every secret in them masked, and the values of fields with secret names. The
+    /// variables that a command is given are known from now on.
+    pub fn arguments(&self, target: CallTarget, arguments: Vec<RecordedValue>) -> Vec<RecordedValue> {
+        if target == CallTarget::Command
+            && let Some(RecordedValue::Table(_, options)) = arguments.get(1)
+        {
+            let is_env = |(key, _): &&(RecordedValue, RecordedValue)| *key == RecordedValue::text("env");
+            if let Some((_, RecordedValue::Table(_, variables))) = options.iter().find(is_env) {
+                for variable in variables {
+                    if let (RecordedValue::Text(name), RecordedValue::Text(value)) = variable {
+                        self.inherit(name, value);
+                    }
+                }
+            }
+        }
+        arguments.into_iter().map(|value| self.value(self.named_fields(value))).collect()
+    }
+
+    fn named_fields(&self, value: RecordedValue) -> RecordedValue {
+        let RecordedValue::Table(list, fields) = value else { return value };
+        let fields = fields.into_iter().map(|(key, field)| match (&key, &field) {
+            (
+                RecordedValue::Text(name),
+                RecordedValue::Text(_) | RecordedValue::Integer(_) | RecordedValue::Float(_),
+            ) if self.names.is_match(&*String::from_utf8_lossy(name)) => {
+                let shown = format!("{MASK_START}{}>", String::from_utf8_lossy(name));
+                (key, RecordedValue::text(shown))
+            }
+            _ => (key, self.named_fields(field)),
+        });
+        let fields = fields.collect();
+        RecordedValue::Table(list.into_iter().map(|item| self.named_fields(item)).collect(), fields)
     }
 
     /// A parameter of the run, as it is to be stored; it is known from now on.
@@ -138,6 +193,46 @@ mod tests {
         assert_eq!(parse(&values), parse(masked));
         let text = mask.text(b"t0psecret hunter2 12345 prod".to_vec());
         assert_eq!(text, b"<masked api_token> <masked password> <masked secret> prod");
+    }
+
+    #[test]
+    fn the_environment_is_known_before_it_is_read() {
+        let mask = Mask::new(&DEFAULT_PATTERNS.map(String::from)).unwrap();
+        let variables = [
+            ("DB_PASSWORD", "hunter2"),
+            ("HOME", "/root"),
+            ("TOKENIZERS_PARALLELISM", "false"),
+            ("MAX_TOKENS", "4096"),
+            ("EMPTY_TOKEN", ""),
+        ];
+        mask.environment(variables.map(|(name, value)| (name.into(), value.into())).into_iter());
+        let text = mask.text(b"hunter2 /root false 4096".to_vec());
+        assert_eq!(text, b"<masked DB_PASSWORD> /root false 4096");
+        assert_eq!(mask.read(b"MAX_TOKENS", b"4096"), Some(b"<masked MAX_TOKENS>".to_vec()));
+    }
+
+    #[test]
+    fn the_fields_of_arguments_are_masked_by_their_names_however_short() {
+        let mask = Mask::new(&DEFAULT_PATTERNS.map(String::from)).unwrap();
+        let lua = mlua::Lua::new();
+        let of = |code: &str| RecordedValue::of(&lua.load(code).eval().unwrap());
+        let options =
+            of("{ env = { DB_PASSWORD = 'x1', API_TOKEN = 'long-one', STAGE = 'x1' }, timeout = 5 }");
+        let masked =
+            mask.arguments(CallTarget::Command, vec![RecordedValue::text("echo x1"), options.clone()]);
+        assert_eq!(
+            masked[1].to_string(),
+            "{env={API_TOKEN=\"<masked API_TOKEN>\", DB_PASSWORD=\"<masked DB_PASSWORD>\", STAGE=\"x1\"}, timeout=5}"
+        );
+        assert_eq!(mask.text(b"long-one x1".to_vec()), b"<masked API_TOKEN> x1");
+        // What was recorded fits what a replay calls with.
+        assert!(masked[1].is_like(&options));
+        assert!(
+            !masked[1]
+                .is_like(&of("{ env = { DB_PASSWORD = 'x1', API_TOKEN = 1, STAGE = 'x2' }, timeout = 5 }"))
+        );
+        let other = mask.arguments(CallTarget::Entry, vec![of("{ { secret = 12 }, secretary = { 'a' } }")]);
+        assert_eq!(other[0].to_string(), "{{secret=\"<masked secret>\"}, secretary={\"a\"}}");
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct Replay {
     pub source_differs: bool,
     /// Whether calls or texts come from other lines of another source.
     pub did_lines_move: bool,
+    /// Whether a value was not compared, since the recording has a mask in its place and the script has not.
+    pub is_behind_mask: bool,
     /// The line of another source that was changed, nearest to a divergence.
     pub changed_line: Option<usize>,
     /// Where the script ran when the replay ended, if it was not in a call.
@@ -179,6 +181,7 @@ pub fn replay(
         last: player.last(),
         source_differs,
         did_lines_move: player.did_lines_move(),
+        is_behind_mask: player.is_behind_mask(),
         changed_line,
         stopped_at: player.stopped_at(),
     })

@@ -59,6 +59,8 @@ pub(super) struct ReplayBoundary {
     /// The lines of another source, if one is replayed.
     moved: Option<MovedLines>,
     did_lines_move: Cell<bool>,
+    /// Whether something else than a mask stood in the place of one.
+    is_behind_mask: Cell<bool>,
     /// Where the script ran when the replay ended, if it was not in a call.
     stopped_at: RefCell<Option<ScriptLine>>,
 }
@@ -118,6 +120,7 @@ impl ReplayBoundary {
             stop: Cell::default(),
             moved,
             did_lines_move: Cell::default(),
+            is_behind_mask: Cell::default(),
             stopped_at: RefCell::default(),
         }
     }
@@ -125,6 +128,24 @@ impl ReplayBoundary {
     /// Whether something came from another line of the source than was recorded.
     pub(super) fn did_lines_move(&self) -> bool {
         self.did_lines_move.get()
+    }
+
+    /// Whether a value was not compared, since the recording has a mask in its place.
+    pub(super) fn is_behind_mask(&self) -> bool {
+        self.is_behind_mask.get()
+    }
+
+    /// Notes that something else than the mask stands in the place of a mask.
+    fn note_masks<'v>(&self, recorded: &[RecordedValue], actual: impl Fn() -> Vec<RecordedValue> + 'v) {
+        if !self.is_behind_mask.get()
+            && recorded.iter().any(RecordedValue::has_mask)
+            && recorded
+                .iter()
+                .zip(&actual())
+                .any(|(recorded, actual)| recorded.has_mask() && recorded != actual)
+        {
+            self.is_behind_mask.set(true);
+        }
     }
 
     /// Where the script ran when the replay ended, if it was not in a call.
@@ -447,6 +468,9 @@ impl Boundary for ReplayBoundary {
             };
         }
         let record = self.take()?;
+        if let RecordKind::Call { arguments, .. } | RecordKind::Begin { arguments, .. } = &record.what {
+            self.note_masks(arguments, || RecordedValue::all(call.arguments));
+        }
         match record.what {
             RecordKind::Call { answer, .. } => {
                 if collects(call) {
@@ -534,6 +558,9 @@ impl RunBoundary for ReplayBoundary {
             Err(ended) => Err(ended),
         };
         let Ok(record) = record else { return Duration::ZERO };
+        if let Some(recorded) = ReplayedEvent::of_record(&record) {
+            self.note_masks(&recorded.arguments, || ReplayedEvent::of_event(&event).arguments);
+        }
         if event.ends_run() {
             self.is_finished.set(true);
         }

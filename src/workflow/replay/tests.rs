@@ -375,6 +375,50 @@ fn a_recording_that_was_cut_off_never_is_the_same() {
     }
 }
 
+#[test]
+fn a_recording_that_is_cut_at_any_byte_never_is_the_same() {
+    let source = "task('t'):command(function() state.set('a', { 1, 'x' }) state.update('a', function() return 2 end) log.info('done') return true end)";
+    let place = Place::new();
+    let (store, number) = place.record(source, 7, false);
+    let recording = Recording::of_store(&store, number).unwrap();
+    let whole = recording.all_chunks().unwrap();
+    let play = |chunks: Vec<crate::store::RecordingChunk>| {
+        let recording = Recording::of_chunks(recording.run.clone(), recording.header.clone(), chunks);
+        let options = ReplayOptions { source: None, until: None, stop_signal: StopSignal::default() };
+        replay(&recording, options, |_| {}, Reporter::new(|_| {})).map(|replay| replay.verdict)
+    };
+    assert!(matches!(play(whole.clone()).unwrap(), Verdict::Same(_)));
+    let mut cuts = 0;
+    for (index, chunk) in whole.iter().enumerate() {
+        for length in 0..chunk.data.len() {
+            let mut chunks = whole[..=index].to_vec();
+            chunks[index].data.truncate(length);
+            let verdict = play(chunks.clone());
+            assert!(!matches!(verdict, Ok(Verdict::Same(_))), "chunk {index} at {length}: {verdict:?}");
+            // Also with what follows it.
+            chunks.extend_from_slice(&whole[index + 1..]);
+            let verdict = play(chunks);
+            assert!(!matches!(verdict, Ok(Verdict::Same(_))), "chunk {index} at {length}: {verdict:?}");
+            cuts += 1;
+        }
+        let without: Vec<_> =
+            whole.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, chunk)| chunk.clone()).collect();
+        assert!(!matches!(play(without), Ok(Verdict::Same(_))), "without chunk {index}");
+    }
+    assert!(cuts > 100, "{cuts}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("whole.run");
+    crate::workflow::recording::write_file(&recording, None, &file, None).unwrap();
+    let bytes = std::fs::read(&file).unwrap();
+    assert!(crate::workflow::recording::read_file(&file).is_ok());
+    let cut = folder.path().join("cut.run");
+    for length in 0..bytes.len() {
+        std::fs::write(&cut, &bytes[..length]).unwrap();
+        assert!(crate::workflow::recording::read_file(&cut).is_err(), "{length} of {}", bytes.len());
+    }
+}
+
 /// Where and how a run parted from its recording, with all that is needed to see why.
 fn told(recording: &Recording, divergence: &Divergence, source: &str) -> String {
     let mut told =
