@@ -120,6 +120,9 @@ impl ScriptContext {
     }
 }
 
+/// The variant of `next` in the prelude for a source that only tests whether a table is empty.
+const EMPTINESS_TEST: &str = "test";
+
 /// An interpreter for the scripts of one run.
 pub struct Runtime {
     pub lua: Lua,
@@ -265,10 +268,12 @@ impl Runtime {
             name if name == get.as_bytes() => Reading::variant_of(call),
             _ => call.is_read_by_fields.then_some(exec::READ_BY_FIELDS),
         };
+        let tests = source::emptiness_tests(source);
         let wrapped: Vec<WrappedCall<'_>> = scan
             .calls
             .iter()
             .filter_map(|call| Some(WrappedCall { call, variant: variant(call)? }))
+            .chain(tests.iter().map(|call| WrappedCall { call, variant: EMPTINESS_TEST }))
             .collect();
         if wrapped.is_empty() {
             return None;

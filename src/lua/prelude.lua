@@ -189,6 +189,14 @@ function _G.next(t, key)
   return following, value
 end
 
+-- Where a source only tests whether a table is empty, any key will do.
+variants[_G.next] = {
+  test = function(t)
+    need_table(t, "next")
+    return raw_next(t)
+  end,
+}
+
 function table.foreach(t, f)
   for key, value in pairs(t) do
     local answer = f(key, value)

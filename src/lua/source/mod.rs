@@ -4,9 +4,11 @@
 //! A source is first compiled by Lua unchanged. Then it is scanned, the calls that were found are wrapped
 //! without changing the lines, and it is compiled again.
 //!
-//! `tokens` splits a source, `parser` reads it into a `scan`; `newer_lua` explains syntax errors. A new use of a
-//! value is a variant of [`Use`], and of `Reading` in `typed_read`.
+//! `tokens` splits a source, `parser` reads it into a `scan`; `emptiness` finds tests for empty tables;
+//! `newer_lua` explains syntax errors. A new use of a value is a variant of [`Use`], and of `Reading` in
+//! `typed_read`.
 
+mod emptiness;
 mod known_source;
 mod newer_lua;
 mod parser;
@@ -14,6 +16,7 @@ mod scan;
 mod tokens;
 mod variables;
 
+pub use emptiness::emptiness_tests;
 pub use known_source::KnownSource;
 pub use newer_lua::explain;
 pub use parser::scan;

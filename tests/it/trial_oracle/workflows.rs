@@ -203,6 +203,9 @@ pub const WORKFLOWS: &[TrialWorkflow] = &[
     of("errors", NUMBER, NUMBERS, "at(pcall(error, 'x', 0)) at(pcall(function() return state.get('k') .. {} end)) at(xpcall(function() error('y', 0) end, function(e) return e .. '!' end)) at(select('#', pcall(error)))"),
     of("coroutines", LIST, &["k=[7]"], "local co = coroutine.wrap(function() for _, v in ipairs(state.get('k')) do coroutine.yield(v, state.increment('n', v)) end return 'end' end) for i = 1, 2 do at(co()) end"),
     of("objects as keys", LIST, &["k=[3,2,1,0]"], "local s = {} for _, v in ipairs(state.get('k')) do s[{ v }] = v end for key, v in pairs(s) do at(v, key[1]) end at(next(s) ~= nil)"),
+    of("empty tables", LIST, &["k=[]", "k=[4,5]"], "local t, o = state.get('k'), {} for _, v in ipairs(t) do o[{ v }] = v end
+        at(next(t) == nil, nil ~= next(o), not next(o)) if next(t) then at('some') end while next(o) do o[next(o)] = nil end at(next(o) == nil)
+        at(pcall(function() return next(5) == nil end))"),
     of("json", TABLE, &[r#"k={"a":[]}"#], "local text = data.to_json(state.get('k')) local back = data.parse_json(text) at(flat(back)) at(data.parse_json('{')) state.set('text', text)"),
     of("print", NUMBER, NUMBERS, "print('printed', state.get('k')) log.warn('careful') log.error('oh') log.debug('hidden') at(1)"),
     of("date", NUMBER, NUMBERS, "at(type(os.time()), os.date('!%Y', 0), os.clock() >= 0) state.set('late', os.time() > 1e9)"),
