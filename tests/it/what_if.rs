@@ -138,9 +138,9 @@ fn what_others_did_meanwhile_happens_in_the_trial_too() {
 fn a_lock_is_held_as_long_as_its_holder_lives_and_has_its_recorded_token() {
     let place = Place::new();
     place.done(&["set", "k", "before"]);
-    let code = "local _, token = state.try_lock('l', 0.2)
+    let code = "local _, token = state.try_lock('l', 1)
         log.info(token)
-        sleep(0.5)
+        sleep(1.5)
         log.info(pcall(state.set, 'k', 'under', { lock = 'l', token = token }))
         log.info(state.unlock('l'))";
     let file = workflow(&place, "w.lua", &task(code));
