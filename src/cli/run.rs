@@ -77,6 +77,9 @@ pub struct RunArguments {
     /// Do not record the run, so that it cannot be replayed
     #[arg(long)]
     no_record: bool,
+    /// How large the recording may become, in MiB. It ends where something does not fit; the run goes on
+    #[arg(long, value_name = "MB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    record_limit: u64,
     /// The name of a variable or parameter, such as *_PIN, whose value is not to be stored; may be repeated, and
     /// is added to what is masked anyway: names with TOKEN, SECRET, PASSW, CREDENTIAL, PRIVATE_KEY or API_KEY in
     /// them
@@ -291,7 +294,8 @@ fn recording_boundary(
         header,
     };
     let (store, host, task) = (Rc::clone(store), Rc::clone(host), reporter.current_task());
-    Ok(Some(Rc::new(RecordingBoundary::new(store, host, mask, new, actor.clone(), task))))
+    let boundary = RecordingBoundary::new(store, host, mask, new, actor.clone(), task);
+    Ok(Some(Rc::new(boundary.within(arguments.record_limit << 20, request.memory))))
 }
 
 fn run_end(outcome: &Result<Summary, RunError>) -> RunEnd {

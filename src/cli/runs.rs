@@ -234,6 +234,7 @@ pub(super) fn record_to_json(run: &Run, record: &Record) -> Json {
         }
         RecordKind::Stop { stop, .. } => object["stop"] = stop.to_string().into(),
         RecordKind::Note(text) => object["remark"] = text.as_str().into(),
+        RecordKind::Full { limit } => object["ends"] = crate::workflow::recording::full(*limit).into(),
     }
     object
 }
@@ -260,7 +261,9 @@ fn value_to_json(value: &RecordedValue) -> Json {
             });
             Json::Object(numbered.chain(named).collect())
         }
-        RecordedValue::Function(_) | RecordedValue::Other(_) => value.to_string().into(),
+        RecordedValue::Function(_) | RecordedValue::Other(_) | RecordedValue::Cut(..) => {
+            value.to_string().into()
+        }
     }
 }
 

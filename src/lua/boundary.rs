@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Value};
 
-use crate::lua::error::ScriptLine;
+use crate::lua::error::{ScriptLine, caller, stop_in};
 use crate::lua::host_function::HostFunction;
+use crate::lua::memory::reserve_arguments;
 use crate::lua::pcall;
 use crate::lua::typed_read::Reading;
 use crate::lua::{ScriptContext, Stop};
@@ -128,7 +129,21 @@ pub fn outside<A: FromLuaMulti, R: IntoLuaMulti>(
     let context = Rc::clone(context);
     lua.create_function(move |lua, arguments: MultiValue| {
         let call = HostCall { lua, function, arguments: &arguments, reading: None };
-        let answer = || work(lua, A::from_lua_multi(arguments.clone(), lua)?)?.into_lua_multi(lua);
-        context.boundary.call(&call, &answer)
+        let answer = || {
+            reserve_arguments(lua, &arguments)?;
+            work(lua, A::from_lua_multi(arguments.clone(), lua)?)?.into_lua_multi(lua)
+        };
+        let result = context.boundary.call(&call, &answer);
+        note_stop(lua, &context, &result);
+        result
     })
+}
+
+/// Notes where the script called, if the call ends because it must stop.
+pub(super) fn note_stop(lua: &Lua, context: &ScriptContext, result: &mlua::Result<MultiValue>) {
+    if let Err(error) = result
+        && stop_in(error).is_some()
+    {
+        context.limits.note_place(caller(lua));
+    }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
-use crate::lua::boundary::{Callback, HostCall};
+use crate::lua::boundary::{Callback, HostCall, note_stop};
 use crate::lua::convert;
 use crate::lua::error::{CallError, raise};
 use crate::lua::host_function::{CallTarget, CallbackKind, HostFunction};
+use crate::lua::memory::reserve_arguments;
 use crate::lua::typed_read::Reading;
 use crate::lua::{ScriptContext, Stop};
 use crate::store::{self, Entry, ErrorKind, Key, Number, Pattern, StoreError};
@@ -64,8 +65,12 @@ pub fn function(
         let call = Call { lua, context: &context, arguments, reading };
         let arguments = &call.arguments;
         let host_call = HostCall { lua, function, arguments, reading };
-        let work = || body(&call).map_err(|error| call.raise(function.name, error));
+        let work = || {
+            reserve_arguments(lua, arguments)?;
+            body(&call).map_err(|error| call.raise(function.name, error))
+        };
         let result = context.boundary.call(&host_call, &work);
+        note_stop(lua, &context, &result);
         if is_under_lock && let Some(Value::String(lock)) = arguments.front() {
             // Also in a replay, where the body does not run.
             context.limits.leave_lock(&lock.to_string_lossy());

@@ -6,8 +6,7 @@ use crate::lua::Stop;
 use crate::lua::convert::{Unstorable, kind};
 use crate::store::StoreError;
 
-/// Lua's message when its memory is used up.
-pub const OUT_OF_MEMORY: &str = "not enough memory";
+pub use crate::lua::memory::OUT_OF_MEMORY;
 
 /// Why a function that a script called could not do its work.
 #[derive(Debug, thiserror::Error)]

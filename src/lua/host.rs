@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::{Local, Offset, TimeZone};
 
 use crate::lua::exec::{self, CommandBounds, ExecStub, Finished, ShellCommand, Sink, Watch};
+use crate::lua::memory;
 use crate::store::host_name;
 use crate::time::{Clock, Millis, SystemClock};
 
@@ -49,6 +50,11 @@ pub trait Host {
     /// Why it may not.
     fn check_command(&self, _: &ShellCommand) -> Result<(), String> {
         Ok(())
+    }
+
+    /// How many bytes the program has allocated; `None` where no limit of memory applies to it.
+    fn allocated(&self) -> Option<usize> {
+        None
     }
 
     /// Runs a command, and passes each line of its output to `sink` as it arrives; terminates it once `watch`
@@ -153,6 +159,10 @@ impl Host for SystemHost {
             let _ = std::fs::remove_dir(parent);
         }
         Ok(())
+    }
+
+    fn allocated(&self) -> Option<usize> {
+        Some(memory::allocated())
     }
 
     fn check_command(&self, command: &ShellCommand) -> Result<(), String> {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mlua::{HookTriggers, Lua, VmState};
+use mlua::{HookTriggers, Lua, VmState, WeakLua};
 
-use crate::lua::error::running;
+use crate::lua::error::{ScriptLine, running};
+use crate::lua::memory;
 use crate::lua::{Boundary, Host, Losses, LostLock, Stop};
 
 /// How many instructions a script executes between two polls: some hundred microseconds, which costs next to
@@ -43,6 +44,15 @@ struct Deadline {
     limit: Duration,
 }
 
+/// How much memory the program may have allocated.
+#[derive(Clone, Copy)]
+struct MemoryLimit {
+    /// The limit of the run, in bytes.
+    limit: usize,
+    /// The most that may be allocated, with what was allocated before.
+    most: usize,
+}
+
 pub struct Limits {
     host: Rc<dyn Host>,
     boundary: Rc<dyn Boundary>,
@@ -50,9 +60,14 @@ pub struct Limits {
     losses: Losses,
     run: Cell<Option<Deadline>>,
     work: Cell<Option<Deadline>>,
+    memory: Cell<Option<MemoryLimit>>,
+    /// The interpreter, whose garbage does not count.
+    lua: RefCell<Option<WeakLua>>,
     /// Why the run must stop, and the current piece of work: once set, they stay.
     run_stopped: RefCell<Option<Stop>>,
     work_stopped: RefCell<Option<Stop>>,
+    /// Where the script was when the current piece of work was stopped.
+    stopped_at: RefCell<Option<ScriptLine>>,
     /// The lost locks that were not taken yet.
     lost: RefCell<Vec<LostLock>>,
 }
@@ -72,8 +87,11 @@ impl Limits {
             losses,
             run: Cell::default(),
             work: Cell::default(),
+            memory: Cell::default(),
+            lua: RefCell::default(),
             run_stopped: RefCell::default(),
             work_stopped: RefCell::default(),
+            stopped_at: RefCell::default(),
             lost: RefCell::default(),
         }
     }
@@ -84,11 +102,19 @@ impl Limits {
         self.publish();
     }
 
+    /// Limits what the program may allocate from now on to `bytes`, and [`memory::ALLOWANCE`] besides, where the host
+    /// counts it.
+    pub fn limit_memory(&self, bytes: usize) {
+        let most = |before: usize| before.saturating_add(bytes).saturating_add(memory::ALLOWANCE);
+        self.memory.set(self.host.allocated().map(|before| MemoryLimit { limit: bytes, most: most(before) }));
+    }
+
     /// Runs `work` with its own time limit from now.
     pub fn within<T>(&self, limit: Option<Duration>, work: impl FnOnce() -> T) -> T {
         let outer = self.work.replace(self.deadline(limit));
         let outer_stopped = self.work_stopped.take();
         self.publish();
+        self.stopped_at.take();
         let done = work();
         self.work.set(outer);
         self.work_stopped.replace(outer_stopped);
@@ -120,7 +146,7 @@ impl Limits {
             self.lost.borrow_mut().push(lost.clone());
         }
         let is_of_work = match &stop {
-            Some(Stop::Timeout(_)) => true,
+            Some(Stop::Timeout(_) | Stop::Memory(_)) => true,
             Some(Stop::LockLost(lost)) => !lost.is_of_run,
             _ => false,
         };
@@ -167,11 +193,52 @@ impl Limits {
         if let Some(lost) = self.losses.next() {
             return Some(Stop::LockLost(lost));
         }
+        if let Some(stop) = self.lacks_memory(0) {
+            return Some(stop);
+        }
         let passed = |deadline: &Deadline| self.host.elapsed() >= deadline.at;
         if let Some(run) = self.run.get().filter(passed) {
             return Some(Stop::RunTimeout(run.limit));
         }
         self.work.get().filter(passed).map(|work| Stop::Timeout(work.limit))
+    }
+
+    /// Whether there is no memory for as many bytes more.
+    fn lacks_memory(&self, bytes: usize) -> Option<Stop> {
+        let MemoryLimit { limit, most } = self.memory.get()?;
+        let lacks = || self.host.allocated().is_some_and(|allocated| allocated.saturating_add(bytes) > most);
+        if !lacks() {
+            return None;
+        }
+        let lua = self.lua.borrow().as_ref().and_then(WeakLua::try_upgrade);
+        lua.and_then(|lua| lua.gc_collect().ok());
+        lacks().then(|| Stop::Memory(u64::try_from(limit).unwrap_or(u64::MAX)))
+    }
+
+    /// A call is about to make the program hold as many bytes more.
+    ///
+    /// # Errors
+    /// The reason why the work must stop: there is no memory for that.
+    pub fn reserve(&self, bytes: usize) -> Result<(), Stop> {
+        match self.lacks_memory(bytes) {
+            None => Ok(()),
+            Some(stop) => {
+                self.note(Some(stop.clone()));
+                Err(stop)
+            }
+        }
+    }
+
+    /// The script was at this place when it had to stop; the first one counts.
+    pub fn note_place(&self, place: Option<ScriptLine>) {
+        if let Some(place) = place {
+            self.stopped_at.borrow_mut().get_or_insert(place);
+        }
+    }
+
+    /// Where the script was when the last piece of work was stopped.
+    pub fn stopped_at(&self) -> Option<ScriptLine> {
+        self.stopped_at.borrow().clone()
     }
 
     /// Waits for `time`, or less if the work must stop.
@@ -183,6 +250,7 @@ impl Limits {
 
     /// Makes every coroutine of `lua` poll the limits while it runs.
     pub fn watch(self: &Rc<Limits>, lua: &Lua) -> mlua::Result<()> {
+        self.lua.replace(Some(lua.weak()));
         let limits = Rc::clone(self);
         let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS_PER_POLL);
         lua.set_global_hook(triggers, move |lua, _| limits.poll(lua).map(|()| VmState::Continue))
@@ -195,7 +263,9 @@ impl Limits {
     pub fn poll(&self, lua: &Lua) -> mlua::Result<()> {
         match self.stop() {
             Some(stop) => {
-                self.boundary.stopped_at(running(lua));
+                let place = running(lua);
+                self.note_place(place.clone());
+                self.boundary.stopped_at(place);
                 Err(mlua::Error::external(stop))
             }
             None => Ok(()),

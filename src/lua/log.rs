@@ -7,6 +7,7 @@ use mlua::{Function, Lua, MultiValue, Table, Value};
 use crate::lua::ScriptContext;
 use crate::lua::boundary::HostCall;
 use crate::lua::host_function::{CallTarget, HostFunction};
+use crate::lua::memory::{exhausted, largest_text, reserve};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -80,11 +81,16 @@ fn line_writer(
                 line.push(b'\t');
             }
             let text: mlua::LuaString = tostring.call(value)?;
+            if line.len() + text.as_bytes().len() > largest_text(lua) {
+                return Err(exhausted());
+            }
             line.extend_from_slice(&text.as_bytes());
         }
         let arguments = MultiValue::from_iter([Value::String(lua.create_string(&line)?)]);
         let call = HostCall { lua, function, arguments: &arguments, reading: None };
         context.boundary.call(&call, &|| {
+            // The line is copied, escaped, and shown.
+            reserve(lua, line.len().saturating_mul(2))?;
             (context.log)(level, &line);
             Ok(MultiValue::new())
         })

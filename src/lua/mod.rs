@@ -23,6 +23,7 @@ mod language_tests;
 pub mod limits;
 mod load_functions;
 pub mod log;
+pub mod memory;
 pub mod object_text;
 mod patterns;
 mod pcall;
@@ -42,6 +43,7 @@ mod time;
 mod type_mismatch;
 pub mod typed_read;
 mod unknown_names;
+mod value_digest;
 pub mod workdir;
 
 use std::cell::RefCell;
@@ -114,6 +116,13 @@ impl ScriptContext {
         ErrorDetails::new(place, source.as_deref(), calls)
     }
 
+    /// The details of the last stop: where the script was.
+    pub fn details_of_stop(&self) -> ErrorDetails {
+        let place = self.limits.stopped_at();
+        let source = place.as_ref().and_then(|place| self.mismatches.source(&place.file));
+        ErrorDetails::new(place, source.as_deref(), &[])
+    }
+
     /// Whether the source of a script decides the types of its reads, as since format 3 of recordings.
     pub fn reads_sources(&self) -> bool {
         self.format >= 3
@@ -183,12 +192,16 @@ impl ScriptError {
 }
 
 impl Runtime {
-    /// An interpreter that may use up to `memory` bytes.
+    /// An interpreter that may use up to `memory_limit` bytes.
     ///
     /// # Errors
     /// Lua's own, if the memory is too small.
-    pub fn new(context: Rc<ScriptContext>, memory: usize) -> mlua::Result<Runtime> {
-        let lua = sandbox::interpreter(memory)?;
+    pub fn new(context: Rc<ScriptContext>, memory_limit: usize) -> mlua::Result<Runtime> {
+        let lua = sandbox::interpreter(memory_limit)?;
+        let limits = Rc::clone(&context.limits);
+        memory::set_limit(&lua, memory_limit, move |bytes| {
+            limits.reserve(bytes).map_err(mlua::Error::external)
+        });
         let pcall: Function = lua.globals().get("pcall")?;
         let xpcall: Function = lua.globals().get("xpcall")?;
         pcall::keep(&lua, &pcall)?;
@@ -305,7 +318,7 @@ impl Runtime {
     /// What it raised, or why it had to stop.
     pub fn call(&self, function: &Function, arguments: impl IntoLuaMulti) -> Result<MultiValue, ScriptError> {
         let outcome = self.call_caught(function, arguments);
-        let (failed, calls) = match outcome {
+        let (failed, mut calls) = match outcome {
             Ok(Ok(values)) => {
                 return match self.context.limits.stop_before_return() {
                     Some(stop) => Err(ScriptError::Stopped(stop)),
@@ -316,6 +329,8 @@ impl Runtime {
             Err(error) => (error::message(&error), Vec::new()),
         };
         if failed == error::OUT_OF_MEMORY {
+            // Lua says no line.
+            calls.extend(beginning(function).filter(|_| calls.is_empty()));
             // Frees memory for what follows; a failure here cannot be handled.
             let _ = self.lua.gc_collect();
         }
@@ -392,6 +407,14 @@ impl Runtime {
         };
         self.lua.globals().raw_set("require", self.lua.create_function(require)?)
     }
+}
+
+/// Where a function of a script begins.
+fn beginning(function: &Function) -> Option<ScriptCall> {
+    let info = function.info();
+    let (file, line) = (info.short_src.filter(|_| info.what != "C")?, info.line_defined?);
+    let place = error::ScriptLine { file, line };
+    Some(ScriptCall { place, function: "the function that begins there".into() })
 }
 
 /// The name of a file in Lua's messages, which have room for 59 bytes.

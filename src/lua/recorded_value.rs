@@ -7,8 +7,23 @@ use sha2::{Digest, Sha256};
 
 use crate::lua::convert::{MAX_DEPTH, kind};
 use crate::lua::table_origin::Origins;
+use crate::lua::value_digest::ContentDigest;
+pub use crate::lua::value_digest::TextChange;
 use crate::text::escape::escape;
 use crate::text::masked::{MASK_START, fits_masked, is_mask};
+
+/// How large an argument is stored whole, in bytes; a replay only compares arguments.
+pub const ARGUMENT_LIMIT: usize = 16 << 10;
+/// How large a value is stored whole that is neither an argument nor an answer, in bytes.
+pub const COMPARED_LIMIT: usize = 4096;
+/// How much of a text is stored that is stored cut, in bytes.
+const CUT_TEXT: usize = 1024;
+/// What a scalar counts, in bytes, where sizes are compared.
+const SCALAR: usize = 8;
+/// What a value takes in memory, in bytes.
+const IN_MEMORY: usize = size_of::<RecordedValue>();
+/// The largest value that is converted whole where no other limit applies, in bytes.
+const LARGEST: usize = 64 << 20;
 
 /// A value of a script, without its identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +49,38 @@ pub enum RecordedValue {
     /// A value without content: a coroutine, a task, a table that contains itself.
     #[serde(rename = "o")]
     Other(String),
+    /// A large value of which only this is stored: how it begins if it is a text, its length in bytes, and a digest of
+    /// its content. Since format 7, and never in an answer.
+    #[serde(rename = "d")]
+    Cut(#[serde(with = "serde_bytes")] Vec<u8>, u64, String),
+}
+
+/// What is left of the bytes that a conversion may take.
+struct Budget<'a> {
+    left: usize,
+    /// What each value takes besides its text.
+    per_value: usize,
+    change: TextChange<'a>,
+}
+
+impl<'a> Budget<'a> {
+    fn new(left: usize, per_value: usize, change: TextChange<'a>) -> Budget<'a> {
+        Budget { left, per_value, change }
+    }
+
+    /// A text that is kept.
+    fn text(&mut self, text: &[u8]) -> Option<RecordedValue> {
+        // What it is changed to is about as long.
+        self.left.checked_sub(text.len() / 2)?;
+        let text = self.change.map_or_else(|| text.to_vec(), |change| change(text.to_vec()));
+        self.take(text.len())?;
+        Some(RecordedValue::Text(text))
+    }
+
+    fn take(&mut self, text: usize) -> Option<()> {
+        self.left = self.left.checked_sub(text.checked_add(self.per_value)?)?;
+        Some(())
+    }
 }
 
 impl RecordedValue {
@@ -55,19 +102,69 @@ impl RecordedValue {
         }
     }
 
+    /// The value, cut if it is larger than any that is worked with.
     pub fn of(value: &Value) -> RecordedValue {
-        record_value(value, &mut Vec::new())
+        let mut budget = Budget::new(LARGEST, IN_MEMORY, None);
+        record_value(value, &mut Vec::new(), &mut budget).unwrap_or_else(|| RecordedValue::cut(value, None))
     }
 
     pub fn all(values: &MultiValue) -> Vec<RecordedValue> {
         values.iter().map(RecordedValue::of).collect()
     }
 
+    /// The values whole; `None` if they take more than `limit` bytes of memory.
+    pub fn all_within(values: &MultiValue, limit: usize) -> Option<Vec<RecordedValue>> {
+        let mut budget = Budget::new(limit, IN_MEMORY, None);
+        values.iter().map(|value| record_value(value, &mut Vec::new(), &mut budget)).collect()
+    }
+
+    /// The value as it is stored where a replay only compares it, its texts changed by `change`: cut if it is larger
+    /// than `limit` bytes.
+    pub fn at_most(value: &Value, limit: usize, change: TextChange<'_>) -> RecordedValue {
+        let mut budget = Budget::new(limit, SCALAR, change);
+        let whole = record_value(value, &mut Vec::new(), &mut budget);
+        whole.unwrap_or_else(|| RecordedValue::cut(value, change))
+    }
+
+    /// The arguments of a call, as they are stored.
+    pub fn arguments(values: &MultiValue, change: TextChange<'_>) -> Vec<RecordedValue> {
+        values.iter().map(|value| RecordedValue::at_most(value, ARGUMENT_LIMIT, change)).collect()
+    }
+
+    fn cut(value: &Value, change: TextChange<'_>) -> RecordedValue {
+        let digest = ContentDigest::of(value, change);
+        let start = match value {
+            // What is changed may go beyond the cut.
+            Value::String(text) => match change {
+                Some(change) => change(text.as_bytes().to_vec()),
+                None => text.as_bytes()[..text.as_bytes().len().min(CUT_TEXT)].to_vec(),
+            },
+            _ => Vec::new(),
+        };
+        let start = start[..start.len().min(CUT_TEXT)].to_vec();
+        RecordedValue::Cut(start, digest.bytes, digest.hash())
+    }
+
+    /// Whether the content is not all there.
+    pub fn is_cut(&self) -> bool {
+        match self {
+            RecordedValue::Cut(..) => true,
+            RecordedValue::Table(list, fields) => {
+                list.iter().any(RecordedValue::is_cut)
+                    || fields.iter().any(|(key, value)| key.is_cut() || value.is_cut())
+            }
+            _ => false,
+        }
+    }
+
     /// The value that a script gets. A table is made in the same steps for the same content, so that `pairs`
     /// goes through it in the same order. A function or the like becomes nil: no replayed call returns one.
     pub fn to_lua(&self, lua: &Lua) -> mlua::Result<Value> {
         Ok(match self {
-            RecordedValue::Nil | RecordedValue::Function(_) | RecordedValue::Other(_) => Value::Nil,
+            RecordedValue::Nil
+            | RecordedValue::Function(_)
+            | RecordedValue::Other(_)
+            | RecordedValue::Cut(..) => Value::Nil,
             RecordedValue::Boolean(truth) => Value::Boolean(*truth),
             RecordedValue::Integer(integer) => Value::Integer(*integer),
             RecordedValue::Float(bits) => Value::Number(f64::from_bits(*bits)),
@@ -124,8 +221,7 @@ impl RecordedValue {
     /// The value as it is stored where a replay only compares it: a digest in its place if it is large.
     #[must_use]
     pub fn compared(self) -> RecordedValue {
-        const LIMIT: usize = 4096;
-        if self.size() <= LIMIT {
+        if self.size() <= COMPARED_LIMIT {
             return self;
         }
         // The format can hold all of our plain data.
@@ -140,11 +236,12 @@ impl RecordedValue {
         match self {
             RecordedValue::Text(text) => text.len() + 2,
             RecordedValue::Function(text) | RecordedValue::Other(text) => text.len() + 2,
+            RecordedValue::Cut(text, ..) => text.len() + SCALAR,
             RecordedValue::Table(list, fields) => {
                 let items: usize = list.iter().map(RecordedValue::size).sum();
                 items + fields.iter().map(|(key, value)| key.size() + value.size()).sum::<usize>() + 2
             }
-            _ => 8,
+            _ => SCALAR,
         }
     }
 
@@ -173,6 +270,15 @@ impl RecordedValue {
             (RecordedValue::Integer(integer), Value::Integer(other)) => integer == other,
             (RecordedValue::Boolean(truth), Value::Boolean(other)) => truth == other,
             (RecordedValue::Nil, Value::Nil) | (RecordedValue::Function(_), Value::Function(_)) => true,
+            (RecordedValue::Cut(_, bytes, hash), value) => {
+                let digest = ContentDigest::of(value, None);
+                digest.bytes == *bytes && digest.hash() == *hash
+            }
+            (RecordedValue::Table(..), Value::Table(_)) => {
+                // Whatever takes much more is another value.
+                let mut budget = Budget::new(self.size().saturating_mul(2).saturating_add(4096), 2, None);
+                record_value(value, &mut Vec::new(), &mut budget).is_some_and(|other| self.is_like(&other))
+            }
             (
                 RecordedValue::Table(..)
                 | RecordedValue::Float(_)
@@ -193,6 +299,9 @@ impl RecordedValue {
                 is_like_text(text, other) || fits_masked(text, other)
             }
             (RecordedValue::Text(text), RecordedValue::Integer(_) | RecordedValue::Float(_)) => is_mask(text),
+            (RecordedValue::Cut(_, bytes, hash), RecordedValue::Cut(_, other_bytes, other_hash)) => {
+                bytes == other_bytes && hash == other_hash
+            }
             (RecordedValue::Table(list, fields), RecordedValue::Table(other_list, other_fields)) => {
                 let both = |left: &(RecordedValue, RecordedValue), right: &(RecordedValue, RecordedValue)| {
                     left.0.is_like(&right.0) && left.1.is_like(&right.1)
@@ -254,6 +363,12 @@ impl std::fmt::Display for RecordedValue {
             RecordedValue::Function(place) if place.is_empty() => f.write_str("function"),
             RecordedValue::Function(place) => write!(f, "function at {}", escape(place.as_bytes())),
             RecordedValue::Other(what) => f.write_str(&escape(what.as_bytes())),
+            RecordedValue::Cut(start, bytes, hash) if start.is_empty() => {
+                write!(f, "a value of {bytes} bytes (digest {})", escape(hash.as_bytes()))
+            }
+            RecordedValue::Cut(start, bytes, hash) => {
+                write!(f, "\"{}…\" ({bytes} bytes, digest {})", escape(start), escape(hash.as_bytes()))
+            }
         }
     }
 }
@@ -263,14 +378,17 @@ fn is_name(name: &[u8]) -> bool {
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-fn record_value(value: &Value, above: &mut Vec<Table>) -> RecordedValue {
-    match value {
+fn record_value(value: &Value, above: &mut Vec<Table>, budget: &mut Budget<'_>) -> Option<RecordedValue> {
+    if let Value::String(text) = value {
+        return budget.text(&text.as_bytes());
+    }
+    budget.take(0)?;
+    Some(match value {
         Value::Nil => RecordedValue::Nil,
         Value::Boolean(truth) => RecordedValue::Boolean(*truth),
         Value::Integer(integer) => RecordedValue::Integer(*integer),
         Value::Number(number) => RecordedValue::number(*number),
-        Value::String(text) => RecordedValue::Text(text.as_bytes().to_vec()),
-        Value::Table(table) => of_table(table, above),
+        Value::Table(table) => return of_table(table, above, budget),
         Value::Function(function) => {
             let info = function.info();
             let place = match (info.short_src, info.line_defined) {
@@ -279,27 +397,27 @@ fn record_value(value: &Value, above: &mut Vec<Table>) -> RecordedValue {
             };
             RecordedValue::Function(place)
         }
-        Value::Error(error) => RecordedValue::Text(crate::lua::error::message(error).into_bytes()),
+        Value::Error(error) => return budget.text(crate::lua::error::message(error).as_bytes()),
         other => RecordedValue::Other(kind(other).to_string()),
-    }
+    })
 }
 
-fn of_table(table: &Table, above: &mut Vec<Table>) -> RecordedValue {
+fn of_table(table: &Table, above: &mut Vec<Table>, budget: &mut Budget<'_>) -> Option<RecordedValue> {
     if above.len() >= MAX_DEPTH || above.contains(table) {
-        return RecordedValue::Other("a table within itself".into());
+        return Some(RecordedValue::Other("a table within itself".into()));
     }
     above.push(table.clone());
     let mut list = Vec::new();
     let mut fields = Vec::new();
     for (key, value) in table.pairs::<Value, Value>().filter_map(Result::ok) {
-        fields.push((record_value(&key, above), record_value(&value, above)));
+        fields.push((record_value(&key, above, budget)?, record_value(&value, above, budget)?));
     }
     above.pop();
     fields.sort_by(|left, right| order(&left.0, &right.0).then_with(|| order(&left.1, &right.1)));
     let in_sequence =
         fields.iter().zip(1..).take_while(|((key, _), next)| *key == RecordedValue::Integer(*next)).count();
     list.extend(fields.drain(..in_sequence).map(|(_, item)| item));
-    RecordedValue::Table(list, fields)
+    Some(RecordedValue::Table(list, fields))
 }
 
 /// A deterministic order of keys: 1, 2, 3 … first.
@@ -314,6 +432,7 @@ pub fn order(left: &RecordedValue, right: &RecordedValue) -> std::cmp::Ordering 
         RecordedValue::Function(_) => 6,
         RecordedValue::Other(_) => 7,
         RecordedValue::Nil => 8,
+        RecordedValue::Cut(..) => 9,
     };
     rank(left).cmp(&rank(right)).then_with(|| match (left, right) {
         (RecordedValue::Integer(left), RecordedValue::Integer(right)) => left.cmp(right),

@@ -17,6 +17,9 @@ pub enum Stop {
     /// A lock that it ran under was lost.
     #[error("{0}")]
     LockLost(LostLock),
+    /// It needs more memory than this many bytes, counting what the program holds for its scripts.
+    #[error("it needs more memory than it may have (--memory {})", .0 >> 20)]
+    Memory(u64),
     /// A replay has ended or diverged.
     #[error("the replay ended here")]
     Replayed,

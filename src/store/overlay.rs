@@ -153,6 +153,19 @@ impl Overlay {
         Transaction { conditions, operations, ..Transaction::default() }
     }
 
+    /// As [`Overlay::transaction`], without a copy: the overlay has nothing in it afterwards.
+    pub fn take_transaction(&self) -> Transaction {
+        let kept = std::mem::take(&mut *self.kept.borrow_mut());
+        let locks = kept.locks.into_iter().map(|(name, token)| Condition::HoldsLock(name, token));
+        let entries = kept.read.into_iter().map(|(key, found)| match found {
+            Some(entry) => Condition::Unchanged(Box::new(entry)),
+            None => Condition::Absent(key),
+        });
+        let ranges = kept.ranges.into_iter().map(|(range, since)| Condition::RangeAtRevision(range, since));
+        let conditions = locks.chain(entries).chain(ranges).collect();
+        Transaction { conditions, operations: last_writes(kept.operations, false), ..Transaction::default() }
+    }
+
     /// What would change, key by key, in the order of the keys.
     pub fn rewritten(&self) -> Vec<(Key, BeforeAfter)> {
         let kept = self.kept.borrow();

@@ -89,6 +89,7 @@ pub fn execute(
         log: Box::new(move |level, line| log.log(level, line)),
     };
     limits.limit_run(request.timeout);
+    limits.limit_memory(request.memory);
     let runtime =
         Runtime::new(Rc::new(context), request.memory).map_err(|error| RunError::Lua(message(&error)))?;
     let given = Given {
@@ -102,7 +103,13 @@ pub fn execute(
         Err(invalid) => {
             let reason = invalid.to_string();
             reporter.refuse(&reason);
-            reporter.details(None, &runtime.context.details(&reason, invalid.calls()));
+            reporter.details(
+                None,
+                &match limits.stop() {
+                    Some(_) => runtime.context.details_of_stop(),
+                    None => runtime.context.details(&reason, invalid.calls()),
+                },
+            );
             return Err(match limits.stop() {
                 Some(stop @ Stop::Signal(_)) => RunError::Stopped(stop),
                 _ => match limits.take_lost().into_iter().next() {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::lua::error_details::ErrorDetails;
-use crate::lua::recorded_value::RecordedValue;
+use crate::lua::recorded_value::{COMPARED_LIMIT, RecordedValue};
 use crate::lua::{Boundary, LogLevel, PassThrough};
 use crate::workflow::{Event, RunEvent};
 
@@ -13,6 +13,11 @@ use crate::workflow::{Event, RunEvent};
 pub trait RunBoundary: Boundary {
     /// An event of the run; returns the duration that counts for the script.
     fn event(&self, event: RunEvent) -> Duration;
+
+    /// A value as it is recorded where a replay only compares it.
+    fn compared(&self, value: &mlua::Value) -> RecordedValue {
+        RecordedValue::at_most(value, COMPARED_LIMIT, None)
+    }
 
     /// A line that the run itself logs, about its environment: it need not happen again in a replay.
     fn note(&self, line: &str);
@@ -96,8 +101,12 @@ impl Reporter {
         (self.sink)(&Event::Log { task: self.task.name(), level, line });
     }
 
-    /// Records the outputs that the function of a task returned.
-    pub fn returned(&self, task: &str, outputs: RecordedValue) {
+    /// Records the outputs that the function of a task returned, by the rules of a format of recordings.
+    pub fn returned(&self, task: &str, outputs: &mlua::Value, format: u32) {
+        let outputs = match format >= 7 {
+            true => self.boundary.compared(outputs),
+            false => RecordedValue::of(outputs),
+        };
         self.boundary.event(RunEvent::TaskReturned { task: task.into(), outputs });
     }
 

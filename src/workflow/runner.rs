@@ -9,9 +9,8 @@ use std::time::Duration;
 use mlua::Table;
 
 use self::calls::{LastArgument, Success, read_result};
-use crate::lua::error::message;
+use crate::lua::error::{OUT_OF_MEMORY, message};
 use crate::lua::error_details::ErrorDetails;
-use crate::lua::recorded_value::RecordedValue;
 use crate::lua::workdir::CreatedDirectories;
 use crate::lua::{LostLock, Runtime, ScriptError, Stop};
 use crate::store::Actor;
@@ -89,7 +88,7 @@ pub fn run(
     let summary = Summary {
         outcome: match runtime.context.limits.stop() {
             Some(Stop::Signal(signal)) => RunOutcome::Stopped { signal },
-            Some(Stop::LockLost(_)) => RunOutcome::Failed,
+            Some(Stop::LockLost(_) | Stop::Memory(_)) => RunOutcome::Failed,
             Some(_) if ended.values().any(|end| end.outcome == TaskOutcome::Stopped) => RunOutcome::TimedOut,
             _ if aborted => RunOutcome::Aborted,
             _ if run.is_unguarded.get() => RunOutcome::Failed,
@@ -260,8 +259,12 @@ impl TaskRunner<'_> {
 
     fn details_of(&self, failure: &ScriptError) -> ErrorDetails {
         match failure {
+            // The calls say where it began, and not where it was.
+            ScriptError::Raised { text, calls } if text == OUT_OF_MEMORY => {
+                ErrorDetails::new(None, None, calls)
+            }
             ScriptError::Raised { text, calls } => self.runtime.context.details(text, calls),
-            ScriptError::Stopped(_) => ErrorDetails::default(),
+            ScriptError::Stopped(_) => self.runtime.context.details_of_stop(),
         }
     }
 
@@ -279,9 +282,9 @@ impl TaskRunner<'_> {
     /// Records what the function of a task handed on; the output of a command is recorded with its call.
     fn record_outputs(&self, task: &Task, outputs: &Table) {
         let is_function = matches!(task.command, Some(TaskAction::Function(_)));
-        if is_function && self.runtime.context.format >= 5 && !outputs.is_empty() {
-            let outputs = RecordedValue::of(&mlua::Value::Table(outputs.clone()));
-            self.reporter.returned(&task.name, outputs);
+        let format = self.runtime.context.format;
+        if is_function && format >= 5 && !outputs.is_empty() {
+            self.reporter.returned(&task.name, &mlua::Value::Table(outputs.clone()), format);
         }
     }
 
@@ -378,7 +381,9 @@ impl TaskRunner<'_> {
 
 fn ended_by(failure: &ScriptError) -> TaskOutcome {
     match failure {
-        ScriptError::Raised { .. } | ScriptError::Stopped(Stop::LockLost(_)) => TaskOutcome::Failed,
+        ScriptError::Raised { .. } | ScriptError::Stopped(Stop::LockLost(_) | Stop::Memory(_)) => {
+            TaskOutcome::Failed
+        }
         ScriptError::Stopped(Stop::Timeout(_)) => TaskOutcome::TimedOut,
         ScriptError::Stopped(Stop::Signal(_) | Stop::RunTimeout(_) | Stop::Replayed) => TaskOutcome::Stopped,
     }

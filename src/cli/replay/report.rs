@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::lua::error::ScriptLine;
 use crate::text::escape::escape;
 use crate::text::masked::is_masked;
-use crate::workflow::recording::Recording;
+use crate::workflow::recording::{Recording, full};
 use crate::workflow::replay::{Divergence, Replay, ReplayedEvent, Verdict};
 
 /// The source line of a divergence, escaped.
@@ -58,6 +58,17 @@ pub(super) fn verdict(
             let last = replayed.last;
             format!("{name}: came to pass again up to record {last}{source}; there the recording ends: {why}")
         }
+        Verdict::RecordingFull(limit) if replayed.last == 0 => {
+            format!(
+                "{name}: nothing was replayed: the recording ends before its first record: {}",
+                full(*limit)
+            )
+        }
+        Verdict::RecordingFull(limit) => format!(
+            "{name}: came to pass again up to record {}{source}; there the recording ends: {}",
+            replayed.last,
+            full(*limit)
+        ),
         Verdict::Reached => format!("{name}: {records} came to pass again{source}"),
         Verdict::Silent => format!(
             "{name}: after record {} the script goes on for a minute, and nothing of it was recorded{source}{stopped_at}",
@@ -144,7 +155,7 @@ pub(super) fn replay_to_json(
 ) -> serde_json::Value {
     let word = match &replayed.verdict {
         Verdict::Same(_) => "same",
-        Verdict::RecordingEnded => "end_of_recording",
+        Verdict::RecordingEnded | Verdict::RecordingFull(_) => "end_of_recording",
         Verdict::Reached => "until",
         Verdict::Silent => "silent",
         Verdict::Stopped(_) => "stopped",

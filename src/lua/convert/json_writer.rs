@@ -1,6 +1,7 @@
 //! Writes Lua values as JSON: what a script left unchanged keeps its bytes, and new tables are written in an
 //! order that depends only on their content.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::os::raw::c_void;
 
@@ -9,12 +10,20 @@ use mlua::{Lua, Table, Value as LuaValue};
 use super::path::Path;
 use super::table_fields::Fields;
 use super::{MAX_DEPTH, Unstorable, double, kind};
+use crate::lua::memory::largest_text;
 use crate::lua::table_origin::Origins;
 use crate::store::Number;
 use crate::store::json::{self, JsonNode, JsonText, Part};
 
 /// How far an item of a list is searched among its old items.
 const ALIGNMENT_WINDOW: usize = 64;
+
+/// After how many values the size of the whole is looked at.
+const VALUES_BEFORE_SIZE: usize = 50_000;
+
+/// Why a value cannot be stored that is larger than the memory of its run.
+const TOO_LARGE: &str = "does not fit in the memory that the run may have (--memory MB); a table that stands in \
+                         several places is written in each";
 
 /// A piece of the JSON that a value replaces.
 #[derive(Clone, Copy)]
@@ -42,12 +51,35 @@ enum EncodedJson {
 /// Writes Lua values as JSON.
 pub(super) struct Writer {
     origins: Origins,
+    /// How many bytes may be written: tables that share others are written out.
+    most: usize,
+    /// How many were written, and how many values.
+    written: Cell<(usize, usize)>,
 }
 
 impl Writer {
     pub(super) fn new(lua: &Lua, path: &Path<'_>) -> Result<Writer, Unstorable> {
         let origins = Origins::of(lua).map_err(|error| Unstorable::at(path, error.to_string()))?;
-        Ok(Writer { origins })
+        Ok(Writer { origins, most: largest_text(lua), written: Cell::default() })
+    }
+
+    /// Counts a value that is written, one of those in the outermost of `ancestors`.
+    fn count(&self, value: &LuaValue, path: &Path<'_>, ancestors: &[Table]) -> Result<(), Unstorable> {
+        let too_large = || Err(Unstorable::at(path, TOO_LARGE));
+        let (bytes, values) = self.written.get();
+        let (bytes, values) = (bytes.saturating_add(least_size(value)), values + 1);
+        self.written.set((bytes, values));
+        if bytes > self.most {
+            return too_large();
+        }
+        // Before a value that writes out to very many takes long.
+        if values == VALUES_BEFORE_SIZE
+            && let Some(whole) = ancestors.first()
+            && written_size(whole, &mut HashMap::new(), 0) > self.most
+        {
+            return too_large();
+        }
+        Ok(())
     }
 
     /// The JSON of a value that takes the place of `present`.
@@ -72,6 +104,7 @@ impl Writer {
         path: &Path<'_>,
         ancestors: &mut Vec<Table>,
     ) -> Result<EncodedJson, Unstorable> {
+        self.count(value, path, ancestors)?;
         if let LuaValue::Table(table) = value {
             return self.encode_table(table, base, path, ancestors);
         }
@@ -391,6 +424,32 @@ fn is_scalar(value: &LuaValue, json: &str) -> bool {
         LuaValue::Number(number) => json.parse() == Ok(*number),
         _ => false,
     }
+}
+
+/// What a value takes in Lua at least, if it is not shared, and roughly in JSON.
+fn least_size(value: &LuaValue) -> usize {
+    const IN_TABLE: usize = 16;
+    match value {
+        LuaValue::String(text) => text.as_bytes().len(),
+        _ => IN_TABLE,
+    }
+}
+
+/// The size of a table that is written out, in time linear in the tables.
+fn written_size(table: &Table, known: &mut HashMap<*const c_void, usize>, depth: usize) -> usize {
+    let place = table.to_pointer();
+    if let Some(size) = known.get(&place) {
+        return *size;
+    }
+    let mut size = 0_usize;
+    for (_, value) in table.pairs::<LuaValue, LuaValue>().filter_map(Result::ok) {
+        size = size.saturating_add(match &value {
+            LuaValue::Table(inner) if depth < MAX_DEPTH => written_size(inner, known, depth + 1),
+            other => least_size(other),
+        });
+    }
+    known.insert(place, size);
+    size
 }
 
 /// A number in JSON.

@@ -26,6 +26,7 @@ use crate::lua::call::{self, Call, Native};
 use crate::lua::convert::double;
 use crate::lua::error::CallError;
 use crate::lua::host_function::{CallTarget, HostFunction};
+use crate::lua::memory::reserve;
 use crate::lua::object_text::name_of;
 use crate::lua::{LogLevel, ScriptContext};
 use crate::text::escape::escape;
@@ -113,6 +114,8 @@ fn run_command(call: &Call) -> Result<MultiValue, CallError> {
     let done = call.context.host.execute(command, &watch, &mut sink);
     let mut done =
         done.map_err(|error| CallError::usage(format!("the command could not be run: {error}")))?;
+    // It goes to the script and into the recording.
+    reserve(call.lua, 3 * (done.stdout.bytes.len() + done.stderr.bytes.len()))?;
     let warn = |text: &str| log(LogLevel::Warn, format!("exec.run: {text}").as_bytes());
     for (stream, kept) in [(Stream::Stdout, &done.stdout), (Stream::Stderr, &done.stderr)] {
         if kept.is_cut {

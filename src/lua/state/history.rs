@@ -6,12 +6,14 @@ use crate::lua::call::{Call, Native};
 use crate::lua::convert;
 use crate::lua::error::CallError;
 use crate::lua::host_function::HostFunction;
-use crate::store::{Change, HistoryScan, Image, Number, Subject};
+use crate::store::{Change, HistoryScan, Image, Number, Subject, change_pages};
 
 pub(super) static FUNCTIONS: [Native; 1] = [Native::new(HostFunction::reads("state.history"), history)];
 
 /// How many changes are returned by default.
 const DEFAULT_LIMIT: usize = 10;
+/// How many changes are read at a time, each with two values.
+const CHANGES_PER_PAGE: usize = 16;
 
 /// `state.history(key[, n])`: the newest changes of an entry, the newest first, as far as history
 /// goes back. Each is a table: `revision`, `time` (seconds since the epoch), `operation`, `old`,
@@ -27,10 +29,19 @@ fn history(call: &Call) -> Result<MultiValue, CallError> {
             other => return Err(CallError::usage(format!("the number of changes is {other}: at least 1"))),
         }
     };
-    let scan = HistoryScan { key: Some(key), subject: Some(Subject::Entry), ..HistoryScan::newest(limit) };
+    let page = HistoryScan::newest(limit.min(CHANGES_PER_PAGE));
+    let scan = HistoryScan { key: Some(key), subject: Some(Subject::Entry), ..page };
     let table = call.lua.create_table()?;
-    for change in call.context.store().history(&scan)? {
-        table.raw_push(row(call, &change)?)?;
+    let store = call.context.store();
+    let mut left = limit;
+    for page in change_pages(&*store, scan) {
+        for change in page?.iter().take(left) {
+            table.raw_push(row(call, change)?)?;
+            left -= 1;
+        }
+        if left == 0 {
+            break;
+        }
     }
     call.answer(table)
 }

@@ -63,7 +63,7 @@ fn transaction(call: &Call) -> Result<MultiValue, CallError> {
             }
             Some(CommitFate::Retry) => Attempt::Conflict(None),
             Some(CommitFate::Refused) => break,
-            None if succeeded(&answer) => settle(&**base, overlay.transaction(), began)?,
+            None if succeeded(&answer) => settle(&**base, overlay.take_transaction(), began)?,
             None if call.context.limits.stop().is_some() => return Ok(answer),
             None => {
                 // Two readings with a change of others between them may not fit together: an error

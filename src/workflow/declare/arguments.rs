@@ -7,6 +7,7 @@ use mlua::{Lua, MultiValue, Value};
 use super::Rules;
 use crate::lua::convert::kind;
 use crate::lua::error::raise;
+use crate::lua::memory::reserve;
 use crate::lua::object_text::text_of;
 use crate::workflow::{Backoff, LuaRef, Retries};
 
@@ -77,7 +78,11 @@ pub(super) fn time(lua: &Lua, owner: &str, name: &str, value: &Value) -> mlua::R
 pub(super) fn text(lua: &Lua, owner: &str, name: &str, value: &Value) -> mlua::Result<String> {
     match value {
         Value::String(text) => match text.to_str() {
-            Ok(text) => Ok(text.to_string()),
+            Ok(text) => {
+                // It is kept as a name or a command, and as a key.
+                reserve(lua, 2 * text.len())?;
+                Ok(text.to_string())
+            }
             Err(_) => Err(raise(lua, format!("{owner}: the {name} is no UTF-8 text"))),
         },
         other => Err(unfit(lua, owner, name, "text", other)),

@@ -46,6 +46,8 @@ enum StoredKind {
     Stop(Stop, u64),
     #[serde(rename = "w")]
     Note(String),
+    #[serde(rename = "l")]
+    Full(u64),
 }
 
 /// The names in the current chunk, in their order: so few that a linear search is the fastest.
@@ -94,6 +96,7 @@ pub(super) fn encode(record: Record, names: &mut NameTable, data: &mut Vec<u8>) 
         RecordKind::Event(event) => StoredKind::Event(event),
         RecordKind::Stop { stop, looks } => StoredKind::Stop(stop, looks),
         RecordKind::Note(text) => StoredKind::Note(text),
+        RecordKind::Full { limit } => StoredKind::Full(limit),
     };
     append(&ChunkItem::Record(record.number, record.at, task, file, line, happened), data);
 }
@@ -143,6 +146,7 @@ pub fn decode(piece: &RecordingChunk) -> Result<Vec<Record>, RecordingError> {
                     }
                     StoredKind::Stop(stop, looks) => RecordKind::Stop { stop, looks },
                     StoredKind::Note(text) => RecordKind::Note(text),
+                    StoredKind::Full(limit) => RecordKind::Full { limit },
                 };
                 let line = usize::try_from(line).unwrap_or(usize::MAX);
                 let place = name(file)?.map(|file| ScriptLine { file, line });
@@ -209,6 +213,7 @@ mod tests {
             record(6, RecordKind::Event(RunEvent::TaskStarted { task: "a".into() })),
             record(7, RecordKind::Stop { stop: Stop::Timeout(std::time::Duration::from_secs(1)), looks: 9 }),
             record(8, RecordKind::Note("lock l was lost".into())),
+            record(9, RecordKind::Full { limit: 1 << 20 }),
         ]
     }
 

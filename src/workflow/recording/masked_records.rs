@@ -106,7 +106,12 @@ pub fn is_secret_call(secrets: &Secrets, what: &RecordKind) -> bool {
 /// not know may be one.
 pub fn is_secret(secrets: &Secrets, function: &str, arguments: &[RecordedValue]) -> bool {
     functions::find(function).is_none_or(HostFunction::is_about_state)
-        && matches!(arguments.first(), Some(RecordedValue::Text(key)) if secrets.hides_name(key))
+        && match arguments.first() {
+            Some(RecordedValue::Text(key)) => secrets.hides_name(key),
+            // The end of its name is not known.
+            Some(RecordedValue::Cut(..)) => true,
+            _ => false,
+        }
 }
 
 fn masked_answer(secrets: &Secrets, answer: Answer, hides: bool) -> Answer {
@@ -129,6 +134,7 @@ fn mask(value: RecordedValue) -> RecordedValue {
         RecordedValue::Integer(_)
         | RecordedValue::Float(_)
         | RecordedValue::Text(_)
+        | RecordedValue::Cut(..)
         | RecordedValue::Table(..) => RecordedValue::text(MASK),
         other => other,
     }

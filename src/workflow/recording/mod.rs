@@ -41,8 +41,12 @@ use crate::workflow::{RunEvent, RunRequest};
 /// decides the types of reads. Since 4 the events of a run are a type of their own. Since 5 it is recorded what a
 /// function of the script returned to a call and which outputs a task had, objects that are keys have an order of
 /// their own, and weak tables keep their entries. Since 6 errors show the values that were raised, and the language's
-/// own functions check their arguments as Lua 5.1 does.
-pub const FORMAT: u32 = 6;
+/// own functions check their arguments as Lua 5.1 does. Since 7 large arguments are stored cut, a recording has a size limit,
+/// and a run ends where it needs too much memory outside of Lua.
+pub const FORMAT: u32 = 7;
+
+/// How large the records of a run may become, in bytes, unless another limit is given.
+pub const DEFAULT_SIZE_LIMIT: u64 = 64 << 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
@@ -213,6 +217,9 @@ pub enum RecordKind {
     },
     /// A warning about something around the script.
     Note(String),
+    /// The recording ends here, though the run does not: with what followed it would have been larger than so many
+    /// bytes, or what followed would have taken so many.
+    Full { limit: u64 },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -271,6 +278,11 @@ impl std::fmt::Display for Answer {
     }
 }
 
+/// Why a recording ends that has reached its limit.
+pub fn full(limit: u64) -> String {
+    format!("what followed did not fit into {} MiB (run --record-limit MB, --memory MB)", limit >> 20)
+}
+
 /// Values separated by commas.
 pub fn list(values: &[RecordedValue]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
@@ -309,6 +321,7 @@ impl RecordKind {
             }
             RecordKind::Stop { stop, .. } => format!("the script had to stop: {stop}"),
             RecordKind::Note(text) => format!("warning: {}", crate::text::escape::escape(text.as_bytes())),
+            RecordKind::Full { limit } => format!("the recording ends here: {}", full(*limit)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Reads a recording from its beginning to its end, a few chunks at a time.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -20,8 +21,9 @@ pub struct Recording {
 impl Recording {
     /// The recording of a run in a store.
     pub fn of_store(store: &Rc<dyn Store>, number: i64) -> Result<Recording, RecordingError> {
-        /// How many chunks are read at a time.
+        /// How many chunks are read at a time at most, and how many bytes about.
         const CHUNKS_PER_READ: usize = 256;
+        const BYTES_PER_READ: usize = 2 << 20;
         let run = store.run(number)?.ok_or(RecordingError::NoRun(number))?;
         let first = store.recording_chunks(number, 0, false, 1)?;
         let header = match first.first() {
@@ -29,7 +31,17 @@ impl Recording {
             _ => return Err(RecordingError::NotRecorded(number)),
         };
         let store = Rc::clone(store);
-        let chunks = Rc::new(move |from| store.recording_chunks(number, from, false, CHUNKS_PER_READ));
+        let count = Cell::new(8);
+        let chunks = Rc::new(move |from| {
+            let read = store.recording_chunks(number, from, false, count.get())?;
+            let bytes: usize = read.iter().map(|chunk| chunk.data.len()).sum();
+            // Chunks are small where every call writes, and large where answers are.
+            count.set(match bytes <= BYTES_PER_READ {
+                true => (count.get() * 2).min(CHUNKS_PER_READ),
+                false => (count.get() / 4).max(1),
+            });
+            Ok(read)
+        });
         Ok(Recording { run, header, chunks })
     }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use mlua::{Lua, MultiValue, Value};
 
 use super::encoding::{NameTable, encode};
-use super::{Answer, Mask, Record, RecordKind};
+use super::{Answer, DEFAULT_SIZE_LIMIT, Mask, Record, RecordKind};
 use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::{ScriptLine, caller, message, raised, stop_in};
 use crate::lua::host_function::{CallEffect, CallTarget, CallbackKind, HostFunction};
-use crate::lua::recorded_value::RecordedValue;
+use crate::lua::recorded_value::{ARGUMENT_LIMIT, COMPARED_LIMIT, RecordedValue, TextChange};
 use crate::lua::{Boundary, Host, Stop};
 use crate::store::{Actor, NewRun, RunEnd, Store, StoreError};
 use crate::workflow::{CurrentTask, RunBoundary, RunEvent};
@@ -44,10 +44,10 @@ pub(in crate::workflow) fn rebuilt(
 }
 
 /// What the function of a call returned, without what `pcall` puts in front; `None` if it raised an error.
-pub(in crate::workflow) fn returned_by(protected: bool, values: &MultiValue) -> Option<Vec<RecordedValue>> {
+pub(in crate::workflow) fn returned_by(protected: bool, values: &MultiValue) -> Option<Vec<Value>> {
     match (protected, values.front()) {
-        (false, _) => Some(RecordedValue::all(values)),
-        (true, Some(Value::Boolean(true))) => Some(values.iter().skip(1).map(RecordedValue::of).collect()),
+        (false, _) => Some(values.iter().cloned().collect()),
+        (true, Some(Value::Boolean(true))) => Some(values.iter().skip(1).cloned().collect()),
         (true, _) => None,
     }
 }
@@ -72,12 +72,21 @@ pub struct RecordingBoundary {
     pending: Cell<usize>,
     looks: Cell<u64>,
     stopped_inside: Cell<Option<Stop>>,
+    /// Why a poll stopped the script, until the place is known.
+    stop_reason: Cell<Option<String>>,
     /// Whether the last callback raised an error that ends its call.
     has_raised: Cell<bool>,
     /// What the last callback of the running call returned.
     returned: Cell<Option<Vec<RecordedValue>>>,
     written_at: Cell<Duration>,
     buffer: RefCell<Vec<u8>>,
+    /// How large the records may become, in bytes, and how large they are.
+    limit: u64,
+    size: Cell<u64>,
+    /// The most memory that an answer may take while it is recorded, in bytes.
+    memory: usize,
+    /// Whether the recording has ended, since something did not fit into it.
+    is_full: Cell<bool>,
 }
 
 impl RecordingBoundary {
@@ -105,11 +114,23 @@ impl RecordingBoundary {
             pending: Cell::default(),
             looks: Cell::default(),
             stopped_inside: Cell::default(),
+            stop_reason: Cell::default(),
             has_raised: Cell::default(),
             returned: Cell::default(),
             written_at: Cell::default(),
             buffer: RefCell::default(),
+            limit: DEFAULT_SIZE_LIMIT,
+            size: Cell::default(),
+            memory: usize::MAX,
+            is_full: Cell::default(),
         }
+    }
+
+    /// The same, whose records become no larger than `limit` bytes; an answer may take `memory` bytes while it is
+    /// recorded.
+    #[must_use]
+    pub fn within(self, limit: u64, memory: usize) -> RecordingBoundary {
+        RecordingBoundary { limit, memory, ..self }
     }
 
     /// Gives the run its number, if it has none yet.
@@ -121,7 +142,9 @@ impl RecordingBoundary {
         self.run.set(Some(run));
         self.store.set_actor(Actor { run: Some(run), ..self.actor.clone() });
         for record in self.early.take() {
-            self.keep(run, record, self.host.elapsed());
+            if !self.keep(run, record, self.host.elapsed()) {
+                break;
+            }
         }
         Ok(run)
     }
@@ -162,6 +185,9 @@ impl RecordingBoundary {
     }
 
     fn put_at(&self, now: Duration, place: Option<ScriptLine>, what: RecordKind) {
+        if self.is_full.get() {
+            return;
+        }
         let is_note = matches!(what, RecordKind::Note(_));
         let number = self.number.get() + 1;
         self.number.set(number);
@@ -171,17 +197,18 @@ impl RecordingBoundary {
         let at = micros(now);
         let record = Record { number, at, task: self.task.name(), place, what, revision: None };
         match self.run.get() {
-            Some(run) => self.keep(run, record, now),
+            Some(run) => drop(self.keep(run, record, now)),
             None => self.early.borrow_mut().push(record),
         }
     }
 
     /// Buffers a record until it is written, at the latest in the transaction of the change that follows it.
     /// The beginning of a call is never written before the change that the call makes.
-    fn keep(&self, run: i64, record: Record, now: Duration) {
+    /// Returns false if the recording ends in its place, since it does not fit.
+    fn keep(&self, run: i64, record: Record, now: Duration) -> bool {
         let landmark = matches!(record.what, RecordKind::Event(_));
         let is_pending = self.pending.get() > 0 || matches!(record.what, RecordKind::Begin { .. });
-        let number = record.number;
+        let (number, at) = (record.number, record.at);
         if self.store.pending_record_bytes() >= MAX_PENDING {
             self.write();
         }
@@ -192,13 +219,45 @@ impl RecordingBoundary {
         }
         let mut data = self.buffer.borrow_mut();
         data.clear();
+        data.shrink_to(FLUSH_SIZE);
         encode(record, &mut names, &mut data);
+        let size = self.size.get().saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        let fits = size <= self.limit;
+        if fits {
+            self.size.set(size);
+        } else {
+            self.is_full.set(true);
+            data.clear();
+            let what = RecordKind::Full { limit: self.limit };
+            let last = Record { number, at, task: None, place: None, what, revision: None };
+            encode(last, &mut NameTable::default(), &mut data);
+        }
         self.store.buffer_record(run, number, landmark, &data);
         drop((names, data));
         let is_old = now.saturating_sub(self.written_at.get()) >= FLUSH_INTERVAL;
         if !is_pending && (is_old || self.store.pending_record_bytes() >= FLUSH_SIZE) {
             self.write();
         }
+        fits
+    }
+
+    /// How much memory an answer may take that is recorded, in bytes.
+    fn room(&self) -> usize {
+        usize::try_from(self.limit).unwrap_or(usize::MAX).min(self.memory)
+    }
+
+    /// Values that a replay needs as they are, with every secret masked; `None` if the recording ends here, since
+    /// they do not fit.
+    fn whole(&self, values: &MultiValue) -> Option<Vec<RecordedValue>> {
+        if self.is_full.get() {
+            return None;
+        }
+        let whole = RecordedValue::all_within(values, self.room());
+        if whole.is_none() {
+            self.put(None, RecordKind::Full { limit: u64::try_from(self.room()).unwrap_or(u64::MAX) });
+            self.is_full.set(true);
+        }
+        whole
     }
 
     /// Writes the buffered records. Records that cannot be written now stay buffered.
@@ -230,11 +289,15 @@ impl RecordingBoundary {
                 (Ok(values), answer)
             }
             Ok(values) if call.answers_default(&values) => {
-                let data = self.masked(RecordedValue::all(&values));
+                // A replay answers with the argument itself.
+                let data = RecordedValue::arguments(&values, self.change(&|text| self.mask.text(text)));
                 (Ok(values), Answer::Default(data))
             }
             Ok(values) => {
-                let data = RecordedValue::all(&values);
+                let Some(data) = self.whole(&values) else {
+                    // Nothing is recorded any more.
+                    return (Ok(values), Answer::Returned(Vec::new()));
+                };
                 let values = rebuilt(call, values, &data);
                 let data = match call.function.target {
                     CallTarget::Variable => self.variable(call, data),
@@ -263,6 +326,40 @@ impl RecordingBoundary {
         self.masked(data)
     }
 
+    /// How texts are changed that are recorded.
+    fn change<'a>(&self, mask: &'a dyn Fn(Vec<u8>) -> Vec<u8>) -> TextChange<'a> {
+        (!self.mask.hides_nothing()).then_some(mask)
+    }
+
+    /// The arguments of a call as they are stored.
+    fn arguments(&self, call: &HostCall<'_>) -> Vec<RecordedValue> {
+        let target = call.function.target;
+        let arguments = RecordedValue::arguments(call.arguments, None);
+        let is_cut = |argument: &RecordedValue| matches!(argument, RecordedValue::Cut(..));
+        if target == CallTarget::Command && arguments.iter().any(is_cut) {
+            // The variables that it is given are known from now on.
+            self.mask.arguments(target, RecordedValue::all(call.arguments));
+        }
+        let mut arguments = self.mask.arguments(target, arguments);
+        for (argument, value) in arguments.iter_mut().zip(call.arguments) {
+            if is_cut(argument) {
+                let mask = |text| self.mask.text(text);
+                *argument = RecordedValue::at_most(value, ARGUMENT_LIMIT, self.change(&mask));
+            }
+        }
+        arguments
+    }
+
+    /// Executes a call after the recording has ended.
+    fn call_unrecorded(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        if call.function.effect != CallEffect::Read {
+            self.begin().map_err(mlua::Error::external)?;
+        }
+        let result = self.work(work);
+        self.stopped_inside.take();
+        result
+    }
+
     /// Executes a call, whose polls of the limits do not count as those of the script.
     fn work(&self, work: Work<'_>) -> mlua::Result<MultiValue> {
         let outer = self.inside.replace(true);
@@ -278,9 +375,12 @@ fn micros(time: Duration) -> u64 {
 
 impl Boundary for RecordingBoundary {
     fn call(&self, call: &HostCall<'_>, work: Work<'_>) -> mlua::Result<MultiValue> {
+        if self.is_full.get() {
+            return self.call_unrecorded(call, work);
+        }
         let function = call.function.name.to_string();
         let place = caller(call.lua);
-        let arguments = self.mask.arguments(call.function.target, RecordedValue::all(call.arguments));
+        let arguments = self.arguments(call);
         self.has_raised.set(false);
         if call.function.effect == CallEffect::Read {
             let start = self.host.elapsed();
@@ -309,18 +409,25 @@ impl Boundary for RecordingBoundary {
     }
 
     fn call_back(&self, lua: &Lua, call_back: &Callback<'_>) -> mlua::Result<MultiValue> {
-        self.put(
-            None,
-            RecordKind::Callback { arguments: self.masked(RecordedValue::all(call_back.arguments)) },
-        );
+        if let Some(arguments) = self.whole(call_back.arguments) {
+            self.put(None, RecordKind::Callback { arguments: self.masked(arguments) });
+        }
         let outer = self.inside.replace(false);
         let result = call_back.run(lua);
         self.inside.set(outer);
         self.has_raised.set(result.is_err());
         let returned = result.as_ref().ok().and_then(|values| returned_by(call_back.protected, values));
-        let returned = returned.map(|values| self.masked(values));
-        self.returned.set(returned.map(|values| values.into_iter().map(RecordedValue::compared).collect()));
+        let compared = |values: Vec<Value>| values.iter().map(|value| self.compared(value)).collect();
+        self.returned.set(returned.filter(|_| !self.is_full.get()).map(compared));
         result
+    }
+
+    fn stopped_at(&self, place: Option<ScriptLine>) {
+        // A replay stops by the record before, and passes over this one.
+        let reason = self.stop_reason.take();
+        if let (Some(reason), Some(place)) = (reason, place) {
+            self.put(Some(place.clone()), RecordKind::Note(format!("stopped at {place}: {reason}")));
+        }
     }
 
     fn poll(&self, due: &dyn Fn() -> Option<Stop>) -> Option<Stop> {
@@ -334,6 +441,7 @@ impl Boundary for RecordingBoundary {
         let looks = self.looks.get() + 1;
         self.looks.set(looks);
         if let Some(stop) = stop.clone() {
+            self.stop_reason.replace(Some(stop.to_string()));
             self.put(None, RecordKind::Stop { stop, looks });
         }
         stop
@@ -347,6 +455,10 @@ impl RunBoundary for RecordingBoundary {
         let event = event.with_texts(&mut |text| self.masked_text(text)).compared();
         self.put(None, RecordKind::Event(event));
         duration
+    }
+
+    fn compared(&self, value: &Value) -> RecordedValue {
+        RecordedValue::at_most(value, COMPARED_LIMIT, self.change(&|text| self.mask.text(text)))
     }
 
     fn note(&self, line: &str) {

@@ -155,13 +155,14 @@ impl Mask {
         self.known.borrow().iter().fold(text, |text, (secret, shown)| replaced(text, secret, shown))
     }
 
+    /// Whether there is no secret to mask.
+    pub fn hides_nothing(&self) -> bool {
+        self.is_empty.get() && !masked::has_secrets()
+    }
+
     /// A value with every secret in it masked.
     pub fn value(&self, value: RecordedValue) -> RecordedValue {
-        if self.is_empty.get() && !masked::has_secrets() {
-            value
-        } else {
-            value.with_texts(&|text| self.text(text))
-        }
+        if self.hides_nothing() { value } else { value.with_texts(&|text| self.text(text)) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Divergences of a replay from its recording.
 
+use mlua::MultiValue;
+
 use crate::lua::boundary::HostCall;
 use crate::lua::error::{ScriptLine, caller};
 use crate::lua::recorded_value::RecordedValue;
@@ -52,11 +54,19 @@ pub struct ReplayedEvent {
     pub place: Option<ScriptLine>,
 }
 
+/// The arguments of a call, as recordings of a format have them.
+pub(super) fn compared_arguments(arguments: &MultiValue, format: u32) -> Vec<RecordedValue> {
+    match format >= 7 {
+        true => RecordedValue::arguments(arguments, None),
+        false => RecordedValue::all(arguments),
+    }
+}
+
 impl ReplayedEvent {
-    pub(super) fn of_call(call: &HostCall<'_>) -> ReplayedEvent {
+    pub(super) fn of_call(call: &HostCall<'_>, format: u32) -> ReplayedEvent {
         ReplayedEvent {
             name: call.function.name.to_string(),
-            arguments: RecordedValue::all(call.arguments),
+            arguments: compared_arguments(call.arguments, format),
             fields: Vec::new(),
             place: caller(call.lua),
         }

@@ -59,6 +59,8 @@ pub enum Verdict {
     /// Everything was replayed up to the end of an incomplete recording: its run was killed or is still
     /// running.
     RecordingEnded,
+    /// Everything was replayed up to the end of a recording that reached its limit, in bytes.
+    RecordingFull(u64),
     /// Everything was replayed up to the requested record.
     Reached,
     /// The script ran for a minute without a recorded call.
@@ -167,6 +169,7 @@ pub fn replay(
         },
         Some(ReplayEnd::Diverged(divergence)) => Verdict::Diverged(divergence),
         Some(ReplayEnd::RecordingEnded) => Verdict::RecordingEnded,
+        Some(ReplayEnd::RecordingFull(limit)) => Verdict::RecordingFull(limit),
         Some(ReplayEnd::Reached) => Verdict::Reached,
         Some(ReplayEnd::Silent) => Verdict::Silent,
         Some(ReplayEnd::Stopped(stop)) => Verdict::Stopped(stop),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Value};
 
-use super::divergence::{Divergence, DivergenceKind, ReplayedEvent};
+use super::divergence::{Divergence, DivergenceKind, ReplayedEvent, compared_arguments};
 use super::moved_lines::MovedLines;
 use super::what_if_boundary::adapt_output;
 use crate::lua::boundary::{Callback, HostCall, Work};
 use crate::lua::error::{ScriptLine, caller, message};
 use crate::lua::host_function::{CallTarget, CallbackKind};
-use crate::lua::recorded_value::RecordedValue;
+use crate::lua::recorded_value::{COMPARED_LIMIT, RecordedValue};
 use crate::lua::sandbox::collects;
 use crate::lua::{Boundary, Signal, Stop};
 use crate::text::masked::is_masked;
@@ -33,6 +33,8 @@ pub(super) enum ReplayEnd {
     Diverged(Box<Divergence>),
     /// The recording is incomplete: its run was killed or is still running.
     RecordingEnded,
+    /// The recording reached its limit, in bytes.
+    RecordingFull(u64),
     Reached,
     /// The script runs on without a recorded call.
     Silent,
@@ -193,7 +195,7 @@ impl ReplayBoundary {
                 RecordKind::Call { function, arguments, .. } | RecordKind::Begin { function, arguments },
             ) => {
                 call.function.name == function
-                    && self.are_alike(arguments, &RecordedValue::all(call.arguments))
+                    && self.are_alike(arguments, &compared_arguments(call.arguments, self.format))
             }
             _ => false,
         }
@@ -251,6 +253,9 @@ impl ReplayBoundary {
         let until = self.until.unwrap_or(u64::MAX);
         match events.peek() {
             Ok(Some(record)) if record.number > until => Err(self.end(ReplayEnd::Reached)),
+            Ok(Some(Record { what: RecordKind::Full { limit }, .. })) => {
+                Err(self.end(ReplayEnd::RecordingFull(*limit)))
+            }
             Ok(record) => Ok(look(record)),
             Err(error) => Err(self.end(ReplayEnd::Unreadable(error))),
         }
@@ -419,7 +424,11 @@ impl ReplayBoundary {
         let Some(actual) = returned_by(is_protected, values) else { return Ok(()) };
         let holds = !matches!(values.front(), None | Some(Value::Nil | Value::Boolean(false)));
         let is_test = !call.function.returns_callback && !is_protected;
-        let actual: Vec<RecordedValue> = actual.into_iter().map(RecordedValue::compared).collect();
+        let as_compared = |value: &Value| match self.format >= 7 {
+            true => RecordedValue::at_most(value, COMPARED_LIMIT, None),
+            false => RecordedValue::of(value).compared(),
+        };
+        let actual: Vec<RecordedValue> = actual.iter().map(as_compared).collect();
         let is_other = |record: &Record| match &record.what {
             // The call tests by its function what it waits for, and answers the first value that it is true for.
             RecordKind::Callback { .. } => is_test && holds,
@@ -447,7 +456,11 @@ impl ReplayBoundary {
         let function = call.arguments.iter().find_map(Value::as_function);
         let Some(function) = function else {
             return Err(self
-                .diverge(DivergenceKind::DifferentArguments, None, Some(ReplayedEvent::of_call(call)))
+                .diverge(
+                    DivergenceKind::DifferentArguments,
+                    None,
+                    Some(ReplayedEvent::of_call(call, self.format)),
+                )
                 .into());
         };
         let arguments: MultiValue =
@@ -464,7 +477,7 @@ impl Boundary for ReplayBoundary {
             // order of table keys in Lua: the call may come one poll before the recorded stop.
             return match self.take_stop(self.polls.get() + 1)? {
                 Some(stop) => self.answer(call, Answer::Stopped(stop), None),
-                None => Err(self.diverge_from_next(ReplayedEvent::of_call(call)).into()),
+                None => Err(self.diverge_from_next(ReplayedEvent::of_call(call, self.format)).into()),
             };
         }
         let record = self.take()?;

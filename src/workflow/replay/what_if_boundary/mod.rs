@@ -176,7 +176,9 @@ impl WhatIfBoundary {
         while let Ok(Some(Record { what: RecordKind::Note(_), .. })) = events.peek() {
             let _ = events.take();
         }
-        events.peek().ok().flatten().and_then(look)
+        // What follows in a full recording is not known, as in one that is cut off.
+        let next = events.peek().ok().flatten();
+        next.filter(|record| !matches!(record.what, RecordKind::Full { .. })).and_then(look)
     }
 
     /// Takes the next record: the time becomes the recorded one.
@@ -322,8 +324,9 @@ impl Boundary for WhatIfBoundary {
         }
         let recorded = match self.is_on_path.get() && !self.is_over() {
             true => {
-                let actual = ReplayedEvent::of_call(call);
-                self.follow(&actual).map(|record| (record, actual.arguments))
+                let actual = ReplayedEvent::of_call(call, self.rules.format);
+                // The recorded ones may be cut, and are the same.
+                self.follow(&actual).map(|record| (record, RecordedValue::all(call.arguments)))
             }
             false => None,
         };

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use mlua::{MultiValue, Value};
 
+use super::super::divergence::compared_arguments;
 use super::super::observations::OtherAnswer;
 use super::WhatIfBoundary;
 use crate::lua::Boundary;
@@ -139,7 +140,9 @@ impl WhatIfBoundary {
             };
         }
         let actual = match &result {
-            Ok(values) if call.answers_default(values) => Answer::Default(RecordedValue::all(values)),
+            Ok(values) if call.answers_default(values) => {
+                Answer::Default(compared_arguments(values, self.rules.format))
+            }
             Ok(values) => Answer::Returned(RecordedValue::all(values)),
             Err(error) => Answer::Raised(message(error)),
         };

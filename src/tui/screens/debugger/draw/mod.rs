@@ -166,7 +166,7 @@ fn tone(app: &App, record: &Record) -> Style {
         RecordKind::Call { function, .. } if level_of_function(function).is_some() => theme.label,
         what if is_failure(what) => theme.bad,
         RecordKind::Event(_) => theme.label.add_modifier(Modifier::BOLD),
-        RecordKind::Stop { .. } | RecordKind::Note(_) => theme.warning,
+        RecordKind::Stop { .. } | RecordKind::Note(_) | RecordKind::Full { .. } => theme.warning,
         _ => theme.text,
     }
 }
