@@ -105,8 +105,8 @@ mod tests {
     use super::*;
 
     fn digest(code: &str) -> ContentDigest {
-        let value: Value = Lua::new().load(code).eval().unwrap();
-        ContentDigest::of(&value, None)
+        let lua = Lua::new();
+        ContentDigest::of(&lua.load(code).eval().unwrap(), None)
     }
 
     #[test]

@@ -40,8 +40,8 @@ fn bombs() -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "reads in a transaction",
-            "for i = 1, 300 do state.set('k' .. i, ('x'):rep(1000000)) end \
-             state.transaction(function() for i = 1, 300 do state.get('k' .. i) end end)"
+            "for i = 1, 100 do state.set('k' .. i, ('x'):rep(1000000)) end \
+             state.transaction(function() for i = 1, 100 do state.get('k' .. i) end end)"
                 .into(),
             memory,
         ),
@@ -64,10 +64,10 @@ fn bombs() -> Vec<(&'static str, String, &'static str)> {
         bombs.push((name, shared(code), ""));
     }
     for (name, code) in [
-        ("large lines", "for i = 1, 300 do print(('x'):rep(1000000)) end return true"),
+        ("large lines", "for i = 1, 100 do print(('x'):rep(1000000)) end return true"),
         (
             "large values one by one",
-            "for i = 1, 300 do state.set('k', i .. ('x'):rep(1000000)) end return true",
+            "for i = 1, 100 do state.set('k', i .. ('x'):rep(1000000)) end return true",
         ),
         ("output of commands", "for i = 1, 20 do exec.run('head -c 1000000 /dev/zero') end return true"),
     ] {

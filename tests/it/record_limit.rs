@@ -11,7 +11,7 @@ fn recorded(place: &Place, body: &str, more: &[&str]) -> (Vec<Json>, Json) {
     let file = place.file("w.lua");
     std::fs::write(&file, format!("task('t'):command(function()\n{body}\nend)\n")).unwrap();
     place.run(&[&["run", file.to_str().unwrap()], more].concat()).done();
-    let steps = objects(&place.done(&["runs", "log", "1", "--json"]));
+    let steps = objects(&place.done(&["runs", "show", "1", "--json"]));
     (steps, place.json(&["replay", "1", "--json"]))
 }
 
@@ -21,7 +21,7 @@ fn a_recording_ends_where_something_does_not_fit_and_says_so() {
     let cases = [
         ("an answer", format!("{large}for i = 1, 3 do state.get('big') end")),
         ("an answer to a write", format!("{large}state.update('big', function(v) return 1 end)")),
-        ("small records", "for i = 1, 20000 do state.get('k' .. i) end".into()),
+        ("small records", "for i = 1, 60000 do state.get('k' .. i) end".into()),
         ("lines", "for i = 1, 200 do print(i .. ('x'):rep(15000)) end".into()),
         ("output", "exec.run('head -c 1100000 /dev/zero')".into()),
         (
@@ -63,7 +63,7 @@ fn what_a_replay_only_compares_is_stored_cut_and_still_compared() {
     };
     std::fs::write(&file, source('x', "")).unwrap();
     place.run(&["run", file.to_str().unwrap()]).done();
-    let log = place.done(&["runs", "log", "1", "--json"]);
+    let log = place.done(&["runs", "show", "1", "--json"]);
     assert!(log.len() < 20_000 && log.contains("digest"), "{} {log:.2000}", log.len());
     assert_eq!(place.json(&["replay", "1", "--json"])["replay"], "same");
     for (other, differs) in [
