@@ -64,8 +64,9 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
     for lock in &locks {
         refused.extend(command.clear(lock).map(|()| None).or_else(continue_after)?);
     }
-    for name in &arguments.names {
-        if locks.iter().all(|(lock, _)| lock.name != *name) {
+    for (place, name) in arguments.names.iter().enumerate() {
+        let is_first = !arguments.names[..place].contains(name);
+        if is_first && locks.iter().all(|(lock, _)| lock.name != *name) {
             refused.extend(command.clear_key(name).map(|()| None).or_else(continue_after)?);
         }
     }
@@ -74,6 +75,15 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
         [only] => Err(CliError::Failed(only.clone())),
         several => Err(CliError::Failed(several.join("\n"))),
     }
+}
+
+/// Why a lock was not cleared that somebody else has acquired since it was read.
+fn taken(name: &str, new: &Lock) -> CliError {
+    let holder = escape(new.holder.as_bytes());
+    CliError::Failed(format!(
+        "lock {name} was not cleared: {holder} has taken it in the meantime (token {})",
+        new.token
+    ))
 }
 
 /// The message of a refusal, after which the other locks are still cleared.
@@ -132,10 +142,17 @@ impl Unlocking<'_> {
         confirm(self.database, &question, Reversible::No, self.arguments.yes)
     }
 
-    /// Clears one lock.
-    fn clear(&self, (lock, state): &(Lock, Liveness)) -> Result<(), CliError> {
+    /// Clears one lock. It is read again: its holder may have renewed the lease while others were cleared.
+    fn clear(&self, (seen, _): &(Lock, Liveness)) -> Result<(), CliError> {
         let UnlockArguments { token, force, dry_run, .. } = self.arguments;
-        let (name, holder) = (escape(lock.name.as_bytes()), escape(lock.holder.as_bytes()));
+        let (name, holder) = (escape(seen.name.as_bytes()), escape(seen.holder.as_bytes()));
+        let gone = || format!("lock {name} was released by its holder in the meantime");
+        let lock = match self.store.lock(&seen.name)? {
+            None => return self.report(&seen.name, &seen.holder, &gone()),
+            Some(lock) if lock.token != seen.token => return Err(taken(&name, &lock)),
+            Some(lock) => lock,
+        };
+        let state = self.store.holder_liveness(&lock, &self.here);
         let now = self.store.clock().now();
         if let Some(token) = token
             && *token != lock.token.0.0
@@ -145,10 +162,10 @@ impl Unlocking<'_> {
                 lock.token
             )));
         }
-        if !force && !lock.is_stale(*state, now) {
+        if !force && !lock.is_stale(state, now) {
             return Err(CliError::Failed(format!(
                 "lock {name} was not cleared: its holder {holder} {}; --force clears it anyway",
-                refusal(lock, *state)
+                refusal(&lock, state)
             )));
         }
         let held =
@@ -158,18 +175,12 @@ impl Unlocking<'_> {
         if *dry_run {
             return self.report(&lock.name, &lock.holder, &format!("would clear lock {name}: {details}"));
         }
-        let clearing = self.store.clear_lock(lock)?;
+        let clearing = self.store.clear_lock(&lock)?;
         print_notices(self.store);
         let message = match clearing {
             ClearOutcome::Cleared => format!("cleared lock {name}: {details}"),
-            ClearOutcome::AlreadyGone => format!("lock {name} was released by its holder in the meantime"),
-            ClearOutcome::Changed(new) => {
-                return Err(CliError::Failed(format!(
-                    "lock {name} was not cleared: {} has taken it in the meantime (token {})",
-                    escape(new.holder.as_bytes()),
-                    new.token
-                )));
-            }
+            ClearOutcome::AlreadyGone => gone(),
+            ClearOutcome::Changed(new) => return Err(taken(&name, &new)),
         };
         self.report(&lock.name, &lock.holder, &message)
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::document::{ConfigItem, ConfigValue, Document};
 use crate::store::Location;
 use crate::text::escape::escape;
+use crate::text::suggestion::meant;
 
 /// A named database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +110,8 @@ fn context(
     for ConfigItem { name: setting, line, value } in items {
         match (setting.as_str(), value) {
             ("path" | "db", ConfigValue::Text(_)) if place.is_some() => {
-                document.refuse(line, format!("the context {name} has a path already: leave one of them out"));
+                document
+                    .refuse(line, format!("the context {name} has a path already: leave one of them out"));
             }
             ("path" | "db", ConfigValue::Text(text)) => match Location::parse(text.as_ref()) {
                 Ok(location) => place = Some(resolved(location, folder)),
@@ -129,7 +131,9 @@ fn context(
                 allow_exec = Some(command_patterns(items, line, document));
             }
             ("path", _) => document.refuse(line, "path is the name of a file"),
-            ("db", _) => document.refuse(line, "db is the name of a file or an address such as etcd://host/prefix"),
+            ("db", _) => {
+                document.refuse(line, "db is the name of a file or an address such as etcd://host/prefix")
+            }
             // What was meant to protect protects, also if it is misspelt.
             ("read_only", value) => {
                 read_only = true;
@@ -154,12 +158,17 @@ fn context(
                 confirm = Some(ConfirmPolicy::Always);
                 document.refuse(line, "confirm is \"always\" or \"dangerous\"");
             }
-            _ => document.refuse(
-                line,
-                format!(
-                    "{setting} is not a setting of a context; the settings are path, db, read_only, production, confirm, no_exec and allow_exec"
-                ),
-            ),
+            _ => {
+                no_exec |= meant(&setting, ["no_exec", "allow_exec"]).is_some();
+                read_only |= meant(&setting, ["read_only"]).is_some();
+                production |= meant(&setting, ["production"]).is_some();
+                document.refuse(
+                    line,
+                    format!(
+                        "{setting} is not a setting of a context; the settings are path, db, read_only, production, confirm, no_exec and allow_exec"
+                    ),
+                );
+            }
         }
     }
     if place.is_none() && !has_place {
@@ -325,6 +334,9 @@ mod tests {
         assert_eq!(bounds(""), (false, None, 0));
         assert_eq!(bounds("no_exec = true"), (true, None, 0));
         assert_eq!(bounds("no_exec = \"yes\""), (true, None, 1));
+        assert_eq!(bounds("allow_exce = [\"git *\"]"), (true, None, 1));
+        assert_eq!(bounds("noexec = true"), (true, None, 1));
+        assert_eq!(bounds("colour = true"), (false, None, 1));
         assert_eq!(bounds("allow_exec = [\"git *\", \"ls\"]"), (false, list(&["git *", "ls"]), 0));
         assert_eq!(bounds("allow_exec = []"), (false, list(&[]), 0));
         assert_eq!(bounds("allow_exec = \"git *\""), (false, list(&[]), 1));

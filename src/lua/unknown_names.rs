@@ -2,8 +2,7 @@
 
 use mlua::{Lua, Table, Value};
 
-use crate::text::escape::escape;
-use crate::text::suggestion::meant;
+use crate::text::suggestion::{meant, shown_name};
 
 /// How many functions a module may have whose names are all listed.
 const MAX_LISTED: usize = 12;
@@ -115,7 +114,7 @@ pub(super) fn function(module: &str, table: &Table, name: &str) -> String {
         None if names.len() <= MAX_LISTED => format!("there are {}", names.join(", ")),
         None => format!("there is no such function among the {} of {module}", names.len()),
     };
-    format!("{module}.{} is unknown: {hint}", escape(name.as_bytes()))
+    format!("{module}.{} is unknown: {hint}", shown_name(name))
 }
 
 /// A message of Lua about a global or a function of a module that is nil, with what may have been meant. `line` is the

@@ -315,7 +315,6 @@ impl App {
         }
     }
 
-    /// Why nothing can be written.
     /// Which commands may be started on the open database.
     pub fn command_bounds(&self) -> CommandBounds {
         let wanted = self.database.location.identity();
@@ -329,6 +328,7 @@ impl App {
         }
     }
 
+    /// Why nothing can be written.
     pub fn why_read_only(&self) -> &str {
         self.database.unwritable.as_deref().unwrap_or("this database is opened for looking only")
     }

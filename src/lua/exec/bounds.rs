@@ -144,7 +144,8 @@ impl CommandBound {
             }
         }
         // What is allowed word for word.
-        let text = command.text.trim();
+        // What else looks like a blank is a part of a word to the shell.
+        let text = command.text.trim_matches([' ', '\t', '\n']);
         if self.patterns.iter().any(|pattern| pattern.text() == text) {
             return Ok(());
         }

@@ -97,9 +97,8 @@ struct Reader {
     rest: Vec<char>,
     at: usize,
     commands: Vec<SimpleCommand>,
-    /// The words of the current command, each with the blanks in front of it.
-    words: Vec<(String, BothTexts)>,
-    blanks: String,
+    /// The words of the current command.
+    words: Vec<BothTexts>,
     word: BothTexts,
     is_in_word: bool,
     /// Whether the rest of the word is replaced at run time.
@@ -134,23 +133,23 @@ impl Reader {
 
     fn end_word(&mut self) {
         if std::mem::take(&mut self.is_in_word) {
-            self.words.push((std::mem::take(&mut self.blanks), std::mem::take(&mut self.word)));
+            self.words.push(std::mem::take(&mut self.word));
         }
         self.is_open_ended = false;
     }
 
     fn end_command(&mut self) {
         self.end_word();
-        self.blanks.clear();
         let mut command = SimpleCommand::default();
-        for (blanks, word) in self.words.drain(..) {
+        for word in self.words.drain(..) {
             if command.text.written.is_empty() {
                 if word.assigned_name().is_some() {
                     command.assignments.push(word);
                     continue;
                 }
             } else {
-                blanks.chars().for_each(|blank| command.text.push(Some(blank)));
+                // However many blanks are written, the program gets the same words.
+                command.text.push(Some(' '));
             }
             command.text.append(&word);
         }
@@ -162,10 +161,7 @@ impl Reader {
     fn read(&mut self) -> Result<(), Uncheckable> {
         while let Some(next) = self.next() {
             match next {
-                ' ' | '\t' => {
-                    self.end_word();
-                    self.blanks.push(next);
-                }
+                ' ' | '\t' => self.end_word(),
                 '\n' | ';' | '&' | '|' => self.end_command(),
                 '\'' => self.single_quoted()?,
                 '"' => self.double_quoted()?,
@@ -276,14 +272,19 @@ impl Reader {
 
     /// What follows a `<` or `>`: from or to `/dev/null`, or to another output that is open.
     fn redirection(&mut self, direction: char) -> Result<(), Uncheckable> {
-        let is_number =
-            self.word.written.iter().all(|piece| piece.is_some_and(|piece| piece.is_ascii_digit()));
-        if is_number {
+        let is_number = self.is_in_word
+            && self.word.written.iter().all(|piece| piece.is_some_and(|piece| piece.is_ascii_digit()));
+        match self.word.written.len() {
+            // `{NAME}>` sets a variable in some shells.
+            _ if self.is_open_ended => return Err(Uncheckable::Redirection),
             // The number of what is redirected; a word of quotes alone is an argument.
-            self.word = BothTexts::default();
-            self.is_in_word = false;
-        } else {
-            self.end_word();
+            1 if is_number => {
+                self.word = BothTexts::default();
+                self.is_in_word = false;
+            }
+            // A number to some shells, an argument to others.
+            _ if is_number => return Err(Uncheckable::Redirection),
+            _ => self.end_word(),
         }
         if direction == '>' && self.peek() == Some('&') {
             self.at += 1;
@@ -342,6 +343,9 @@ mod tests {
             assert_eq!(split(text), Ok(vec![text.into()]), "{text}");
         }
         assert_eq!(split(" \n;"), Ok(vec![]));
+        for text in ["a  b", "a\tb", " a \t b ", "a </dev/null b", "a 2>&1  b"] {
+            assert_eq!(split(text), Ok(vec!["a b".into()]), "{text}");
+        }
         assert_eq!(split("A=1 B='x y' c D=2"), Ok(vec!["[A=1][B='x y']c D=2".into()]));
         assert_eq!(
             split("A+=1; \"A\"=1; 1A=2; -a=b"),
@@ -385,7 +389,13 @@ mod tests {
             assert_eq!(found[0].split_whitespace().collect::<Vec<_>>(), ["a", "b"], "{text}");
         }
         assert_eq!(split("a b2>/dev/null"), Ok(vec!["a b2".into()]));
+        assert_eq!(split("a ''>/dev/null"), Ok(vec!["a ''".into()]));
         for text in [
+            "12>/dev/null a",
+            "a 12>/dev/null",
+            "a 12>&1",
+            "a {PATH}>/dev/null",
+            "a *>/dev/null",
             "a >b",
             "a > /dev/nullx",
             "a >/dev/null/../x",

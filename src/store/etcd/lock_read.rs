@@ -32,7 +32,7 @@ pub(super) struct LockSlot {
     pub found: Option<FoundLock>,
     /// What is there instead and cannot be read.
     pub unreadable: Option<(KeyValue, Unreadable)>,
-    /// The revision of the key of a lease, whose ever it is; 0 without one.
+    /// The revision of the key of a lease, whoever holds it; 0 without one.
     pub life: i64,
     /// The record of history about the change before.
     pub previous: Option<RecordName>,

@@ -127,13 +127,16 @@ impl<'a> PastView<'a> {
     /// For each of these keys the entry that was last recorded, if it was not deleted by that.
     fn last_recorded(&self, keys: &[&Key], value_limit: u64) -> Result<Vec<Option<Entry>>, StoreError> {
         let abouts = self.read(keys.iter().map(|key| self.history.store.keys.about(key)))?;
-        let abouts: Vec<Option<About>> =
-            abouts.iter().map(|about| about.first().and_then(|kv| record::decode(&kv.value).ok())).collect();
-        let names = abouts.iter().flatten().map(|about| self.history.store.keys.record(about.record));
+        let decoded = |about: &RangeResponse| {
+            let kv = about.first()?;
+            Some((record::decode::<About>(&kv.value).ok()?, kv.mod_revision))
+        };
+        let abouts: Vec<Option<(About, i64)>> = abouts.iter().map(decoded).collect();
+        let names = abouts.iter().flatten().map(|(about, _)| self.history.store.keys.record(about.record));
         let mut records = self.read(names)?.into_iter();
         let mut all = Vec::with_capacity(keys.len());
         for (key, about) in keys.iter().zip(abouts) {
-            let Some(about) = about else {
+            let Some((about, revision)) = about else {
                 all.push(None);
                 continue;
             };
@@ -147,7 +150,10 @@ impl<'a> PastView<'a> {
             });
             all.push(match change {
                 Some(change) => made_by(change, value_limit),
-                None => known_of((*key).clone(), about, value_limit),
+                None => {
+                    let value = self.history.store.value_written_with(key, &about, revision)?;
+                    value.map(|value| known_of((*key).clone(), about, value, value_limit))
+                }
             });
         }
         Ok(all)
@@ -180,15 +186,10 @@ fn made_by(change: Change, value_limit: u64) -> Option<Entry> {
     })
 }
 
-/// An entry whose record is gone; `None` if more of its value is wanted than is known.
-fn known_of(key: Key, about: About, value_limit: u64) -> Option<Entry> {
-    let wanted = about.size.min(value_limit);
-    let mut stored = about.head.to_vec();
-    if (stored.len() as u64) < wanted {
-        return None;
-    }
-    stored.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
-    Some(Entry {
+/// An entry whose record is gone, with its value.
+fn known_of(key: Key, about: About, mut stored: Vec<u8>, value_limit: u64) -> Entry {
+    stored.truncate(usize::try_from(value_limit).unwrap_or(usize::MAX));
+    Entry {
         key,
         stored,
         size: about.size,
@@ -200,7 +201,7 @@ fn known_of(key: Key, about: About, value_limit: u64) -> Option<Entry> {
         modified_at: Some(Millis(about.modified_at)),
         actor: Some(about.actor),
         kind: None,
-    })
+    }
 }
 
 fn sort(keys: &mut [Key], order: Order) {

@@ -546,19 +546,40 @@ impl EtcdStore {
         });
         let old = match last {
             Some(change) => change.new_image(),
-            // That record is gone; a short value is known all the same.
-            None if stale.head.len() as u64 == stale.size => Some(Image {
-                stored: stale.head.to_vec(),
-                stored_type: stale.stored_type.and_then(record::type_of),
-                expires_at: stale.expires_at.map(Millis),
-            }),
-            None => None,
+            // That record is gone, and what it said may be as well. What is not known is not recorded as absent.
+            None => match self.value_written_with(key, stale, slot.about_at)? {
+                Some(stored) => Some(Image {
+                    stored,
+                    stored_type: stale.stored_type.and_then(record::type_of),
+                    expires_at: stale.expires_at.map(Millis),
+                }),
+                None => return Ok(None),
+            },
         };
         // It was recorded by itself.
         if last.is_some_and(ChangeRecord::is_external) && old == new {
             return Ok(None);
         }
         Ok(Some(ForeignChange { old, new }))
+    }
+
+    /// The value that was written with what is known of an entry, at that revision of etcd's; `None` if it is
+    /// longer than the beginning that is known of it, and etcd has forgotten that revision.
+    pub(super) fn value_written_with(
+        &self,
+        key: &Key,
+        about: &About,
+        revision: i64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        if about.head.len() as u64 == about.size {
+            return Ok(Some(about.head.to_vec()));
+        }
+        self.was_compacted.set(false);
+        match self.range(&RangeRequest { revision, ..RangeRequest::key(self.keys.entry(key)) }) {
+            Ok(found) => Ok(found.first().map(|kv| kv.value.clone())),
+            Err(_) if self.was_compacted.get() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Records what other programs made of the entries that a plan writes, by itself: with the write of an entry

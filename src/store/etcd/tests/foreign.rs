@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::store::testing::conformance::{ForeignWrite, World};
 use crate::store::{
-    Changes, Condition, ErrorKind, Expiry, History, Key, KeyRange, Revision, Scan, State, Store, Transaction,
-    Value,
+    Changes, Condition, ErrorKind, Expiry, History, HistoryScan, Key, KeyRange, Revision, Scan, State, Store,
+    Transaction, Value,
 };
 use crate::time::Millis;
 
@@ -174,4 +174,21 @@ fn two_prefixes_do_not_see_each_other() {
     put(&other, "k", 2);
     assert_eq!(store.get(&key("k")).unwrap().unwrap().value(), Value::integer(1));
     assert_eq!(rows(&store).len(), 1);
+}
+
+#[test]
+fn a_long_value_that_another_program_replaced_is_not_taken_for_absent() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open(place.settings());
+    let long = "x".repeat(5_000);
+    let before = Transaction::put(key("k"), Value::text(&long), Expiry::Clear);
+    assert!(store.commit(&before).unwrap().is_committed());
+    // Its record goes, as retention drops it.
+    let dropped = Op::Delete(place.keys().records(store.read_head().unwrap().bucket));
+    place.wire().txn(&Txn { success: vec![dropped], ..Txn::default() }).unwrap();
+    assert!(place.foreign(&ForeignWrite::Put(key("k"), "theirs".into())));
+    put(&store, "k", 3);
+    let changes = store.history(&HistoryScan::newest(9)).unwrap();
+    let old: Vec<Vec<u8>> = changes.into_iter().map(|change| change.old.unwrap().stored).collect();
+    assert_eq!(old, [b"theirs".to_vec(), long.into_bytes()]);
 }
