@@ -335,6 +335,7 @@ fn guard(stop_signal: StopSignal) -> StuckGuard {
     let signalled: OnceCell<ActiveTimer> = OnceCell::new();
     let signal = Arc::clone(&stop_signal.signal);
     let is_stuck = move || {
+        stop_signal.note(started.elapsed());
         if stop_signal.signal.load(Ordering::Relaxed) != 0 {
             signalled.get_or_init(|| ActiveTimer::new(POLL_INTERVAL));
         }

@@ -128,6 +128,7 @@ pub fn outside<A: FromLuaMulti, R: IntoLuaMulti>(
 ) -> mlua::Result<Function> {
     let context = Rc::clone(context);
     lua.create_function(move |lua, arguments: MultiValue| {
+        context.limits.stop_overdue(lua)?;
         let call = HostCall { lua, function, arguments: &arguments, reading: None };
         let answer = || {
             reserve_arguments(lua, &arguments)?;

@@ -62,6 +62,7 @@ pub fn function(
     let may_mismatch = function.default.is_some() && context.reads_sources();
     let is_under_lock = function.target == CallTarget::Lock && function.callback == CallbackKind::Protected;
     lua.create_function(move |lua, arguments: MultiValue| {
+        context.limits.stop_overdue(lua)?;
         let call = Call { lua, context: &context, arguments, reading };
         let arguments = &call.arguments;
         let host_call = HostCall { lua, function, arguments, reading };

@@ -1,15 +1,24 @@
 //! The `data` module: values as JSON text and back. Its calls do not leave the script.
 
+use std::rc::Rc;
+
 use mlua::{Lua, MultiValue, Table, Value};
 
+use crate::lua::ScriptContext;
 use crate::lua::convert::{json_to_lua, kind, to_json};
 use crate::lua::error::raise;
 use crate::store::JsonText;
 
-pub(super) fn install(lua: &Lua) -> mlua::Result<Table> {
+pub(super) fn install(lua: &Lua, context: &Rc<ScriptContext>) -> mlua::Result<Table> {
     let data = lua.create_table()?;
-    data.raw_set("to_json", lua.create_function(|lua, value: Value| write(lua, &value))?)?;
-    data.raw_set("parse_json", lua.create_function(|lua, text: Value| parse(lua, &text))?)?;
+    for (name, body) in [("to_json", write as fn(&Lua, &Value) -> _), ("parse_json", parse)] {
+        let context = Rc::clone(context);
+        let function = move |lua: &Lua, value: Value| {
+            context.poll_before_long_call(lua)?;
+            body(lua, &value)
+        };
+        data.raw_set(name, lua.create_function(function)?)?;
+    }
     lua.globals().raw_set("data", &data)?;
     Ok(data)
 }

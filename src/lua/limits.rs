@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mlua::{HookTriggers, Lua, VmState, WeakLua};
@@ -26,9 +26,17 @@ pub struct StopSignal {
     pub signal: Signal,
     /// The next deadline in milliseconds of the host's elapsed time; 0 if there is none.
     deadline: Arc<AtomicU64>,
+    /// Whether a signal or a deadline was noticed by another thread.
+    is_overdue: Arc<AtomicBool>,
 }
 
 impl StopSignal {
+    /// Notes for the script whether it must stop, at `elapsed` of the host's time. It may not be polled for long.
+    pub fn note(&self, elapsed: Duration) {
+        let is_due = self.signal.load(Ordering::Relaxed) != 0 || self.is_overdue(elapsed, Duration::ZERO);
+        self.is_overdue.store(is_due, Ordering::Relaxed);
+    }
+
     /// Whether the next deadline has passed `grace` or more before `elapsed`.
     pub fn is_overdue(&self, elapsed: Duration, grace: Duration) -> bool {
         match self.deadline.load(Ordering::Relaxed) {
@@ -254,6 +262,16 @@ impl Limits {
         let limits = Rc::clone(self);
         let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS_PER_POLL);
         lua.set_global_hook(triggers, move |lua, _| limits.poll(lua).map(|()| VmState::Continue))
+    }
+
+    /// Polls if a stop is overdue, before a call of the host. Other calls are not polls: a recording counts those. A
+    /// replay stops at the same call.
+    ///
+    /// # Errors
+    /// As [`Limits::poll`].
+    pub fn stop_overdue(&self, lua: &Lua) -> mlua::Result<()> {
+        let is_overdue = self.stop_signal.is_overdue.load(Ordering::Relaxed);
+        if is_overdue && self.due().is_some() { self.poll(lua) } else { Ok(()) }
     }
 
     /// Polls on behalf of the script that runs.

@@ -9,25 +9,34 @@ use std::ptr;
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, Table};
 
-/// The upvalues: the function that raises the order to stop, and the one that makes an error text.
+/// The upvalues: the function that raises the order to stop, the one that makes an error text, and the one that
+/// polls.
 const CHECK: c_int = ffi::lua_upvalueindex(1);
 const TEXT_OF: c_int = ffi::lua_upvalueindex(2);
+const POLL: c_int = ffi::lua_upvalueindex(3);
 
 /// What compiled code begins with.
 const COMPILED: u8 = 0x1b;
 const ONLY_TEXT: &CStr = c"compiled code cannot be loaded here, only source text";
 
 /// Replaces the two functions. `check` raises an error if the script must stop, and `text_of` gives the text of what
-/// a function of ours raised.
-pub(super) fn replace(lua: &Lua, globals: &Table, check: &Function, text_of: &Function) -> mlua::Result<()> {
+/// a function of ours raised. `poll` is called before a text is compiled, which may take long.
+pub(super) fn replace(
+    lua: &Lua,
+    globals: &Table,
+    check: &Function,
+    text_of: &Function,
+    poll: &Function,
+) -> mlua::Result<()> {
     let functions: [(&CStr, ffi::lua_CFunction); 2] = [(c"load", load), (c"loadstring", loadstring)];
-    // SAFETY: it uses the three values that it gets, within the stack of a C function.
+    // SAFETY: it uses the four values that it gets, within the stack of a C function.
     unsafe {
-        lua.exec_raw::<()>((globals, check, text_of), |state| {
+        lua.exec_raw::<()>((globals, check, text_of, poll), |state| {
             for (name, function) in functions {
                 ffi::lua_pushvalue(state, 2);
                 ffi::lua_pushvalue(state, 3);
-                ffi::lua_pushcclosure(state, function, 2);
+                ffi::lua_pushvalue(state, 4);
+                ffi::lua_pushcclosure(state, function, 3);
                 ffi::lua_setfield(state, 1, name.as_ptr());
             }
             ffi::lua_settop(state, 0);
@@ -94,6 +103,8 @@ unsafe extern "C-unwind" fn loadstring(state: *mut lua_State) -> c_int {
             ffi::lua_pushstring_(state, ONLY_TEXT.as_ptr());
             return 2;
         }
+        ffi::lua_pushvalue(state, POLL);
+        ffi::lua_call(state, 0, 0);
         let status = ffi::luaL_loadbuffer(state, text, length, name);
         answer(state, status)
     }
@@ -134,7 +145,7 @@ mod tests {
         let ours = Lua::new();
         let check = ours.create_function(|_, ()| Ok(())).unwrap();
         let text_of = ours.create_function(|_, value: Value| Ok(value)).unwrap();
-        replace(&ours, &ours.globals(), &check, &text_of).unwrap();
+        replace(&ours, &ours.globals(), &check, &text_of, &check).unwrap();
         [Lua::new(), ours]
     }
 
@@ -231,8 +242,9 @@ mod tests {
         let shared = Rc::clone(&stops);
         let check = move |_: &Lua, ()| if shared.get() { Err(mlua::Error::runtime("stop")) } else { Ok(()) };
         let check = lua.create_function(check).unwrap();
+        let no_stop = lua.create_function(|_, ()| Ok(())).unwrap();
         let text_of = lua.create_function(|_, _: Value| Ok("the text")).unwrap();
-        replace(&lua, &lua.globals(), &check, &text_of).unwrap();
+        replace(&lua, &lua.globals(), &check, &text_of, &no_stop).unwrap();
         let ours = lua.create_function(|_, ()| -> mlua::Result<()> { Err(mlua::Error::runtime("of ours")) });
         lua.globals().raw_set("ours", ours.unwrap()).unwrap();
         let loaded = || lua.load("return load(ours)").eval::<(Value, String)>();

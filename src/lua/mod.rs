@@ -103,6 +103,11 @@ impl ScriptContext {
         self.format >= 6
     }
 
+    /// Polls before a call that may take long and does not leave the script.
+    pub fn poll_before_long_call(&self, lua: &Lua) -> mlua::Result<()> {
+        if self.polls_long_calls() { self.limits.poll(lua) } else { Ok(()) }
+    }
+
     /// Whether errors show the values that were raised, and no names of the runtime, as since format 6 of
     /// recordings.
     pub fn shows_raised_values(&self) -> bool {
@@ -209,7 +214,7 @@ impl Runtime {
         let log = log::install(&lua, &context)?;
         let exec = exec::install(&lua, &context)?;
         let exec_run = exec.raw_get("run")?;
-        let data = if context.format >= 3 { Some(data_module::install(&lua)?) } else { None };
+        let data = if context.format >= 3 { Some(data_module::install(&lua, &context)?) } else { None };
         let variants = lua.create_table()?;
         state::add_variants(&lua, &context, &state, &variants)?;
         exec::add_variants(&lua, &context, &exec, &variants)?;

@@ -108,13 +108,18 @@ fn prelude(
         text.map_or(Ok(value), |text| Ok(Value::String(lua.create_string(text)?)))
     };
     let text_of = lua.create_function(text_of)?;
-    load_functions::replace(lua, &lua.globals(), &host.raw_get("check")?, &text_of)?;
+    let shared = Rc::clone(context);
+    let poll = lua.create_function(move |lua, ()| shared.poll_before_long_call(lua))?;
+    load_functions::replace(lua, &lua.globals(), &host.raw_get("check")?, &text_of, &poll)?;
     host.raw_set("text_of", text_of)?;
     let numbers = ObjectNumbers::new(lua)?;
     if context.orders_objects() {
         host.raw_set("kind_of_keys", key_order::kind_function(lua)?)?;
-        let numbers = numbers.clone();
-        let keys = move |lua: &Lua, table: Table| numbers.ordered_keys(lua, &table);
+        let (numbers, shared) = (numbers.clone(), Rc::clone(context));
+        let keys = move |lua: &Lua, table: Table| {
+            shared.poll_before_long_call(lua)?;
+            numbers.ordered_keys(lua, &table)
+        };
         host.raw_set("sorted_keys", lua.create_function(keys)?)?;
     } else {
         host.raw_set("sorted_keys", lua.create_function(|_, table: Table| sorted_keys(&table))?)?;

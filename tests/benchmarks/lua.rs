@@ -1,5 +1,5 @@
 //! The calls of the Lua module against the same ones from Rust, on the same file; `pairs` against the `next` of
-//! bare Lua; and how long a file of many tasks takes until the first of them runs.
+//! bare Lua; searches for patterns against bare Lua; and how long a file of many tasks takes until the first of them runs.
 //!
 //! `cargo bench --bench lua`
 
@@ -33,7 +33,45 @@ fn main() {
         report::at_most(&what, lua[place], "times", 2.0, "no objects as keys");
     }
     println!("{:<44} {:>10.2} times", "pairs over 1,000 objects, against bare Lua", lua[8]);
+    patterns(&path);
     report::at_most("loading 20,000 tasks, the whole process", load_tasks(folder.path()), "s", 1.0, "");
+}
+
+/// Searches of `patterns.lua`: the budget is 1.3 for those of short texts, 2 for those of texts over 1 KB.
+fn patterns(path: &Path) {
+    const SHORT: [&str; 5] = ["find, plain", "match, anchored", "match, trim", "gsub", "gmatch"];
+    const LONG: [&str; 6] =
+        ["gmatch", "gsub", "gsub of a set", "find at the end", "match, trim", "match, captures"];
+    let code = include_str!("patterns.lua");
+    let lua = mlua::Lua::new();
+    let bare = || -> String {
+        let measure: mlua::Function = lua.load(code).eval().expect("the searches");
+        let clock: mlua::Function = lua.load("return os.clock").eval().expect("a clock");
+        measure.call(clock).expect("times")
+    };
+    let file = path.with_file_name("patterns.lua");
+    let task = "task('patterns'):command(function() return true, searches(os.clock) end)";
+    std::fs::write(
+        &file,
+        format!("local function load_searches() {code} end local searches = load_searches() {task}"),
+    )
+    .expect("a file");
+    let ours = || message(path, &file.display().to_string(), &[]);
+    let mut best = [vec![f64::MAX; SHORT.len() + LONG.len()], vec![f64::MAX; SHORT.len() + LONG.len()]];
+    for _ in 0..3 {
+        for (best, times) in best.iter_mut().zip([bare(), ours()]) {
+            for (best, time) in best.iter_mut().zip(times.split(' ')) {
+                *best = best.min(time.parse().expect("a time"));
+            }
+        }
+    }
+    let names = SHORT
+        .iter()
+        .map(|name| (name, 1.3, "a short text"))
+        .chain(LONG.iter().map(|name| (name, 2.0, "4 KB")));
+    for ((name, budget, note), (bare, ours)) in names.zip(best[0].iter().zip(&best[1])) {
+        report::at_most(&format!("{name}, against bare Lua"), ours / bare, "times", budget, note);
+    }
 }
 
 /// How long a run takes, in seconds, of one task in a file of 20,000, each of which calls `exec.run`.
@@ -97,9 +135,16 @@ fn from_rust(path: &Path) -> [f64; 3] {
 /// Runs the script that measures itself; its message has the rates.
 fn from_lua(path: &Path) -> Vec<f64> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/benchmarks/lua.lua");
+    let times = format!("times={TIMES}");
+    let message = message(path, script, &["--param", &times]);
+    message.split(' ').map(|rate| rate.parse().expect("a rate")).collect()
+}
+
+/// Runs a script of one task; its message.
+fn message(path: &Path, script: &str, arguments: &[&str]) -> String {
     let done = Command::new(env!("CARGO_BIN_EXE_slothstate"))
-        .args(["--db", &path.display().to_string(), "run", script, "--json", "--param"])
-        .arg(format!("times={TIMES}"))
+        .args(["--db", &path.display().to_string(), "run", script, "--json"])
+        .args(arguments)
         // What recording costs is measured by the benchmark of recordings.
         .arg("--no-record")
         .output()
@@ -110,6 +155,5 @@ fn from_lua(path: &Path) -> Vec<f64> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .find(|event| event["event"] == "task_finished")
         .expect("the end of the task");
-    let message = finished["message"].as_str().expect("a message");
-    message.split(' ').map(|rate| rate.parse().expect("a rate")).collect()
+    finished["message"].as_str().expect("a message").to_string()
 }

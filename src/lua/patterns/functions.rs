@@ -35,13 +35,21 @@ struct Meter {
     max_steps_of_c: u64,
 }
 
-/// Replaces the functions in the table `string`. `poll` raises an error if the script must stop.
-pub(super) fn replace(lua: &Lua, string: &Table, poll: &Function, max_steps_of_c: u64) -> mlua::Result<()> {
-    let functions: [(&CStr, ffi::lua_CFunction); 5] =
-        [(c"find", find), (c"match", match_), (c"gmatch", gmatch), (c"gfind", gmatch), (c"gsub", gsub)];
+/// The functions that search.
+pub(super) const SEARCHES: [(&CStr, ffi::lua_CFunction); 5] =
+    [(c"find", find), (c"match", match_), (c"gmatch", gmatch), (c"gfind", gmatch), (c"gsub", gsub)];
+
+/// Replaces these functions of C in `table`. `poll` raises an error if the script must stop.
+pub(super) fn replace(
+    lua: &Lua,
+    table: &Table,
+    functions: &[(&CStr, ffi::lua_CFunction)],
+    poll: &Function,
+    max_steps_of_c: u64,
+) -> mlua::Result<()> {
     // SAFETY: it uses the two values that it gets and what it pushes itself, within the stack of a C function.
     unsafe {
-        lua.exec_raw::<()>((string, poll), |state| {
+        lua.exec_raw::<()>((table, poll), |state| {
             ffi::lua_newuserdata(state, size_of::<Meter>())
                 .cast::<Meter>()
                 .write(Meter { steps: 0, max_steps_of_c });
@@ -49,11 +57,14 @@ pub(super) fn replace(lua: &Lua, string: &Table, poll: &Function, max_steps_of_c
                 ffi::lua_pushvalue(state, 3);
                 ffi::lua_pushvalue(state, 2);
                 ffi::lua_getfield_(state, 1, name.as_ptr());
-                if ffi::lua_tocfunction(state, -1).is_none() {
-                    ffi::lua_pop(state, 3);
+                // One with upvalues would look for them among ours.
+                let is_plain =
+                    ffi::lua_tocfunction(state, -1).is_some() && ffi::lua_getupvalue(state, -1, 1).is_null();
+                if !is_plain {
+                    ffi::lua_settop(state, 3);
                     continue;
                 }
-                ffi::lua_pushcclosure(state, function, 3);
+                ffi::lua_pushcclosure(state, *function, 3);
                 ffi::lua_setfield(state, 1, name.as_ptr());
             }
             ffi::lua_settop(state, 0);
@@ -62,7 +73,7 @@ pub(super) fn replace(lua: &Lua, string: &Table, poll: &Function, max_steps_of_c
 }
 
 /// Calls C's own function, which gets the arguments as they are.
-unsafe fn original(state: *mut lua_State) -> c_int {
+pub(super) unsafe fn original(state: *mut lua_State) -> c_int {
     // SAFETY: the upvalue is a function of C, which runs in the frame of this one.
     unsafe {
         match ffi::lua_tocfunction(state, ORIGINAL) {
@@ -90,19 +101,29 @@ unsafe fn is_optional_number(state: *mut lua_State, index: c_int) -> bool {
 
 /// Whether C's function answers; counts what it takes.
 unsafe fn is_for_c(state: *mut lua_State, worst_case: u64) -> bool {
-    // SAFETY: the upvalue is a meter, and nothing lives here that must be dropped.
+    // SAFETY: the upvalue is a meter.
     unsafe {
         let meter = ffi::lua_touserdata(state, METER).cast::<Meter>();
         if worst_case > (*meter).max_steps_of_c {
             return false;
         }
-        (*meter).steps += worst_case / WORST_TO_USUAL;
+        count_steps(state, worst_case / WORST_TO_USUAL);
+        true
+    }
+}
+
+/// Counts the steps of a call of C, and polls if there were enough since the last poll.
+pub(super) unsafe fn count_steps(state: *mut lua_State, steps: u64) {
+    // SAFETY: the upvalues are a meter and a function, and nothing lives here that must be dropped.
+    unsafe {
+        let meter = ffi::lua_touserdata(state, METER).cast::<Meter>();
+        (*meter).steps = (*meter).steps.saturating_add(steps);
         if (*meter).steps >= STEPS_PER_POLL {
             (*meter).steps = 0;
+            ffi::luaL_checkstack_(state, 1, c"too many arguments".as_ptr());
             ffi::lua_pushvalue(state, POLL);
             ffi::lua_call(state, 0, 0);
         }
-        true
     }
 }
 
@@ -190,7 +211,11 @@ unsafe fn find_or_match(state: *mut lua_State, is_find: bool) -> c_int {
     // SAFETY: the texts stay where they are on the stack.
     unsafe {
         let (Some(subject), Some(pattern)) = (text(state, 1), text(state, 2)) else { return original(state) };
-        if !is_optional_number(state, 3) {
+        // Most calls end here: whatever the other arguments are, C's function comes to an end soon.
+        let plain_steps = (subject.len() as u64).saturating_mul(pattern.len() as u64);
+        if is_for_c(state, plain_steps.max(worst_case(subject.len(), pattern)))
+            || !is_optional_number(state, 3)
+        {
             return original(state);
         }
         let from = first_place(state, subject.len());
@@ -200,6 +225,8 @@ unsafe fn find_or_match(state: *mut lua_State, is_find: bool) -> c_int {
             if is_for_c(state, steps) {
                 return original(state);
             }
+            // It takes as many steps as both are long, and each is a fast one.
+            count_steps(state, (subject.len() as u64 + pattern.len() as u64) / 8);
             let Some(place) = memchr::memmem::find(&subject[from..], pattern) else {
                 ffi::lua_pushnil(state);
                 return 1;

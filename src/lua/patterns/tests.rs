@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mlua::{Function, Lua, Table};
 
 use super::cost::worst_case;
-use super::functions::replace;
+use super::functions::{SEARCHES, replace};
 
 /// An interpreter whose table `ours` has our functions, which answer every call; `string` has those of C.
 fn interpreter(poll: impl Fn(&Lua, ()) -> mlua::Result<()> + 'static) -> Lua {
@@ -13,7 +13,7 @@ fn interpreter(poll: impl Fn(&Lua, ()) -> mlua::Result<()> + 'static) -> Lua {
     let ours: Table =
         lua.load("local t = {} for k, v in pairs(string) do t[k] = v end return t").eval().unwrap();
     let poll = lua.create_function(poll).unwrap();
-    replace(&lua, &ours, &poll, 0).unwrap();
+    replace(&lua, &ours, &SEARCHES, &poll, 0).unwrap();
     lua.globals().raw_set("ours", ours).unwrap();
     lua
 }

@@ -63,6 +63,43 @@ fn many_short_matches_are_stopped_too() {
     bench.run_code(code, &[]).fails(1, &["TIMED OUT slow", "timed out after 200ms"]);
 }
 
+/// Calls that are not long by themselves, in loops that would need minutes from one poll to the next.
+#[test]
+fn loops_of_costly_calls_are_stopped_in_time() {
+    let long = "local long = ('x'):rep(5000000)";
+    let list = "local list = {} for i = 1, 300000 do list[i] = i end";
+    let loops = [
+        ("string.rep('', 2^31 - 1) while true do long:rep(4) end", long),
+        ("while true do long:upper() end", long),
+        ("while true do long:reverse() end", long),
+        ("while true do long:find(long:sub(2) .. 'y', 1, true) end", long),
+        ("while true do table.insert(list, 1, 0) table.remove(list, 1) end", list),
+        ("while true do table.maxn(list) end", list),
+        ("while true do table.sort(list) end", list),
+        ("while true do table.concat(list) end", list),
+        ("while true do data.to_json(list) end", list),
+        ("while true do state.set('k', long) end", long),
+        ("state.set('k', long) while true do state.get('k') end", long),
+        ("local source = ('x=1 '):rep(500000) while true do loadstring(source) end", ""),
+        (
+            "local keys = {} for i = 1, 50000 do keys[{}] = i end while true do for _ in pairs(keys) do break end end",
+            "",
+        ),
+    ];
+    for (body, before) in loops {
+        let bench = Bench::new();
+        let code = format!("task('slow'):timeout(0.3):command(function() {before} {body} end)");
+        let run = bench.run_code(&code, &[]);
+        assert!(
+            run.stderr.contains("TIMED OUT slow") && run.stderr.contains("timed out after 300ms"),
+            "{body}: {}",
+            run.stderr
+        );
+        let replayed = bench.place.done(&["replay", "1"]);
+        assert!(replayed.contains("came to pass again"), "{body}: {replayed}");
+    }
+}
+
 #[test]
 fn a_deeply_nested_file_is_an_error_with_its_line_or_runs() {
     let bench = Bench::new();
