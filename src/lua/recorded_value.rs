@@ -316,7 +316,8 @@ impl RecordedValue {
     }
 }
 
-/// Whether two texts are equal, but for line numbers of the runtime: up to format 5 of recordings, errors had them.
+/// Whether two texts are equal, but for line numbers of the runtime in front of an error: up to format 5 of
+/// recordings, errors had them.
 fn is_like_text(left: &[u8], right: &[u8]) -> bool {
     const NAME: &[u8] = b"[slothstate]:";
     let without_lines = |text: &[u8]| {
@@ -325,7 +326,8 @@ fn is_like_text(left: &[u8], right: &[u8]) -> bool {
         while let Some(start) = memchr::memmem::find(rest, NAME) {
             let (before, after) = rest.split_at(start + NAME.len());
             kept.extend_from_slice(before);
-            rest = &after[after.iter().take_while(|byte| byte.is_ascii_digit()).count()..];
+            let digits = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            rest = if after[digits..].starts_with(b": ") { &after[digits..] } else { after };
         }
         kept.extend_from_slice(rest);
         kept

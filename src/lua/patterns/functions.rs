@@ -307,9 +307,15 @@ unsafe extern "C-unwind" fn gsub(state: *mut lua_State) -> c_int {
             ffi::lua_type(state, 3),
             ffi::LUA_TNUMBER | ffi::LUA_TSTRING | ffi::LUA_TFUNCTION | ffi::LUA_TTABLE
         );
+        // A text is added for each match.
+        let replacement = match ffi::lua_type(state, 3) {
+            ffi::LUA_TNUMBER | ffi::LUA_TSTRING => text(state, 3).map_or(0, <[u8]>::len),
+            _ => 0,
+        };
+        let added = (subject.len() as u64 + 1).saturating_mul(replacement as u64);
         if !is_replacement
             || !is_optional_number(state, 4)
-            || is_for_c(state, worst_case(subject.len(), pattern))
+            || is_for_c(state, worst_case(subject.len(), pattern).max(added))
         {
             return original(state);
         }
@@ -389,6 +395,7 @@ unsafe fn add_text(state: *mut lua_State, buffer: *mut ffi::luaL_Buffer, subject
         let mut rest = text(state, 3).unwrap_or_default();
         while let Some(place) = memchr::memchr(b'%', rest) {
             add(buffer, &rest[..place]);
+            count_steps(state, place as u64 / 8 + 1);
             // A text of C ends with a zero byte.
             let byte = rest.get(place + 1).copied().unwrap_or(0);
             match byte {

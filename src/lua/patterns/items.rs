@@ -43,6 +43,15 @@ impl<'p> Item<'p> {
         }
     }
 
+    /// How many steps it takes to compare it with a byte.
+    #[inline]
+    pub(super) fn steps(self) -> usize {
+        match self {
+            Item::Any | Item::Byte(_) | Item::Class(_) => 1,
+            Item::Set(set) => set.len(),
+        }
+    }
+
     /// How many bytes match from the start.
     pub(super) fn run_length(self, bytes: &[u8]) -> usize {
         let first_other = match self {

@@ -189,6 +189,7 @@ impl<'a> Matcher<'a, '_> {
     #[inline]
     fn single(&mut self, at: usize, place: usize) -> Result<Progress, PatternError> {
         let (item, end) = Item::at(self.pattern, place)?;
+        self.counter.count(item.steps() - 1)?;
         let matches = |at: usize| self.subject.get(at).is_some_and(|byte| item.matches(*byte));
         let next = end + 1;
         match self.pattern.get(end) {
@@ -217,8 +218,17 @@ impl<'a> Matcher<'a, '_> {
 
     /// Repeats an item as often as it matches from `least`.
     fn longest(&mut self, least: usize, item: Item<'a>, next: usize) -> Result<Progress, PatternError> {
-        let length = item.run_length(&self.subject[least..]);
-        self.counter.count(length)?;
+        // A long set takes as many steps for each byte: the run is read in parts between the polls.
+        let part = (STEPS_PER_POLL as usize / item.steps()).max(1);
+        let mut length = 0;
+        for bytes in self.subject[least..].chunks(part) {
+            let run = item.run_length(bytes);
+            length += run;
+            self.counter.count((run + 1).saturating_mul(item.steps()))?;
+            if run < bytes.len() {
+                break;
+            }
+        }
         if length > 0 {
             self.choose(Choice::Shorter { least, at: least + length, next })?;
         }
@@ -275,6 +285,7 @@ impl<'a> Matcher<'a, '_> {
         }
         let (_, end) = Item::at(self.pattern, place)?;
         let set = &self.pattern[place..end];
+        self.counter.count(2 * set.len())?;
         let before = at.checked_sub(1).map_or(0, |before| self.subject[before]);
         let after = self.subject.get(at).copied().unwrap_or(0);
         let is_frontier = !set_contains(set, before) && set_contains(set, after);
@@ -319,6 +330,7 @@ impl<'a> Matcher<'a, '_> {
                 }
                 Choice::Longer { at, item, next } => {
                     let (item, _) = Item::at(self.pattern, *item)?;
+                    self.counter.count(item.steps() - 1)?;
                     if self.subject.get(*at).is_some_and(|byte| item.matches(*byte)) {
                         *at += 1;
                         return Ok(Some((*at, *next)));

@@ -286,6 +286,24 @@ fn a_match_is_stopped_by_the_poll_wherever_it_is() {
 }
 
 #[test]
+fn long_sets_and_long_replacements_are_polled_while_they_are_read() {
+    // Where nothing polls before the end, these take minutes.
+    let calls = [
+        r##"return ours.find(("b"):rep(90000), "[^" .. ("a"):rep(1000000) .. "]*")"##,
+        r##"return ours.find(("b"):rep(90000), "[" .. ("a"):rep(1000000) .. "]?x")"##,
+        r##"return ours.find(("b"):rep(90000), "%f[" .. ("a"):rep(1000000) .. "]")"##,
+        r##"return ours.match(("b"):rep(90000), "[^" .. ("a"):rep(1000000) .. "]-x")"##,
+        r##"return ours.gsub(("b"):rep(998), "(a-)", ("%1"):rep(500000))"##,
+        r##"return ours.gsub(("b"):rep(99800), "b", ("%%"):rep(500000))"##,
+    ];
+    for call in calls {
+        let lua = interpreter(|_, ()| Err(mlua::Error::runtime("stopped")));
+        let error = lua.load(call).exec().unwrap_err();
+        assert!(error.to_string().contains("stopped"), "{call}: {error}");
+    }
+}
+
+#[test]
 fn long_patterns_neither_overflow_the_stack_nor_the_memory() {
     let lua = interpreter(|_, ()| Ok(()));
     let code = r#"

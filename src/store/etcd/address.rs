@@ -14,7 +14,7 @@ const DEFAULT_REQUEST_BYTES: u64 = 1_572_864;
 const LEAST_REQUEST_BYTES: u64 = 256 * 1024;
 const DEFAULT_OPERATIONS: usize = 128;
 /// The last option of the address of a temporary database.
-const LEASE_OPTION: &str = "lease";
+const LEASE_OPTION: &str = "demo-lease";
 
 /// A password, which is never shown.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -225,7 +225,8 @@ impl EtcdAddress {
 
     /// As [`EtcdAddress::as_str`], for people.
     pub(in crate::store) fn shown(&self) -> &str {
-        let end = self.lease.and_then(|_| self.text.rfind(LEASE_OPTION)).map(|at| at - 1);
+        let option = |sign: char| self.text.rfind(&format!("{sign}{LEASE_OPTION}="));
+        let end = self.lease.and_then(|_| option('&').or(option('?')));
         &self.text[..end.unwrap_or(self.text.len())]
     }
 

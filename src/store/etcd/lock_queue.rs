@@ -13,13 +13,12 @@ pub(super) const PATIENCE: i64 = 5;
 
 impl EtcdStore {
     /// Whether another of these comes before the one with that ticket, or before one without. One that cannot be
-    /// read, as that of a later version, has the place at which it came; without a lease it would stay for ever,
-    /// and is not one of ours.
+    /// read, as that of a later version, has the place at which it came.
     pub(super) fn is_before(&self, waiters: &[KeyValue], ticket: Option<Ticket>) -> bool {
         let Some(ticket) = ticket else { return !waiters.is_empty() };
         waiters.iter().any(|kv| match record::decode::<WaiterRecord>(&kv.value) {
             Ok(waiter) => waiter.ticket(kv) < ticket.0,
-            Err(_) => kv.lease != 0 && kv.create_revision < ticket.0,
+            Err(_) => kv.create_revision < ticket.0,
         })
     }
 

@@ -211,8 +211,12 @@ impl EtcdStore {
             if let Some(found) = slot.found.as_ref().filter(|found| found.life.is_some()) {
                 return Ok(AcquireOutcome::Held(self.lock_of(new.name, found)?));
             }
-            if slot.life > 0 {
-                self.remove_stray(new.name, slot.life)?;
+            // A waiter without a lease is not one of ours, and would wait for ever.
+            let stray =
+                slot.waiters.iter().find(|kv| kv.lease == 0).map(|kv| (kv.key.clone(), kv.mod_revision));
+            let stray = stray.or((slot.life > 0).then(|| (self.keys.life(new.name), slot.life)));
+            if let Some((key, seen)) = stray {
+                self.remove_stray(key, seen)?;
                 retries.again(&Key::new(new.name)?)?;
                 continue;
             }
@@ -302,11 +306,10 @@ impl EtcdStore {
         })
     }
 
-    /// Removes the key of a lease that no lock has: another program removed the lock.
-    fn remove_stray(&self, name: &str, seen: i64) -> Result<(), StoreError> {
-        let life = self.keys.life(name);
-        let compares = vec![Compare::modified_at(life.clone(), seen)];
-        self.txn(&Txn { compares, success: vec![Op::delete(life)], failure: Vec::new() }).map(drop)
+    /// Removes a key that another program left, such as that of a lease whose lock it removed.
+    fn remove_stray(&self, key: Vec<u8>, seen: i64) -> Result<(), StoreError> {
+        let compares = vec![Compare::modified_at(key.clone(), seen)];
+        self.txn(&Txn { compares, success: vec![Op::delete(key)], failure: Vec::new() }).map(drop)
     }
 
     fn renew_lease(&self, name: &str, token: Token, seconds: i64) -> Result<bool, StoreError> {

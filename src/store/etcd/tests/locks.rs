@@ -185,6 +185,16 @@ fn what_another_program_removes_of_a_lock_harms_nobody() {
     assert!(store.lock("l").unwrap().unwrap().is_expired(place.now()));
     let third = acquired(store.acquire(&request("l", "cid"), None).unwrap());
     assert!(write(&third) && !write(&second));
+    // What it leaves in a queue keeps nobody waiting, with a ticket or without one.
+    let junk = |name: &str| {
+        let key = [&keys.waiters(name).start[..], b"x"].concat();
+        place.wire().txn(&Txn { success: vec![Op::put(key, b"junk".to_vec())], ..Txn::default() }).unwrap();
+    };
+    junk("m");
+    acquired(store.acquire(&request("m", "dan"), None).unwrap());
+    junk("n");
+    let ticket = store.join_queue(&request("n", "eve")).unwrap();
+    acquired(store.acquire(&request("n", "eve"), Some(ticket)).unwrap());
 }
 
 #[test]
