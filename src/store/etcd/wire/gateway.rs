@@ -72,6 +72,9 @@ impl Gateway {
         limit: Duration,
     ) -> Result<Gateway, (std::path::PathBuf, io::Error)> {
         let tls = tls(address)?;
+        // With a limit a thread looks the name up, for each request again: an address needs neither.
+        let is_address = |node: &String| node.parse::<std::net::SocketAddr>().is_ok();
+        let resolve_limit = (!address.nodes.iter().all(is_address)).then_some(ATTEMPT);
         let agent = |body: Duration| {
             let config = Agent::config_builder()
                 .http_status_as_error(false)
@@ -79,7 +82,7 @@ impl Gateway {
                 .max_redirects(0)
                 .user_agent("slothstate")
                 .tls_config(tls.clone())
-                .timeout_resolve(Some(ATTEMPT))
+                .timeout_resolve(resolve_limit)
                 .timeout_connect(Some(ATTEMPT))
                 .timeout_send_request(Some(ATTEMPT))
                 .timeout_send_body(Some(ATTEMPT))
@@ -499,4 +502,22 @@ fn tls(address: &EtcdAddress) -> Result<TlsConfig, (std::path::PathBuf, io::Erro
         config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
     }
     Ok(config.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_looked_up() {
+        let limit = |nodes: &str| {
+            let address = EtcdAddress::parse(&format!("{nodes}/p"), false).unwrap();
+            let gateway = Gateway::new(&address, None, ATTEMPT).unwrap();
+            gateway.agent.config().timeouts().resolve
+        };
+        assert_eq!(limit("127.0.0.1:2379,[::1]:2379"), None);
+        assert_eq!(limit("127.0.0.1"), None);
+        assert_eq!(limit("localhost:2379"), Some(ATTEMPT));
+        assert_eq!(limit("127.0.0.1:2379,node2:2379"), Some(ATTEMPT));
+    }
 }
