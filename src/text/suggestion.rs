@@ -7,10 +7,15 @@ const LONGEST_NAME: usize = 64;
 
 /// A suggestion for a misspelled `name`, or the list of known names, as the end of a sentence.
 pub fn known(name: &str, names: &[&str]) -> String {
-    match meant(name, names.iter().copied()) {
-        Some(other) => format!("did you mean {other}?"),
-        None if names.len() <= 20 => format!("there are {}", names.join(", ")),
-        None => format!("there are {} others", names.len()),
+    // Recordings have this text, so that it stays as it is.
+    let names_near = names.iter().filter(|_| name.len() <= LONGEST_NAME);
+    let nearest = names_near.map(|other| (strsim::damerau_levenshtein(name, other), other)).min();
+    match nearest {
+        Some((distance, other)) if distance <= 1 + name.chars().count() / 4 => {
+            format!("did you mean {other}?")
+        }
+        _ if names.len() <= 20 => format!("there are {}", names.join(", ")),
+        _ => format!("there are {} others", names.len()),
     }
 }
 

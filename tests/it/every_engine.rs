@@ -115,6 +115,7 @@ const FILE_ONLY: &[&str] = &[
     "what_if::the_path_parts_where_the_changed_value_counts",
     "workflows::a_database_that_cannot_be_used_is_told",
     "workflows::functions::names_of_the_state_that_sloth_runner_documents",
+    "workflows::long_calls::loops_of_costly_calls_are_stopped_in_time",
     "workflows::many_tasks",
 ];
 

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::EtcdStore;
 use super::keys::RecordName;
@@ -34,23 +35,21 @@ pub(super) struct HistoryView<'a> {
     read: RefCell<HashMap<u64, Rc<Vec<RecordedTransaction>>>>,
 }
 
-/// How often history is read again if etcd forgets the moment at which it is read.
-const ATTEMPTS: usize = 3;
-
 impl EtcdStore {
-    /// Reads history as it is at one moment.
+    /// Reads history as it is at one moment; again, as long as one waits for a busy database, if etcd forgets that
+    /// moment meanwhile.
     pub(super) fn with_history<T>(
         &self,
         work: impl Fn(HistoryView<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        for _ in 1..ATTEMPTS {
+        let start = Instant::now();
+        loop {
             self.was_compacted.set(false);
             match work(self.history_view()?) {
-                Err(_) if self.was_compacted.get() => {}
+                Err(_) if self.was_compacted.get() && start.elapsed() < self.settings.busy_limit => {}
                 done => return done,
             }
         }
-        work(self.history_view()?)
     }
 
     /// History as it is now.
