@@ -119,7 +119,7 @@ fn show(
     Ok(shown?)
 }
 
-/// Sees to it that nothing is left at a prefix, and says what is left all the same.
+/// Removes what the demo wrote at a prefix, and reports what others wrote there.
 fn end(prefix: &TemporaryPrefix, shown: Result<(), CliError>) -> Result<(), CliError> {
     // What the caretaker did already is not done twice.
     match prefix.end().and_then(|()| prefix.foreign_entries()) {

@@ -68,7 +68,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum CliCommand {
-    /// Watch live workflows at work on a throw-away database: a temporary file, or with --db an empty prefix of etcd
+    /// Watch live workflows on a throw-away database: a temporary file, or with --db an empty prefix of etcd
     Demo(demo::DemoArguments),
     /// What `demo` starts to look after its workflows, and to tidy up after it
     #[command(hide = true)]

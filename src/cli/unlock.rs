@@ -53,7 +53,11 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
     let command = Unlocking { database, store: &*store, arguments, here: Process::current() };
     let locks = command.chosen()?;
     if locks.is_empty() && arguments.names.is_empty() {
-        output::print_notice(if arguments.dead { "no lock has a dead holder" } else { "no lock matches" });
+        output::print_notice(if arguments.dead {
+            "no lock has a holder that is known to be dead"
+        } else {
+            "no lock matches"
+        });
         return Ok(());
     }
     // One question for all of them.
@@ -61,7 +65,7 @@ pub fn unlock(database: &Database, arguments: &UnlockArguments) -> Result<(), Cl
         command.confirm(&locks)?;
     }
     let mut refused = Vec::new();
-    for lock in &locks {
+    for (lock, _) in &locks {
         refused.extend(command.clear(lock).map(|()| None).or_else(continue_after)?);
     }
     for (place, name) in arguments.names.iter().enumerate() {
@@ -143,10 +147,10 @@ impl Unlocking<'_> {
     }
 
     /// Clears one lock. It is read again: its holder may have renewed the lease while others were cleared.
-    fn clear(&self, (seen, _): &(Lock, Liveness)) -> Result<(), CliError> {
+    fn clear(&self, seen: &Lock) -> Result<(), CliError> {
         let UnlockArguments { token, force, dry_run, .. } = self.arguments;
         let (name, holder) = (escape(seen.name.as_bytes()), escape(seen.holder.as_bytes()));
-        let gone = || format!("lock {name} was released by its holder in the meantime");
+        let gone = || format!("lock {name} is not held any more: it was released or cleared in the meantime");
         let lock = match self.store.lock(&seen.name)? {
             None => return self.report(&seen.name, &seen.holder, &gone()),
             Some(lock) if lock.token != seen.token => return Err(taken(&name, &lock)),
@@ -158,7 +162,7 @@ impl Unlocking<'_> {
             && *token != lock.token.0.0
         {
             return Err(CliError::Failed(format!(
-                "lock {name} was not cleared: it has token {} by now, not {token}; {holder} holds it",
+                "lock {name} was not cleared: it has token {}, not {token}; {holder} holds it",
                 lock.token
             )));
         }

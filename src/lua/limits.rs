@@ -211,7 +211,7 @@ impl Limits {
         self.work.get().filter(passed).map(|work| Stop::Timeout(work.limit))
     }
 
-    /// Whether there is no memory for as many bytes more.
+    /// The reason to stop if as many bytes more exceed the limit of memory.
     fn lacks_memory(&self, bytes: usize) -> Option<Stop> {
         let MemoryLimit { limit, most } = self.memory.get()?;
         let lacks = || self.host.allocated().is_some_and(|allocated| allocated.saturating_add(bytes) > most);
@@ -226,7 +226,7 @@ impl Limits {
     /// A call is about to make the program hold as many bytes more.
     ///
     /// # Errors
-    /// The reason why the work must stop: there is no memory for that.
+    /// The reason why the work must stop: that would exceed the limit of memory.
     pub fn reserve(&self, bytes: usize) -> Result<(), Stop> {
         match self.lacks_memory(bytes) {
             None => Ok(()),

@@ -47,7 +47,7 @@ pub fn largest_text(lua: &Lua) -> usize {
 /// Asks for as many bytes that the program is about to hold for the script.
 ///
 /// # Errors
-/// The script must stop, since there is no memory for that.
+/// The script must stop: that would exceed the limit of memory.
 pub fn reserve(lua: &Lua, bytes: usize) -> mlua::Result<()> {
     let memory = lua.app_data_ref::<ScriptMemory>().map(|memory| memory.clone());
     memory.map_or(Ok(()), |memory| (memory.reserve)(bytes))

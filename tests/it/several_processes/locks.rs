@@ -214,7 +214,7 @@ fn a_lock_is_cleared_only_under_the_token_that_was_seen() {
     let _second = Worker::start(&place, "hold locks", 2);
     until("the locks are held again", || lines(&place, "ready").len() == 2);
     let new = token(&place);
-    place.run(&["unlock", "long", "--force", "--token", &old]).refused(1, &format!("has token {new} by now"));
+    place.run(&["unlock", "long", "--force", "--token", &old]).refused(1, &format!("has token {new}, not"));
     place.run(&["unlock", "long", "--token", &new]).refused(1, "worker 2 is alive");
     assert_eq!(token(&place), new);
     place.done(&["unlock", "long", "--token", &new, "--force"]);
